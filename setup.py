@@ -1,0 +1,55 @@
+"""The package `tidemark`: what a Beam worker needs to run the jobs (`--setup_file ./setup.py`)."""
+
+from setuptools import find_packages, setup
+
+VERSION = "0.1.0"
+
+RUNTIME = [
+    "apache-beam[gcp]==2.77.0",
+    "ciso8601>=2.3",
+    "confluent-kafka>=2.6",
+    "duckdb>=1.2",
+    "email-validator>=2.2",
+    "fastavro>=1.9",
+    "google-cloud-bigquery>=3.27",
+    "google-cloud-bigquery-storage>=2.27",
+    "google-cloud-pubsub>=2.27",
+    "jsonschema>=4.23",
+    "jsonschema-rs>=0.29",
+    "lark>=1.2",
+    "msgspec>=0.19",
+    "orjson>=3.10",
+    "phonenumbers>=8.13",
+    "pyarrow>=16",
+    "pycountry>=24.6",
+    "PyYAML>=6.0",
+    "rapidfuzz>=3.10",
+]
+
+# The peer of the batch benchmark. It has no wheels for newer Pythons; the benchmark says so and goes on without it.
+BENCHMARKS = ['bytewax==0.21.*; python_version < "3.13"']
+
+DEVELOPMENT = [
+    "hypothesis>=6.120",
+    "mypy>=1.14",
+    "pytest>=8.3",
+    "pytest-xdist>=3.6",
+    "ruff>=0.9",
+    "setuptools>=77",
+    "types-jsonschema>=4.23",
+    "types-PyYAML>=6.0",
+    "uv>=0.5",
+]
+
+setup(
+    name="tidemark",
+    version=VERSION,
+    description="Customer segments exact to the millisecond, on Apache Beam.",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=find_packages(include=["pipelines*", "transforms*", "schemas*"]),
+    package_data={"": ["*.json", "*.avsc", "*.lark", "*.sql", "*.html", "*.css", "*.js", "*.csv", "py.typed"]},
+    install_requires=RUNTIME,
+    extras_require={"dev": DEVELOPMENT, "benchmarks": BENCHMARKS},
+)
