@@ -1,0 +1,32 @@
+"""Pub/Sub: the in-memory server of Google's own Go client, behind a main of ours."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from services.building import go_module
+from services.service import Ports, Service
+
+
+def _command(binary: Path, _data: Path, ports: Ports) -> list[str]:
+    return [str(binary), f"-address=127.0.0.1:{ports['grpc']}"]
+
+
+def _environment(ports: Ports) -> dict[str, str]:
+    return {"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{ports['grpc']}"}
+
+
+def _ready(ports: Ports) -> None:
+    socket.create_connection(("127.0.0.1", ports["grpc"]), timeout=2).close()
+
+
+PUBSUB = Service(
+    name="pubsub",
+    summary="Pub/Sub (pstest)",
+    artifact=go_module("pubsub", ".", "bin/pubsub-emulator"),
+    ports=("grpc",),
+    command=_command,
+    environment=_environment,
+    ready=_ready,
+)

@@ -1,0 +1,24 @@
+"""Every service, in the order in which they start."""
+
+from __future__ import annotations
+
+from services.bigquery import BIGQUERY
+from services.flink import FLINK
+from services.gcs import GCS
+from services.kafka import KAFKA
+from services.prism import PRISM
+from services.pubsub import PUBSUB
+from services.service import Service, ServiceError
+
+SERVICES: dict[str, Service] = {service.name: service for service in (GCS, BIGQUERY, PUBSUB, KAFKA, PRISM, FLINK)}
+
+
+def find_service(name: str) -> Service:
+    """The service of that name.
+
+    Raises:
+        ServiceError: There is none.
+    """
+    if name not in SERVICES:
+        raise ServiceError(f"no service is named {name!r}; there are {', '.join(SERVICES)}")
+    return SERVICES[name]

@@ -1,0 +1,110 @@
+"""Real servers for integration tests: each fixture starts its service if it is not up, and fails if it does not start.
+
+Prism and Flink's job server listen on every interface. A test that asks for `prism_binary` or `flink_job_server` runs in a
+pytest of its own inside a network that has only loopback, with every service it asks for; its outcome is the test's.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from services.isolation import is_isolated
+from services.manager import ROOT, Manager
+from services.registry import SERVICES
+from services.service import Running
+
+ISOLATED_FIXTURES = {"prism_binary": "prism", "flink_job_server": "flink"}
+"""What listens on every interface: fixture -> service."""
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Runs a test that needs an isolated network in a child pytest inside one."""
+    if is_isolated() or not ISOLATED_FIXTURES.keys() & set(pyfuncitem.fixturenames):
+        return None
+    pytest_run = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-m",
+        "integration",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        pyfuncitem.nodeid,
+    ]
+    inside = [sys.executable, "-m", "services", "isolated", "--", *pytest_run]
+    done = subprocess.run(inside, capture_output=True, text=True, check=False, cwd=pyfuncitem.config.rootpath)
+    if done.returncode != 0:
+        pytest.fail(f"inside the isolated network:\n{done.stdout}{done.stderr}", pytrace=False)
+    return True
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[Callable[[str], Running]]:
+    """Gives a running service by its name. What was up before stays up; what it started is stopped at the end."""
+    with tempfile.TemporaryDirectory(prefix="tidemark-services-") as folder:
+        manager = Manager(state=Path(folder) if is_isolated() else ROOT)
+        started: list[str] = []
+
+        def bring_up(name: str) -> Running:
+            for each in (*SERVICES[name].needs, name):
+                if manager.find(each) is None:
+                    started.append(each)
+            return manager.up(name)
+
+        yield bring_up
+        for name in reversed(started):
+            manager.down(name)
+
+
+@pytest.fixture(scope="session")
+def bigquery_emulator(service: Callable[[str], Running]) -> Running:
+    """BigQuery: `endpoints["http"]`, `endpoints["grpc"]` as HOST:PORT; the project is `test`."""
+    return service("bigquery")
+
+
+@pytest.fixture(scope="session")
+def gcs_emulator(service: Callable[[str], Running]) -> Running:
+    """Cloud Storage: `environment["STORAGE_EMULATOR_HOST"]`."""
+    return service("gcs")
+
+
+@pytest.fixture(scope="session")
+def pubsub_emulator(service: Callable[[str], Running]) -> Running:
+    """Pub/Sub: `environment["PUBSUB_EMULATOR_HOST"]`."""
+    return service("pubsub")
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(service: Callable[[str], Running]) -> Running:
+    """Kafka: `endpoints["broker"]` as HOST:PORT."""
+    return service("kafka")
+
+
+@pytest.fixture(scope="session")
+def prism_binary() -> Path:
+    """Prism, for `--runner=PrismRunner --prism_location=...`. The test runs in an isolated network."""
+    return Manager().build("prism")
+
+
+@pytest.fixture(scope="session")
+def flink_job_server(request: pytest.FixtureRequest) -> Running | None:
+    """Flink: `endpoints["jobs"]` for `--job_endpoint`. The test runs in an isolated network (outside, this is None)."""
+    if not is_isolated():
+        Manager().build("flink")
+        return None
+    running: Running = request.getfixturevalue("service")("flink")
+    return running
