@@ -1,0 +1,148 @@
+"""Why a rule is true: the events that made it so, and the events that it mentions (docs/architecture.md, Decisions)."""
+
+from __future__ import annotations
+
+from tests.reference.history import Happening, History
+from tests.reference.instants import nodes
+from tests.reference.rules import TOP, Scope, counted, deciding, field_value, holds, value
+from tests.reference.values import same, singles
+from transforms.segments.language import ast
+
+MOST = 10
+DECIDED_BY_ONE = ("first", "last", "first_at", "last_at", "min", "max")
+COUNTS = ("count", "unique_count")
+
+# The operator that is true where the other, on the same non-null sides, is false.
+OPPOSITE = {
+    "equals": "differs",
+    "greater_than": "at_most",
+    "at_least": "less_than",
+    "one_of": "none_of",
+    "absent": "exists",
+}
+OPPOSITE |= {opposite: operator for operator, opposite in OPPOSITE.items()}
+
+
+def message_ids(condition: ast.Condition, at: int, history: History) -> list[str]:
+    """The contributing events of a rule that is true at an instant, the earliest 10."""
+    return earliest(witness(condition, at, history, TOP, wanted=True), history)
+
+
+def earliest(happenings: set[str], history: History) -> list[str]:
+    """Message ids in (timestamp, message_id) order, at most 10."""
+    return [happening.message_id for happening in history.happenings if happening.message_id in happenings][:MOST]
+
+
+def witness(condition: ast.Condition, at: int, history: History, scope: Scope, *, wanted: bool) -> set[str]:
+    """The events that make a condition true (`wanted`), or make it false."""
+    match condition:
+        case ast.Not():
+            return witness(condition.item, at, history, scope, wanted=not wanted)
+        case ast.And() | ast.Or():
+            # "a and b" is false as "not a or not b" is true: only the parts that are false tell why.
+            every = isinstance(condition, ast.And) == wanted
+            parts = [item for item in condition.items if every or holds(item, at, history, scope) == wanted]
+            return set().union(*(witness(item, at, history, scope, wanted=wanted) for item in parts))
+        case ast.HeldFor():
+            return of_comparison(condition.comparison, at, history, scope, wanted=wanted)
+        case ast.Compare():
+            return of_comparison(condition, at, history, scope, wanted=wanted)
+
+
+def of_comparison(condition: ast.Compare, at: int, history: History, scope: Scope, *, wanted: bool) -> set[str]:
+    """The events that the sides of a comparison read."""
+    found = set().union(*(of_scalar(argument, at, history, scope) for argument in condition.arguments))
+    if bounds_count_from_above(condition, at, history, scope, wanted=wanted):
+        return found
+    return found | of_scalar(condition.left, at, history, scope)
+
+
+def bounds_count_from_above(condition: ast.Compare, at: int, history: History, scope: Scope, *, wanted: bool) -> bool:
+    """Whether a comparison says of a count no more than that it is small: no event can be a reason for that."""
+    left: ast.Scalar = condition.left
+    while isinstance(left, ast.ComputedTrait):
+        left = history.computed_trait(left.name).value
+    if not isinstance(left, ast.Reduced) or left.reducer not in COUNTS:
+        return False
+    operator = condition.operator if wanted else OPPOSITE.get(condition.operator, "")
+    if operator in ("less_than", "at_most"):
+        return True
+    arguments = [single for item in condition.arguments for single in singles(value(item, at, history, scope))]
+    return operator in ("equals", "one_of") and bool(arguments) and all(same(argument, 0) for argument in arguments)
+
+
+def of_scalar(scalar: ast.Scalar, at: int, history: History, scope: Scope) -> set[str]:
+    """The events that a scalar reads. A property reads the event at hand, which its stream contributes anyway."""
+    match scalar:
+        case ast.Trait():
+            write = history.last_write(scalar.path, at)
+            return {write.message_id} if write else set()
+        case ast.ComputedTrait():
+            return of_scalar(history.computed_trait(scalar.name).value, at, history, TOP)
+        case ast.Membership():
+            interval = history.membership(scalar.name, at)
+            return set(interval.message_ids) if interval else set()
+        case ast.Reduced():
+            return set().union(
+                *(of_event(event, scalar, at, history, scope) for event in read(scalar, at, history, scope))
+            )
+        case _:
+            return set()
+
+
+def read(scalar: ast.Reduced, at: int, history: History, scope: Scope) -> list[Happening]:
+    """The events that a reducer reads."""
+    events = counted(scalar.stream, at, history, scope)
+    if scalar.reducer in DECIDED_BY_ONE:
+        one = deciding(scalar, events, scope)
+        return [one] if one else []
+    if scalar.operand is None:
+        return events
+    operand = scalar.operand
+    return [event for event in events if singles(field_value(operand, Scope(event, scope.event)))]
+
+
+def of_event(event: Happening, scalar: ast.Reduced, at: int, history: History, scope: Scope) -> set[str]:
+    """An event that counts, and what made its `where` true."""
+    wheres = [item.condition for item in scalar.stream.filters if isinstance(item, ast.Where)]
+    inside = Scope(event, scope.event)
+    return {event.message_id}.union(*(witness(where, at, history, inside, wanted=True) for where in wheres))
+
+
+# --- mentions --------------------------------------------------------------------------------------------------------
+
+
+def mentioned(segment: ast.SegmentDefinition, at: int, history: History) -> list[str]:
+    """The events at exactly an instant that a segment's rule mentions, the earliest 10."""
+    now = [happening for happening in history.happenings if happening.timestamp == at]
+    streams, traits = mentions(segment.when, history)
+    return earliest({happening.message_id for happening in now if is_mentioned(happening, streams, traits)}, history)
+
+
+def is_mentioned(happening: Happening, streams: set[tuple[str, str]], traits: set[str]) -> bool:
+    """Whether an event is of a stream, or writes a trait."""
+    if happening.type == "identify":
+        return isinstance(happening.traits, dict) and not traits.isdisjoint(happening.traits)
+    return (happening.type, happening.name) in streams
+
+
+def mentions(tree: object, history: History) -> tuple[set[tuple[str, str]], set[str]]:
+    """The streams (type, name) and the top-level trait fields that a rule reads, also through what it refers to."""
+    streams: set[tuple[str, str]] = set()
+    traits: set[str] = set()
+    for node in nodes(tree):
+        referred: object = None
+        match node:
+            case ast.Stream():
+                streams.add((node.type, node.name))
+            case ast.Trait():
+                traits |= {node.path, node.path.split(".", maxsplit=1)[0]}
+            case ast.ComputedTrait():
+                referred = history.computed_trait(node.name).value
+            case ast.Membership():
+                referred = history.segment(node.name).when
+        if referred is not None:
+            more_streams, more_traits = mentions(referred, history)
+            streams |= more_streams
+            traits |= more_traits
+    return streams, traits
