@@ -32,11 +32,13 @@ BENCHMARKS = ['bytewax==0.21.*; python_version < "3.13"']
 DEVELOPMENT = [
     "hypothesis>=6.120",
     "mypy>=1.14",
+    "psutil>=6.1",
     "pytest>=8.3",
     "pytest-xdist>=3.6",
     "ruff>=0.9",
     "setuptools>=77",
     "types-jsonschema>=4.23",
+    "types-psutil>=6.1",
     "types-PyYAML>=6.0",
     "uv>=0.5",
 ]

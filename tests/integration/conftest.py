@@ -1,7 +1,7 @@
 """Real servers for integration tests: each fixture starts its service if it is not up, and fails if it does not start.
 
-Prism and Flink's job server listen on every interface. A test that asks for `prism_binary` or `flink_job_server` runs in a
-pytest of its own inside a network that has only loopback, with every service it asks for; its outcome is the test's.
+Prism and Flink's job server listen on every interface. A test that asks for `prism_binary` or `flink_job_server` runs
+in a pytest of its own inside a network that has only loopback, with every service it asks for; its outcome counts.
 """
 
 import subprocess
@@ -34,18 +34,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Runs a test that needs an isolated network in a child pytest inside one."""
     if is_isolated() or not ISOLATED_FIXTURES.keys() & set(pyfuncitem.fixturenames):
         return None
-    pytest_run = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-m",
-        "integration",
-        "-p",
-        "no:cacheprovider",
-        "-q",
-        pyfuncitem.nodeid,
-    ]
-    inside = [sys.executable, "-m", "services", "isolated", "--", *pytest_run]
+    only_this = ["-m", "integration", "-p", "no:cacheprovider", "-q", pyfuncitem.nodeid]
+    inside = [sys.executable, "-m", "services", "isolated", "--", sys.executable, "-m", "pytest", *only_this]
     done = subprocess.run(inside, capture_output=True, text=True, check=False, cwd=pyfuncitem.config.rootpath)
     if done.returncode != 0:
         pytest.fail(f"inside the isolated network:\n{done.stdout}{done.stderr}", pytrace=False)
@@ -60,9 +50,8 @@ def service() -> Iterator[Callable[[str], Running]]:
         started: list[str] = []
 
         def bring_up(name: str) -> Running:
-            for each in (*SERVICES[name].needs, name):
-                if manager.find(each) is None:
-                    started.append(each)
+            wanted = (*SERVICES[name].needs, name)
+            started.extend(each for each in wanted if manager.find(each) is None)
             return manager.up(name)
 
         yield bring_up
