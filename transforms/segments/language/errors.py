@@ -1,0 +1,128 @@
+"""What is wrong with a definition, said so that the person who wrote it can mend it.
+
+    DefinitionErrors        every problem of every file, raised once
+      .problems             a tuple of Problem: file, position, message, the line, what was expected, did you mean
+
+`SourceFile` is the text that positions refer to; `Origin` says where a rule's text stands in it.
+"""
+
+from __future__ import annotations
+
+import bisect
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from transforms.segments.language.ast import Position
+
+_Part = TypeVar("_Part")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error (or warning) at one place."""
+
+    file: str
+    position: Position
+    message: str
+    source_line: str = ""
+    expected: str = ""
+    suggestion: str = ""
+
+    def headline(self) -> str:
+        """`file:line:column: message`, on one line."""
+        return f"{self.file}:{self.position.line}:{self.position.column}: {self.message}"
+
+    def one_line(self) -> str:
+        """The headline with the suggestion, for warnings."""
+        return self.headline() + (f" (did you mean {self.suggestion}?)" if self.suggestion else "")
+
+    def __str__(self) -> str:
+        parts = [self.headline()]
+        if self.source_line.strip():
+            # Tabs stay tabs, so that the caret stands below its character whatever a tab's width is.
+            before = self.source_line[: self.position.column - 1].ljust(self.position.column - 1)
+            parts += ["    " + self.source_line, "    " + "".join("\t" if c == "\t" else " " for c in before) + "^"]
+        if self.expected:
+            parts.append(f"    expected {self.expected}")
+        if self.suggestion:
+            parts.append(f"    did you mean {self.suggestion}?")
+        return "\n".join(parts)
+
+
+class DefinitionErrors(Exception):  # noqa: N818 - it holds all of them
+    """Everything that is wrong with a set of definitions, in the order of files and lines."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        unique = dict.fromkeys(problems)
+        self.problems = tuple(sorted(unique, key=lambda p: (p.file, p.position.line, p.position.column)))
+        super().__init__("\n\n".join(str(problem) for problem in self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file's name, as it is shown to the user, and its text, its lines ended by newlines alone."""
+
+    name: str
+    text: str
+    _line_starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        starts = [0, *(index + 1 for index, character in enumerate(self.text) if character == "\n")]
+        object.__setattr__(self, "_line_starts", tuple(starts))
+
+    def position(self, index: int) -> Position:
+        """Line and column, from 1, of the character at `index`."""
+        line = bisect.bisect_right(self._line_starts, index)
+        return Position(line, index - self._line_starts[line - 1] + 1)
+
+    def problem(self, position: Position, message: str, expected: str = "", suggestion: str = "") -> Problem:
+        """A problem at `position`, with the line it stands in."""
+        start = self._line_starts[position.line - 1] if position.line <= len(self._line_starts) else len(self.text)
+        line = self.text[start:].split("\n", 1)[0]
+        return Problem(self.name, position, message, line, expected, suggestion)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a rule's text comes from. `indexes[i]` is the place of its i-th character in the source file."""
+
+    source: SourceFile
+    indexes: Sequence[int]
+
+    @classmethod
+    def of_text(cls, text: str, name: str = "<rule>") -> Origin:
+        """The origin of a rule that is its own file."""
+        return cls(SourceFile(name, text), range(len(text)))
+
+    def position(self, offset: int) -> Position:
+        """The place in the file of the character at `offset` in the text; the end of the text is allowed."""
+        if offset < len(self.indexes):
+            return self.source.position(self.indexes[offset])
+        return self.source.position(self.indexes[-1] + 1 if self.indexes else 0)
+
+
+def closest(word: str, names: Iterable[str]) -> str:
+    """The name that `word` was probably meant to be, in quotes, or "" when none is near. Case counts least."""
+    by_lower = {name.lower(): name for name in sorted(names, reverse=True)}
+    found = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
+    return f"'{by_lower[found[0]]}'" if found else ""
+
+
+def gather(parts: Iterable[Callable[[], _Part]]) -> list[_Part]:
+    """The results of all parts, each of which is tried, whatever is wrong with the others.
+
+    Raises:
+        DefinitionErrors: the problems of all parts.
+    """
+    results: list[_Part] = []
+    problems: list[Problem] = []
+    for part in parts:
+        try:
+            results.append(part())
+        except DefinitionErrors as errors:
+            problems.extend(errors.problems)
+    if problems:
+        raise DefinitionErrors(problems)
+    return results
