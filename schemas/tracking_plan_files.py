@@ -1,0 +1,152 @@
+"""Reads a directory of JSON Schema files, and says with file and line what is wrong with them: all of it at once.
+
+Comes before `tracking_plan.py`, which gives the files their meaning.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+import yaml
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+Schema = dict[str, Any]
+
+_META_SCHEMA = jsonschema_rs.Draft202012Validator({"$ref": DRAFT}, offline=True)
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with one schema file. `line` counts from 1; None where it is not known."""
+
+    file: str
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.message}"
+
+
+class SchemaErrors(ValueError):  # noqa: N818 - it holds many
+    """The schema files cannot be used. `problems` holds everything that is wrong with all of them."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+    def __reduce__(self) -> tuple[type[SchemaErrors], tuple[tuple[Problem, ...]]]:
+        return SchemaErrors, (self.problems,)
+
+
+class SchemaFile(NamedTuple):
+    """One file as read. `uri` is its address for `$ref`: relative references between files follow their folders."""
+
+    path: Path
+    uri: str
+    text: str
+    schema: Schema
+
+    @property
+    def is_event(self) -> bool:
+        """Files whose name starts with `_` are there to be referred to (`_shared.json`) or list traits."""
+        return not self.path.name.startswith("_")
+
+    def problem(self, message: str, pointer: Sequence[str | int] = ()) -> Problem:
+        return Problem(str(self.path), line_of(self.text, pointer), message)
+
+
+def read_schema_files(directory: Path, base_uri: str) -> tuple[list[SchemaFile], list[Problem]]:
+    """Every `*.json` under `directory`, sorted by path, and what keeps the others from being read."""
+    if not directory.is_dir():
+        return [], [Problem(str(directory), None, "no such directory of schema files")]
+    files: list[SchemaFile] = []
+    problems: list[Problem] = []
+    for path in sorted(directory.rglob("*.json")):
+        read = _read(path, base_uri + path.relative_to(directory).as_posix())
+        if isinstance(read, Problem):
+            problems.append(read)
+            continue
+        files.append(read)
+        problems.extend(_problems_of(read))
+    if not files and not problems:
+        problems.append(Problem(str(directory), None, "holds no schema file (*.json)"))
+    return files, problems
+
+
+def line_of(text: str, pointer: Sequence[str | int]) -> int | None:
+    """The line, from 1, on which the value at `pointer` starts. JSON is YAML, whose parser keeps positions."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:  # the little JSON that is not YAML, such as indentation by tabs
+        return None
+    line = 1
+    for step in pointer:
+        found = _child(node, step)
+        if found is None:
+            break
+        key, node = found
+        line = key.start_mark.line + 1
+    return line
+
+
+def _child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        return next(((key, value) for key, value in node.value if key.value == str(step)), None)
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step], node.value[step]
+    return None
+
+
+class _RepeatedKeyError(ValueError):
+    pass
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> Schema:
+    result: Schema = {}
+    for key, value in pairs:
+        if key in result:
+            raise _RepeatedKeyError(key)
+        result[key] = value
+    return result
+
+
+def _read(path: Path, uri: str) -> SchemaFile | Problem:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        return Problem(str(path), None, f"cannot be read: {error}")
+    try:
+        schema = json.loads(text, object_pairs_hook=_without_repeats)
+    except json.JSONDecodeError as error:
+        return Problem(str(path), error.lineno, f"not JSON: {error.msg} (column {error.colno})")
+    except _RepeatedKeyError as error:
+        return Problem(str(path), None, f"the key {str(error)!r} occurs twice in one object")
+    except RecursionError:
+        return Problem(str(path), None, "nested too deeply")
+    if not isinstance(schema, dict):
+        return Problem(str(path), 1, "a schema file holds one JSON object")
+    return SchemaFile(path, uri, text, schema)
+
+
+def _problems_of(file: SchemaFile) -> Iterator[Problem]:
+    schema = file.schema
+    if schema.get("$schema", DRAFT) not in (DRAFT, DRAFT + "#"):
+        yield file.problem(f"`$schema` must be {DRAFT}", ["$schema"])
+        return
+    title = schema.get("title")
+    if file.is_event and (not isinstance(title, str) or not title):
+        yield file.problem("needs a `title`: the exact name of the track event that it describes", ["title"])
+    if file.is_event and "object" not in as_list(schema.get("type", "object")):
+        yield file.problem("describes the properties of an event, so its `type` must be object", ["type"])
+    for error in _META_SCHEMA.iter_errors(schema):
+        yield file.problem(f"not a JSON Schema: {error.message}", error.instance_path)
+
+
+def as_list(value: object) -> list[object]:
+    """A keyword such as `type`, which holds one name or a list of names, as a list."""
+    return value if isinstance(value, list) else [value]
