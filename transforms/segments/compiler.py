@@ -1,0 +1,253 @@
+"""Definitions -> `Program`. What two rules have in common is compiled, kept and evaluated once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from transforms.segments import funnel_compiler
+from transforms.segments.comparisons import NEVER, Kind, compile_relative, compile_timeless, is_relative
+from transforms.segments.event_conditions import compile_event_condition, compile_operand
+from transforms.segments.expressions import ConditionNode, Expression, Junction, Leaf, Negation, compile_expression
+from transforms.segments.filters import conjuncts, is_event_condition, window_of
+from transforms.segments.language import ast
+from transforms.segments.membership import Mentions, SegmentNode
+from transforms.segments.mentions import Reader
+from transforms.segments.nodes import CompareNode, Constant, HeldNode, Node, PercentNode, RelativeDateNode, TraitNode
+from transforms.segments.operators import FIXED_DATES, ORDERINGS
+from transforms.segments.program import Program, percent_bucket
+from transforms.segments.reducers import INSTANTS
+from transforms.segments.streams import Selection, StreamNode, ThresholdNode
+from transforms.segments.values import as_instant, is_many
+
+
+def compile_program(definitions: ast.Definitions) -> Program:
+    """Compiles checked definitions (references resolved, what is referred to first)."""
+    return _Compiler(definitions).compile()
+
+
+class _Compiler:
+    """Builds nodes bottom-up; `shared` finds the node of an expression that is there already."""
+
+    def __init__(self, definitions: ast.Definitions) -> None:
+        self.program = Program(definitions)
+        self.traits = {trait.name: trait for trait in definitions.traits}
+        self.segments: dict[str, SegmentNode] = {}
+        # By what the syntax tree prints: trees that are equal may differ in 1 and True.
+        self.shared: dict[str, Node] = {}
+        self.routes: dict[tuple[str, str], list[tuple[Node, int]]] = {}
+        self.reader = Reader(definitions)
+
+    def compile(self) -> Program:
+        program = self.program
+        for segment in program.definitions.segments:
+            self._segment(segment)
+        for trait in program.definitions.traits:
+            node, kind = self.scalar(trait.value)
+            program.computed[trait.name] = (node, kind.instant)
+        program.routes = {key: tuple(route) for key, route in self.routes.items()}
+        fields: dict[str, list[Node]] = {}
+        for node in program.nodes:
+            for field in node.fields if isinstance(node, TraitNode) else ():
+                fields.setdefault(field, []).append(node)
+        program.trait_nodes = {field: tuple(nodes) for field, nodes in fields.items()}
+        program.initial = tuple(node.id for node in program.nodes if self._starts_true(node))
+        for segment_node in program.segments:
+            for user in segment_node.definition.members or ():
+                key = f"user:{user}"
+                program.static_members[key] = (*program.static_members.get(key, ()), segment_node.id)
+        return program
+
+    # --- nodes ---------------------------------------------------------------------------------------------------
+
+    def add(self, node: Node, inputs: Sequence[Node] = ()) -> Node:
+        """Numbers a node and makes it a dependent of what it reads."""
+        node.id = len(self.program.nodes)
+        self.program.nodes.append(node)
+        for item in dict.fromkeys(inputs):
+            item.dependents.append(node.id)
+        return node
+
+    def route(self, stream: ast.Stream, node: Node, role: int) -> None:
+        self.routes.setdefault((stream.type, stream.name), []).append((node, role))
+
+    def _segment(self, definition: ast.SegmentDefinition) -> None:
+        expression: Expression = Junction((), every=False)
+        if definition.when is not None:
+            expression = self.condition(definition.when)
+        streams, fields = self.reader.mentions(definition.when)
+        node = SegmentNode(
+            definition,
+            compile_expression(expression) if definition.when is not None else lambda _: False,
+            lambda state, now: expression.witness(state, now, True),
+            Mentions(streams, fields),
+            starts_true=definition.when is not None and True in _outcomes(expression),
+        )
+        self.add(node, expression.nodes())
+        self.program.segments.append(node)
+        self.segments[definition.name] = node
+
+    @staticmethod
+    def _starts_true(node: Node) -> bool:
+        if isinstance(node, SegmentNode):
+            return node.starts_true
+        if isinstance(node, HeldNode):
+            return bool(node.comparison.default)
+        return isinstance(node, PercentNode) or (isinstance(node, RelativeDateNode) and isinstance(node.left, Constant))
+
+    # --- conditions ----------------------------------------------------------------------------------------------
+
+    def condition(self, condition: ast.Condition) -> Expression:
+        """A condition of the profile, over nodes."""
+        if isinstance(condition, ast.And | ast.Or):
+            items = tuple(self.condition(item) for item in condition.items)
+            return Junction(items, every=isinstance(condition, ast.And))
+        if isinstance(condition, ast.Not):
+            return Negation(self.condition(condition.item))
+        if isinstance(condition, ast.HeldFor):
+            return Leaf(self._held(condition))
+        return self._compare(condition)
+
+    def condition_node(self, condition: ast.Condition) -> Node:
+        """The same as one node, for a `where` to read."""
+        expression = self.condition(condition)
+        if isinstance(expression, Leaf):
+            return expression.node
+        key = f"condition {condition!r}"
+        if key not in self.shared:
+            self.shared[key] = self.add(ConditionNode(expression), expression.nodes())
+        return self.shared[key]
+
+    def _held(self, held: ast.HeldFor) -> Node:
+        key = repr(held)
+        if key not in self.shared:
+            comparison = self.condition_node(held.comparison)
+            self.shared[key] = self.add(HeldNode(comparison, held.duration), (comparison,))
+        return self.shared[key]
+
+    def _compare(self, comparison: ast.Compare) -> Expression:
+        threshold = self._threshold(comparison)
+        if threshold is not None:
+            return threshold
+        key = repr(comparison)
+        if key not in self.shared:
+            self.shared[key] = self._relative(comparison) if is_relative(comparison) else self._timeless(comparison)
+        return Leaf(self.shared[key])
+
+    def _relative(self, comparison: ast.Compare) -> Node:
+        left, kind = self.scalar(comparison.left)
+        return self.add(RelativeDateNode(left, compile_relative(comparison, kind)), (left,))
+
+    def _timeless(self, comparison: ast.Compare) -> Node:
+        left, left_kind = self.scalar(comparison.left)
+        found = [self.scalar(argument) for argument in comparison.arguments]
+        dated = comparison.operator in FIXED_DATES or left_kind.instant or any(kind.instant for _, kind in found)
+        arguments = [_date_constant(argument, pair, dated) for argument, pair in zip(comparison.arguments, found, strict=True)]
+        test = compile_timeless(comparison, left_kind, [kind for _, kind in arguments])
+        nodes = [node for node, _ in arguments]
+        return self.add(CompareNode(comparison, test, left, nodes), (left, *nodes))
+
+    def _threshold(self, comparison: ast.Compare) -> Expression | None:
+        """`count()` against a plain number, where no `where` needs asking twice."""
+        left, arguments = comparison.left, comparison.arguments
+        if not (isinstance(left, ast.Reduced) and left.reducer == "count" and len(arguments) == 1):
+            return None
+        number = arguments[0].value if isinstance(arguments[0], ast.Literal) else None
+        if type(number) not in (int, float) or not self._is_static(left.stream):
+            return None
+        found = _least(comparison.operator, number)  # type: ignore[arg-type]
+        if found is None or found[0] <= 0:
+            return None
+        least, denied = found
+        key = f"{left.stream!r} >= {least}"
+        if key not in self.shared:
+            node = self.add(ThresholdNode(self._selection(left), least))
+            self.route(left.stream, node, 0)
+            self.shared[key] = node
+        leaf = Leaf(self.shared[key])
+        return Negation(leaf) if denied else leaf
+
+    # --- scalars -------------------------------------------------------------------------------------------------
+
+    def scalar(self, scalar: ast.Scalar) -> tuple[Node, Kind]:
+        """The node of a scalar outside any `where`, and what is known of its values."""
+        if isinstance(scalar, ast.ComputedTrait):
+            return self.scalar(self.traits[scalar.name].value)
+        if isinstance(scalar, ast.Membership):
+            return self.segments[scalar.name], Kind()
+        key = repr(scalar)
+        if key not in self.shared:
+            self.shared[key] = self._reduced(scalar) if isinstance(scalar, ast.Reduced) else self.add(_simple(scalar))
+        return self.shared[key], _kind(scalar)
+
+    def _reduced(self, reduced: ast.Reduced) -> Node:
+        if not self._is_static(reduced.stream):
+            node, streams = funnel_compiler.compile_funnel(self, reduced)
+            self.add(node, node.inputs)
+            for role, stream in enumerate(streams):
+                self.route(stream, node, role)
+            return node
+        static = self.add(StreamNode(reduced, self._selection(reduced)))
+        self.route(reduced.stream, static, 0)
+        return static
+
+    @staticmethod
+    def _is_static(stream: ast.Stream) -> bool:
+        return all(is_event_condition(condition) for condition in conjuncts(stream))
+
+    @staticmethod
+    def _selection(reduced: ast.Reduced) -> Selection:
+        start, end = window_of(reduced.stream)
+        return Selection(compile_event_condition(conjuncts(reduced.stream)), compile_operand(reduced), start, end)
+
+
+def _least(operator: str, number: int | float) -> tuple[int, bool] | None:
+    """`count operator number` as (n, denied): count >= n, or its denial."""
+    if operator in ORDERINGS:
+        strict = operator in ("greater_than", "at_most")
+        return (math.floor(number) + 1 if strict else math.ceil(number)), operator in ("less_than", "at_most")
+    if number == 0 and operator in ("equals", "differs"):
+        return 1, operator == "equals"
+    return None
+
+
+def _simple(scalar: ast.Scalar) -> Node:
+    if isinstance(scalar, ast.Trait):
+        return TraitNode(scalar.path)
+    if isinstance(scalar, ast.Percent):
+        return PercentNode(scalar.salt, percent_bucket)
+    if isinstance(scalar, ast.Instant):
+        return Constant(scalar.text)
+    if isinstance(scalar, ast.Literal):
+        return Constant(scalar.value)
+    raise TypeError(f"{type(scalar).__name__} has no meaning outside a where")
+
+
+def _kind(scalar: ast.Scalar) -> Kind:
+    if isinstance(scalar, ast.Trait):
+        return Kind(many=is_many(scalar.path))
+    if isinstance(scalar, ast.Reduced):
+        return Kind(instant=scalar.reducer in INSTANTS)
+    return Kind(literal=isinstance(scalar, ast.Literal | ast.Instant))
+
+
+def _date_constant(argument: ast.Scalar, pair: tuple[Node, Kind], dated: bool) -> tuple[Node, Kind]:
+    """In a comparison of dates a literal is read once, here."""
+    if dated and isinstance(argument, ast.Instant):
+        return Constant(argument.microseconds), Kind(instant=True)
+    if dated and isinstance(argument, ast.Literal):
+        return Constant(as_instant(argument.value)), Kind(instant=True)
+    return pair
+
+
+def _outcomes(expression: Expression) -> set[bool]:
+    """What the expression may be of a profile without events (what depends on its id or on segments may be either)."""
+    if isinstance(expression, Leaf):
+        node = expression.node
+        unknown = isinstance(node, CompareNode) and any(isinstance(n, PercentNode) for n in (node.left, *node.arguments))
+        return {True, False} if unknown or isinstance(node, SegmentNode | HeldNode) else {expression.default()}
+    if isinstance(expression, Negation):
+        return {not outcome for outcome in _outcomes(expression.item)}
+    outcomes = [_outcomes(item) for item in expression.items]
+    decided = {expression.every} if all(expression.every in outcome for outcome in outcomes) else set()
+    return decided | {outcome for item in outcomes for outcome in item if outcome is not expression.every}

@@ -1,0 +1,83 @@
+"""The step function: events of one instant in, changes of membership out. No Beam, no clock.
+
+    state = State(profile_id)
+    advance(program, state, until)          # what time alone brings, up to and including `until`
+    step(program, state, instant, events)   # the events of one instant, in order of message id
+
+Instants must not go back. At each instant all its events and all timers due are taken in first; then every node that
+they concern is brought up to date once, in order, so that memberships are decided by what is true of the whole instant.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+from schemas.event import Event
+from transforms.segments.program import Program
+from transforms.segments.state import EventView, State
+
+
+def advance(program: Program, state: State, until: int) -> None:
+    """Lets time pass: everything that is due at or before `until`, each at its own instant."""
+    while (due := state.next_due()) is not None and due <= until:
+        step(program, state, due, ())
+
+
+def step(program: Program, state: State, now: int, events: Sequence[Event]) -> None:
+    """Takes in the events of the instant `now` (all of them, in order of message id) and what is due.
+
+    Whatever was due before `now` must have been done by `advance`. Changes are appended to `state.changes`.
+    """
+    work: list[int] = []
+    if not state.started and events:
+        state.started = True
+        work.extend(program.initial)
+        work.extend(program.static_members.get(state.profile_id, ()))
+    state.instant = []
+    for event in events:
+        _take(program, state, event, work)
+    heap, due = state.heap, state.due
+    while heap and heap[0][0] <= now:
+        at, number = heapq.heappop(heap)
+        if due.get(number) == at:
+            del due[number]
+            work.append(number)
+    if work:
+        _settle(program, state, now, work)
+
+
+def _take(program: Program, state: State, event: Event, work: list[int]) -> None:
+    if event.type == "identify":
+        if event.traits is None:
+            return
+        view = EventView(event)
+        for field in state.write_traits(view):
+            for node in program.trait_nodes.get(field, ()):
+                work.append(node.id)
+        state.instant.append(view)
+        return
+    route = program.routes.get((event.type, event.name))
+    if route is None:
+        return
+    view = EventView(event)
+    state.instant.append(view)
+    for node, role in route:
+        if node.absorb(state, view, role):
+            work.extend(node.dependents)
+
+
+def _settle(program: Program, state: State, now: int, work: list[int]) -> None:
+    """Brings the nodes up to date, each once, readers after what they read."""
+    heapq.heapify(work)
+    nodes = program.nodes
+    last = -1
+    while work:
+        number = heapq.heappop(work)
+        if number == last:
+            continue
+        last = number
+        node = nodes[number]
+        if node.update(state, now):
+            for dependent in node.dependents:
+                heapq.heappush(work, dependent)

@@ -1,0 +1,43 @@
+"""A compiled set of definitions: nodes in order, and which event goes to which of them."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from transforms.segments.language import ast
+from transforms.segments.membership import SegmentNode
+from transforms.segments.nodes import Node
+
+Route = tuple[tuple[Node, int], ...]
+"""The nodes that take an event, each with the role in which it does."""
+
+
+class Program:
+    """What `compile_program` makes. Immutable; one serves any number of profiles.
+
+    `routes` leads from (event type, name) to the nodes that take such an event, `trait_nodes` from a trait's field to
+    the nodes that read it, `initial` names the nodes that can be true of a profile without any of its events.
+    """
+
+    def __init__(self, definitions: ast.Definitions) -> None:
+        self.definitions = definitions
+        self.nodes: list[Node] = []
+        self.routes: dict[tuple[str, str], Route] = {}
+        self.trait_nodes: dict[str, tuple[Node, ...]] = {}
+        self.segments: list[SegmentNode] = []
+        self.computed: dict[str, tuple[Node, bool]] = {}
+        self.initial: tuple[int, ...] = ()
+        self.static_members: dict[str, tuple[int, ...]] = {}
+
+    def __reduce__(self) -> Any:
+        # Workers compile the definitions themselves: a program holds functions, which do not travel.
+        from transforms.segments.compiler import compile_program
+
+        return compile_program, (self.definitions,)
+
+
+def percent_bucket(salt: str, profile_id: str) -> int:
+    """The profile's bucket, 0..99: the same on every machine and in every release."""
+    digest = hashlib.sha256(f"{salt}:{profile_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % 100

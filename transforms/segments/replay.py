@@ -1,0 +1,99 @@
+"""The batch form: one profile's whole history through the step function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from schemas.event import Event
+from transforms.segments.engine import advance, step
+from transforms.segments.program import Program
+from transforms.segments.state import Change, State
+from transforms.segments.values import instant_text
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipInterval:
+    """One stay in a segment, [entered_at, exited_at). Instants in microseconds; causes as in `membership_changes`."""
+
+    segment: str
+    entered_at: int
+    exited_at: int | None
+    expires_at: int | None
+    message_ids: tuple[str, ...]
+    exit_message_ids: tuple[str, ...]
+    enter_cause: str
+    exit_cause: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """What a profile's history comes to at `as_of`."""
+
+    memberships: list[MembershipInterval]
+    computed: dict[str, Any]
+
+
+def replay(program: Program, profile_id: str, events: Sequence[Event], as_of: int) -> ReplayResult:
+    """Steps through a profile's events (all at or before `as_of`, in order of timestamp and message id)."""
+    state = State(profile_id)
+    run(program, state, events, as_of)
+    computed = computed_traits(program, state, as_of)
+    intervals = list(intervals_of(state.changes))
+    return ReplayResult(with_expiry(program, state, intervals), computed)
+
+
+def run(program: Program, state: State, events: Sequence[Event], as_of: int) -> None:
+    """Steps through the events, and on to `as_of`."""
+    for now, group in groupby(events, key=itemgetter(1)):
+        if state.heap and state.heap[0][0] < now:
+            advance(program, state, now - 1)
+        step(program, state, now, tuple(group))
+    advance(program, state, as_of)
+
+
+def computed_traits(program: Program, state: State, now: int) -> dict[str, Any]:
+    """Every computed trait at `now`, as JSON values; instants as ISO 8601 text."""
+    found = {}
+    for name, (node, is_instant) in program.computed.items():
+        value = node.read(state, now)
+        found[name] = instant_text(value) if is_instant and value is not None else value
+    return found
+
+
+def intervals_of(changes: Sequence[Change]) -> Iterator[MembershipInterval]:
+    """Pairs entries with exits; in order of entry."""
+    order: list[MembershipInterval] = []
+    opened: dict[str, int] = {}
+    for change in changes:
+        if change.entered:
+            opened[change.segment] = len(order)
+            order.append(
+                MembershipInterval(change.segment, change.at, None, None, change.message_ids, (), change.cause, None)
+            )
+        else:
+            place = opened.pop(change.segment)
+            order[place] = replace(
+                order[place], exited_at=change.at, exit_message_ids=change.message_ids, exit_cause=change.cause
+            )
+    return iter(order)
+
+
+def with_expiry(program: Program, state: State, intervals: list[MembershipInterval]) -> list[MembershipInterval]:
+    """Fills `expires_at` of the open intervals: lets time pass, without events, until each has ended or nothing is due.
+
+    The state is used up by it.
+    """
+    waiting = {interval.segment: place for place, interval in enumerate(intervals) if interval.exited_at is None}
+    seen = len(state.changes)
+    while waiting and (due := state.next_due()) is not None:
+        step(program, state, due, ())
+        for change in state.changes[seen:]:
+            if not change.entered and change.segment in waiting:
+                place = waiting.pop(change.segment)
+                intervals[place] = replace(intervals[place], expires_at=change.at)
+        seen = len(state.changes)
+    return intervals

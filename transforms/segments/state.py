@@ -1,0 +1,105 @@
+"""What is known of one profile between two steps, and the timers that will change it."""
+
+from __future__ import annotations
+
+import heapq
+from typing import Any, NamedTuple
+
+import orjson
+
+from schemas.event import Event
+
+
+class Change(NamedTuple):
+    """A profile enters or leaves a segment at the instant `at`; `message_ids` as docs/architecture.md says."""
+
+    segment: str
+    entered: bool
+    at: int
+    cause: str
+    message_ids: tuple[str, ...]
+
+
+class EventView:
+    """An event as rules read it: its JSON objects are decoded when first asked for."""
+
+    __slots__ = ("_context", "_properties", "_traits", "event")
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self._properties: Any = None
+        self._context: Any = None
+        self._traits: Any = None
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        if self._properties is None:
+            self._properties = orjson.loads(self.event.properties or b"{}")
+        return self._properties  # type: ignore[no-any-return]
+
+    @property
+    def context(self) -> dict[str, Any]:
+        if self._context is None:
+            self._context = orjson.loads(self.event.context or b"{}")
+        return self._context  # type: ignore[no-any-return]
+
+    @property
+    def traits(self) -> dict[str, Any]:
+        if self._traits is None:
+            self._traits = orjson.loads(self.event.traits or b"{}")
+        return self._traits  # type: ignore[no-any-return]
+
+
+class TraitWrite(NamedTuple):
+    """The last write of a trait; `value` None: it was unset."""
+
+    value: Any
+    timestamp: int
+    message_id: str
+
+
+class State:
+    """One profile: nodes' values that differ from their defaults, their cells, and when each wants to be woken.
+
+    A timer is due at `due[node]`; the heap may hold older entries for the node, which are ignored when they come up.
+    """
+
+    __slots__ = ("cells", "changes", "due", "heap", "instant", "profile_id", "started", "traits", "values", "writes")
+
+    def __init__(self, profile_id: str) -> None:
+        self.profile_id = profile_id
+        self.values: dict[int, Any] = {}
+        self.cells: dict[int, Any] = {}
+        self.due: dict[int, int] = {}
+        self.heap: list[tuple[int, int]] = []
+        self.traits: dict[str, Any] = {}
+        self.writes: dict[str, TraitWrite] = {}
+        self.started = False
+        self.instant: list[EventView] = []
+        self.changes: list[Change] = []
+
+    def wake(self, node: int, at: int | None) -> None:
+        """Sets the node's one timer (None: takes it away)."""
+        if at is None:
+            self.due.pop(node, None)
+        elif self.due.get(node) != at:
+            self.due[node] = at
+            heapq.heappush(self.heap, (at, node))
+
+    def next_due(self) -> int | None:
+        """The next instant at which anything changes without an event."""
+        heap, due = self.heap, self.due
+        while heap and due.get(heap[0][1]) != heap[0][0]:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
+
+    def write_traits(self, view: EventView) -> list[str]:
+        """Applies an identify; returns the fields that it names."""
+        event = view.event
+        for field, value in view.traits.items():
+            if value is None:
+                self.traits.pop(field, None)
+            else:
+                self.traits[field] = value
+            self.writes[field] = TraitWrite(value, event.timestamp, event.message_id)
+        return list(view.traits)

@@ -1,0 +1,120 @@
+"""How JSON values are read, ordered and compared in rules (CONTRACT section 6, "Missing values ... any pair").
+
+Null and missing are the same: `None`. Instants are integers, microseconds since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\Z", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
+
+Getter = Callable[[Any], Any]
+
+
+def is_many(path: str) -> bool:
+    """Whether the path stands for several values (it has a `$`)."""
+    return "$" in path.split(".")
+
+
+def path_getter(path: str) -> Getter:
+    """A function from a JSON object (or None) to the value at `path`; for a path with `$`, to the list of values there."""
+    parts = path.split(".")
+    if "$" in parts:
+        return lambda root: _collect(root, parts)
+    if len(parts) == 1:
+        return lambda root: root.get(path) if root else None
+    return lambda root: _descend(root, parts)
+
+
+def _descend(value: Any, parts: Sequence[str]) -> Any:
+    for part in parts:
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and part.isdecimal():
+            value = value[int(part)] if int(part) < len(value) else None
+        else:
+            return None
+    return value
+
+
+def _collect(root: Any, parts: Sequence[str]) -> list[Any]:
+    values = [root]
+    for part in parts:
+        if part == "$":
+            values = [item for value in values if isinstance(value, list) for item in value]
+        else:
+            values = [_descend(value, (part,)) for value in values]
+    return [value for value in values if value is not None]
+
+
+def trait_value(traits: dict[str, Any], path: str) -> Any:
+    """The trait at `path`: a field of exactly that name, else the value inside the field before the first dot."""
+    if path in traits:
+        return traits[path]
+    field, _, rest = path.partition(".")
+    return path_getter(rest)(traits[field]) if rest and isinstance(traits.get(field), (dict, list)) else None
+
+
+def as_number(value: Any) -> int | float | None:
+    """The value as a number: a number itself, or a string that is written like one."""
+    kind = type(value)
+    if kind is int or kind is float:
+        return value  # type: ignore[no-any-return]
+    if kind is str and _NUMBER.match(value):
+        number = float(value) if len(value) > 15 or any(mark in value for mark in ".eE") else int(value)
+        return number if math.isfinite(number) else None
+    return None
+
+
+def json_text(value: Any) -> str:
+    """The value as compact JSON; of a string, the string itself."""
+    return value if type(value) is str else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def json_key(value: Any) -> str | int | float:
+    """A hashable stand-in: equal exactly where the JSON values are equal (1 and 1.0 are, 1 and true are not)."""
+    kind = type(value)
+    if kind is str or kind is int or kind is float:
+        return value  # type: ignore[no-any-return]
+    return "\0" + orjson.dumps(_plain_numbers(value), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _plain_numbers(value: Any) -> Any:
+    if type(value) is float and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_plain_numbers(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain_numbers(item) for name, item in value.items()}
+    return value
+
+
+@lru_cache(maxsize=65536)
+def _parse_instant(text: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def as_instant(value: Any) -> int | None:
+    """The instant that an ISO 8601 string names: a date is its midnight, no zone is UTC; anything else is None."""
+    return _parse_instant(value) if type(value) is str else None
+
+
+def instant_text(instant: int) -> str:
+    """ISO 8601 with microseconds and `Z`."""
+    return (_EPOCH + timedelta(microseconds=instant)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
