@@ -1,0 +1,172 @@
+"""Shards: Parquet files in a staging folder beside the target, on their way into the output.
+
+Comes after the stages that make `TableBlock`s, in the same process as they; `duckdb_file`, `parquet_folder` and
+`bigquery_load` turn the shards into the output. A shard's name is unique to the attempt that wrote it: what a failed
+attempt leaves is never read, and goes with the folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.arrow import arrow_schema, to_record_batch
+from schemas.block import TableBlock
+from schemas.tables import TABLES, Table
+
+ROWS_PER_SHARD = 200_000
+"""Rows of a sorted table that are held back, at most, to be written in one shard."""
+
+TABLES_BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
+
+BLOCK_ORDERED = frozenset({"events"})
+"""Tables too large to sort: their rows stand in the order of their blocks. All others are sorted by key."""
+
+_MEMORY_LIMIT = "2GB"
+"""What DuckDB may hold before it spills into the staging folder."""
+
+_FIRST_BY: dict[str, str] = {"failed_events": "source, received_at"}
+"""Tables in which several stages may report the same key: the first row by these columns stands."""
+
+
+class Shard(NamedTuple):
+    """A Parquet file with rows of one table."""
+
+    table: str
+    order: int
+    path: str
+    rows: int
+
+
+# --- the folder ------------------------------------------------------------------------------------------------------
+
+
+def new_staging_folder(target: Path) -> Path:
+    """A name, unique to this run, for a staging folder on the target's file system."""
+    return target.parent / f"{_prefix(target)}{os.getpid()}-{uuid.uuid4().hex[:12]}"
+
+
+def remove_abandoned(target: Path) -> None:
+    """Remove the staging folders of runs on this host that ended without removing them."""
+    for folder in target.parent.glob(f"{_prefix(target)}*"):
+        owner = re.fullmatch(r"(\d+)-[0-9a-f]+", folder.name.removeprefix(_prefix(target)))
+        if owner and not _is_running(int(owner[1])):
+            shutil.rmtree(folder, ignore_errors=True)  # another run may be sweeping too
+
+
+def _prefix(target: Path) -> str:
+    host = re.sub(r"\W", "_", socket.gethostname())
+    return f".{target.name}.staging-{host}-"
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+class ShardWriter:
+    """Writes blocks as shards. One per bundle; not shared between threads."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = Path(folder)
+        self._held: dict[str, list[pa.RecordBatch]] = {}
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, block: TableBlock) -> Iterator[Shard]:
+        """Take a block; yields the shards that are complete.
+
+        Raises:
+            ValueError: the block does not fit its table (see `to_record_batch`), or there is no such table.
+        """
+        table = TABLES_BY_NAME.get(block.table)
+        if table is None:
+            raise ValueError(f"no table {block.table!r}; there are {', '.join(TABLES_BY_NAME)}")
+        batch = to_record_batch(table, block)
+        if not batch.num_rows:
+            return
+        if block.table in BLOCK_ORDERED:
+            yield self._shard(table, block.order, [batch])
+            return
+        held = self._held.setdefault(block.table, [])
+        held.append(batch)
+        if sum(one.num_rows for one in held) >= ROWS_PER_SHARD:
+            yield self._shard(table, 0, self._held.pop(block.table))
+
+    def close(self) -> Iterator[Shard]:
+        """Write what is held back."""
+        held, self._held = self._held, {}
+        for name, batches in held.items():
+            yield self._shard(TABLES_BY_NAME[name], 0, batches)
+
+    def _shard(self, table: Table, order: int, batches: list[pa.RecordBatch]) -> Shard:
+        path = self._folder / f"{table.name}-{uuid.uuid4().hex}.parquet"
+        rows = write_parquet(table, path, batches)
+        return Shard(table.name, order, str(path), rows)
+
+
+def write_parquet(table: Table, path: Path, batches: Iterable[pa.RecordBatch]) -> int:
+    """Write one Parquet file with the table's schema; returns the number of rows.
+
+    zstd 1 with dictionaries for columns that repeat was the fastest of eight settings to write and load again, and
+    the smallest.
+    """
+    rows = 0
+    with pq.ParquetWriter(
+        path,
+        arrow_schema(table),
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=[
+            f"{column.name}.list.element" if column.repeated else column.name
+            for column in table.columns
+            if column.type == "STRING" and (column.name,) != table.key
+        ],
+        write_statistics=[
+            column.name for column in table.columns if column.type not in {"JSON", "BYTES"} and not column.repeated
+        ],
+    ) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    return rows
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def open_staging_database(staging: Path) -> duckdb.DuckDBPyConnection:
+    """An in-memory database that reads shards, and spills into the staging folder what does not fit in memory."""
+    connection = duckdb.connect(config={"temp_directory": str(staging / "spill"), "memory_limit": _MEMORY_LIMIT})
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def select_rows(table: Table, shards: Iterable[Shard]) -> tuple[str, list[list[str]]]:
+    """A DuckDB query, with its parameters, for the table's rows in their final order, whatever wrote the shards."""
+    paths = [shard.path for shard in sorted(shards, key=lambda shard: (shard.order, shard.path))]
+    columns = ", ".join(f'"{name}"' for name in table.column_names())
+    key = ", ".join(f'"{name}"' for name in table.key)
+    query = f"SELECT {columns} FROM read_parquet(?)"  # noqa: S608 - names of our own schema
+    if table.name in _FIRST_BY:
+        query += f" QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {_FIRST_BY[table.name]}) = 1"
+    if table.name not in BLOCK_ORDERED:
+        query += f" ORDER BY {key}"
+    return query, [paths]

@@ -1,0 +1,51 @@
+"""DuckDB definitions of the output tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from schemas.tables import Column, ColumnType, Table
+
+_TYPES: dict[ColumnType, str] = {
+    "STRING": "VARCHAR",
+    "INTEGER": "BIGINT",
+    "FLOAT": "DOUBLE",
+    "BOOLEAN": "BOOLEAN",
+    "TIMESTAMP": "TIMESTAMP WITH TIME ZONE",
+    "DATE": "DATE",
+    "JSON": "JSON",
+    "BYTES": "BLOB",
+}
+
+
+def duckdb_type(column: Column) -> str:
+    """The column's type as DuckDB's `information_schema` prints it."""
+    return _TYPES[column.type] + ("[]" if column.repeated else "")
+
+
+def create_statements(table: Table) -> list[str]:
+    """Statements that create the table, with NOT NULL constraints and comments.
+
+    There is no PRIMARY KEY: its index costs more than the whole load of a large table, and the rows of a job are
+    unique by construction. The table's comment names the key.
+    """
+    columns = ", ".join(_definition(column) for column in table.columns)
+    comment = f"{table.description} Key: {', '.join(table.key)}."
+    return [
+        f'CREATE TABLE "{table.name}" ({columns})',
+        f'COMMENT ON TABLE "{table.name}" IS {_literal(comment)}',
+        *(
+            f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {_literal(column.description)}'
+            for column in table.columns
+        ),
+    ]
+
+
+def _definition(column: Column) -> str:
+    constraint = " NOT NULL" if column.required or column.repeated else ""
+    return f'"{column.name}" {duckdb_type(column)}{constraint}'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

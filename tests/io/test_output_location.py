@@ -1,0 +1,97 @@
+"""`--output`: what it may say, and which places are refused before a job starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.io.output import (
+    BigQueryOutput,
+    DuckDBOutput,
+    FilesOutput,
+    Output,
+    OutputError,
+    check_output,
+    parse_output,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "output"),
+    [
+        ("duckdb:out/shop.duckdb", DuckDBOutput("out/shop.duckdb")),
+        ("duckdb:/tmp/a:b.duckdb", DuckDBOutput("/tmp/a:b.duckdb")),  # noqa: S108 - nothing is opened
+        ("files:out", FilesOutput("out")),
+        ("bigquery:shop-project.tidemark", BigQueryOutput("shop-project", "tidemark")),
+        ("bigquery:example.com:shop.tidemark_eu", BigQueryOutput("example.com:shop", "tidemark_eu")),
+    ],
+)
+def test_outputs_are_read_and_printed(text: str, output: Output) -> None:
+    assert parse_output(text) == output
+    assert str(output) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("out.duckdb", "expected duckdb:PATH, files:DIR or bigquery:PROJECT.DATASET"),
+        ("duckdb:", "expected duckdb:PATH"),
+        ("duckbd:out.duckdb", "unknown kind 'duckbd'"),
+        ("bigquery:tidemark", "expected bigquery:PROJECT.DATASET"),
+        ("bigquery:shop-project.a.b-c", "expected bigquery:PROJECT.DATASET"),
+        ("files:gs://bucket/out", "writes to local disks only"),
+    ],
+)
+def test_what_is_wrong_is_said(text: str, message: str) -> None:
+    with pytest.raises(OutputError, match=message):
+        parse_output(text)
+
+
+def test_missing_parents_are_created(tmp_path: Path) -> None:
+    check_output(DuckDBOutput(str(tmp_path / "a" / "b" / "c.duckdb")))
+    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == []
+
+
+def test_a_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sales.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE profiles (a INTEGER)")
+    check_output(DuckDBOutput(str(path)))
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE invoices (a INTEGER)")
+    with pytest.raises(OutputError, match="would lose: invoices"):
+        check_output(DuckDBOutput(str(path)))
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database\n" * 1000)
+    with pytest.raises(OutputError, match="cannot be opened as a DuckDB database"):
+        check_output(DuckDBOutput(str(path)))
+    assert path.read_text().startswith("not a database")
+
+
+def test_an_empty_file_may_be_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "empty.duckdb"
+    path.touch()
+    check_output(DuckDBOutput(str(path)))
+
+
+def test_a_folder_is_no_database_and_a_file_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="is a folder"):
+        check_output(DuckDBOutput(str(tmp_path)))
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="is a file, expected a folder"):
+        check_output(FilesOutput(str(tmp_path / "file")))
+    with pytest.raises(OutputError, match="cannot write to"):
+        check_output(FilesOutput(str(tmp_path / "file" / "out")))
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    check_output(FilesOutput(str(tmp_path)))
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(OutputError, match=r"would lose: thesis\.tex"):
+        check_output(FilesOutput(str(tmp_path)))
