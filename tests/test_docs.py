@@ -12,11 +12,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
 TEXT = "\n".join(page.read_text() for page in PAGES)
-COMMANDS = sorted(
-    f"pipelines.{file.stem}"
-    for file in (ROOT / "pipelines").glob("*.py")
-    if '__name__ == "__main__"' in file.read_text()
-)
+JOBS = [file for file in (ROOT / "pipelines").glob("*.py") if '__name__ == "__main__"' in file.read_text()]
+COMMANDS = sorted(f"pipelines.{job.stem}" for job in JOBS)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 
@@ -58,9 +55,8 @@ def test_make_targets_and_modules_in_a_page_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_of_a_command_is_documented(command: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", command, "--help"], capture_output=True, text=True, check=True, cwd=ROOT
-    )
+    ask = [sys.executable, "-m", command, "--help"]
+    done = subprocess.run(ask, capture_output=True, text=True, check=True, cwd=ROOT)
     options = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", done.stdout)) - {"--help"}
     assert options, done.stdout
     assert {option for option in options if not re.search(rf"{option}(?![\w-])", TEXT)} == set()
