@@ -1,0 +1,315 @@
+"""Random rules that pass the checker: every construct of the language, small ones more often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal as OneOf
+
+from tests.strategies.choices import Choices
+from tests.strategies.worlds import GRID_US, PRODUCTS, SPAN, START_US, TRACKS
+from transforms.segments.language import ast
+
+NUMBER_OPERATORS = ("at_least", "greater_than", "equals", "at_most", "less_than", "differs")
+TEXT_OPERATORS = ("equals", "differs", "contains", "omits", "starts_with", "ends_with", "one_of", "none_of")
+RELATIVE_OPERATORS = ("within_last", "within_next", "before_last", "after_next")
+TEXTS = ("shoes", "hats", "5", "true", "York", "p1", "sho", "Lima")
+NUMBER_PATHS = ("price", "products.$.price")
+TEXT_PATHS = ("category", "product_id", "products.$.product_id", "tags.$", "tags")
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a rule may refer to, and where it stands: `depth` streams enclose it."""
+
+    number_traits: tuple[str, ...] = ()
+    text_traits: tuple[str, ...] = ()
+    date_traits: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
+    depth: int = 0
+
+    def inside(self) -> Names:
+        """The names inside a `where`."""
+        return replace(self, depth=self.depth + 1)
+
+
+def duration(choices: Choices) -> int:
+    """A length of 1 to 12 steps of the grid, in microseconds, short ones more often."""
+    return choices.pick((1, 2, 3, 4, 5, 6, 8, 12)) * GRID_US
+
+
+def bounds(choices: Choices) -> tuple[int, int]:
+    """Start and end of a between."""
+    start = choices.number(0, 6)
+    return start * GRID_US, (start + choices.number(1, 6)) * GRID_US
+
+
+# --- streams ---------------------------------------------------------------------------------------------------------
+
+
+def stream(choices: Choices, names: Names) -> ast.Stream:
+    """A stream with up to three filters."""
+    filters = tuple(_filter(choices, names) for _ in range(choices.pick((0, 1, 1, 1, 0, 1, 2, 2, 3))))
+    if choices.chance(8):
+        return ast.Stream(choices.pick(("page", "screen")), "Home", filters)
+    return ast.Stream("track", choices.pick(TRACKS), filters)
+
+
+def _filter(choices: Choices, names: Names) -> ast.Where | ast.Window | ast.ParentWindow:
+    kind = choices.number(0, 9)
+    if names.depth and kind in (4, 5, 6):
+        if choices.chance(40):
+            return ast.ParentWindow(*bounds(choices), excludes_parent=False)
+        return ast.ParentWindow(0, duration(choices), excludes_parent=True)
+    if kind <= 2:
+        return ast.Window(0, duration(choices))
+    if kind <= 4 or names.depth >= 2:
+        return ast.Window(*bounds(choices))
+    return ast.Where(condition(choices, names.inside(), size=1))
+
+
+def field(choices: Choices, names: Names, paths: tuple[str, ...]) -> ast.Field:
+    """A property of the event at hand, or of the enclosing one."""
+    return ast.Field("properties", choices.pick(paths), parent=names.depth > 1 and choices.chance(40))
+
+
+def _operand(choices: Choices, names: Names, paths: tuple[str, ...]) -> ast.Field:
+    return ast.Field("properties", choices.pick(paths), parent=names.depth > 0 and choices.chance(5))
+
+
+# --- scalars ---------------------------------------------------------------------------------------------------------
+
+
+def number_scalar(choices: Choices, names: Names) -> ast.Scalar:
+    """A scalar that is a number."""
+    kind = choices.number(0, 19)
+    if kind == 19:
+        return ast.Percent(choices.pick(("holdout", "test")))
+    if kind == 18 and names.number_traits:
+        return ast.ComputedTrait(choices.pick(names.number_traits))
+    if kind >= 16:
+        return ast.Trait("age")
+    if kind >= 13 and names.depth:
+        return field(choices, names, NUMBER_PATHS)
+    return number_reduced(choices, names)
+
+
+def number_reduced(choices: Choices, names: Names) -> ast.Reduced:
+    """A stream brought down to a number."""
+    reducer = choices.pick(("count",) * 6 + ("sum", "avg", "max", "min", "unique_count", "mode", "sum", "max"))
+    source = stream(choices, names)
+    if reducer == "count":
+        return ast.Reduced(source, "count")
+    paths = TEXT_PATHS if reducer == "unique_count" else NUMBER_PATHS
+    if reducer == "mode":
+        return ast.Reduced(source, "mode", _operand(choices, names, paths), "number", choices.pick((None, 1, 2)))
+    cast: OneOf["number"] | None = "number" if reducer in ("max", "min") and choices.chance(50) else None
+    return ast.Reduced(source, reducer, _operand(choices, names, paths), cast)
+
+
+def text_scalar(choices: Choices, names: Names) -> ast.Scalar:
+    """A scalar that is a string, or anything."""
+    kind = choices.number(0, 11)
+    if names.depth and kind <= 5:
+        return field(choices, names, TEXT_PATHS)
+    if kind == 11 and names.text_traits:
+        return ast.ComputedTrait(choices.pick(names.text_traits))
+    if kind == 10:
+        return ast.Field("context", "device.type") if names.depth else ast.Trait("tags.$")
+    if kind >= 7:
+        return text_reduced(choices, names)
+    return ast.Trait(choices.pick(("city", "city", "address.city", "vip", "tags")))
+
+
+def text_reduced(choices: Choices, names: Names) -> ast.Reduced:
+    """A stream brought down to a string, or to the value of a property."""
+    reducer = choices.pick(("last", "first", "mode", "max", "min"))
+    operand = _operand(choices, names, TEXT_PATHS[:4])
+    source = stream(choices, names)
+    if reducer == "mode":
+        cast: OneOf["string"] | None = "string" if choices.chance(50) else None
+        return ast.Reduced(source, "mode", operand, cast, choices.pick((None, 1, 2, 3)))
+    return ast.Reduced(source, reducer, operand, "string" if reducer in ("max", "min") else None)
+
+
+def date_scalar(choices: Choices, names: Names) -> ast.Scalar:
+    """A scalar that is a date."""
+    kind = choices.number(0, 9)
+    if kind <= 2:
+        return ast.Trait("renewal")
+    if kind == 3 and names.date_traits:
+        return ast.ComputedTrait(choices.pick(names.date_traits))
+    if kind <= 5 and names.depth:
+        return field(choices, names, ("due",))
+    return date_reduced(choices, names)
+
+
+def date_reduced(choices: Choices, names: Names) -> ast.Reduced:
+    """A stream brought down to a date."""
+    if choices.chance(25):
+        return ast.Reduced(stream(choices, names), choices.pick(("first", "last")), ast.Field("properties", "due"))
+    return ast.Reduced(stream(choices, names), choices.pick(("last_at", "first_at")))
+
+
+# --- conditions ------------------------------------------------------------------------------------------------------
+
+
+def condition(choices: Choices, names: Names, size: int = 2) -> ast.Condition:
+    """A condition; `size` bounds how deep its junctions go."""
+    kind = choices.number(0, 11)
+    if size and kind >= 8:
+        if kind == 11:
+            return ast.Not(condition(choices, names, size - 1))
+        items = tuple(condition(choices, names, size - 1) for _ in range(choices.pick((2, 2, 3))))
+        return ast.And(items) if kind < 10 else ast.Or(items)
+    if kind == 7 and choices.chance(60):
+        return ast.HeldFor(trait_comparison(choices, names), duration(choices))
+    return comparison(choices, names)
+
+
+def trait_comparison(choices: Choices, names: Names) -> ast.Compare:
+    """A comparison of a trait, which may be held for some time."""
+    computed = names.number_traits + names.date_traits
+    kind = choices.number(0, 9)
+    if kind >= 7 and computed:
+        name = choices.pick(computed)
+        left = ast.ComputedTrait(name)
+        return number_comparison(choices, names, left) if name in names.number_traits else dated(choices, names, left)
+    if kind >= 5:
+        return dated(choices, names, ast.Trait("renewal"))
+    if kind == 4:
+        return number_comparison(choices, names, ast.Trait("age"))
+    return text_comparison(choices, names, ast.Trait(choices.pick(("city", "vip", "address.city"))))
+
+
+def comparison(choices: Choices, names: Names) -> ast.Compare:
+    """A comparison of any kind."""
+    kind = choices.number(0, 19)
+    if kind >= 18 and names.segments:
+        return ast.Compare(
+            "equals", ast.Membership(choices.pick(names.segments)), (ast.Literal(not choices.chance(25)),)
+        )
+    if kind == 17:
+        return list_comparison(choices, names)
+    if kind >= 13:
+        return dated(choices, names, date_scalar(choices, names))
+    if kind >= 8:
+        return text_comparison(choices, names, text_scalar(choices, names))
+    return number_comparison(choices, names, number_scalar(choices, names))
+
+
+def number_comparison(choices: Choices, names: Names, left: ast.Scalar) -> ast.Compare:
+    """A comparison of a number."""
+    if choices.chance(6) and not _is_count(left):
+        return ast.Compare(choices.pick(("exists", "absent")), left)
+    if choices.chance(6):
+        literals = tuple(map(ast.Literal, choices.several((0, 1, 2, 10), 1, 2)))
+        return ast.Compare(choices.pick(("one_of", "none_of")), left, literals)
+    if isinstance(left, ast.Percent):
+        return ast.Compare(choices.pick(("less_than", "at_least")), left, (ast.Literal(choices.pick((50, 10, 90))),))
+    operator = choices.pick(NUMBER_OPERATORS)
+    if choices.chance(15):
+        right = field(choices, names, NUMBER_PATHS) if names.depth and choices.chance(70) else ast.Trait("age")
+        return ast.Compare(operator, left, (right,))
+    value = choices.pick((1, 0, 2, 3) if _is_count(left) else (10, 5, 2, 0, 12.5, 20))
+    return ast.Compare(operator, left, (ast.Literal(value),))
+
+
+def _is_count(scalar: ast.Scalar) -> bool:
+    return isinstance(scalar, ast.Reduced) and scalar.reducer in ("count", "unique_count")
+
+
+def text_comparison(choices: Choices, names: Names, left: ast.Scalar) -> ast.Compare:
+    """A comparison of a string, or of a value of any type."""
+    if choices.chance(10):
+        return ast.Compare(choices.pick(("exists", "absent")), left)
+    operator = choices.pick(TEXT_OPERATORS)
+    if operator in ("equals", "differs") and choices.chance(40):
+        return ast.Compare(operator, left, (_right(choices, names),))
+    most = 2 if operator in ("contains", "one_of", "none_of") else 1
+    return ast.Compare(operator, left, tuple(map(ast.Literal, choices.several(TEXTS, 1, most))))
+
+
+def _right(choices: Choices, names: Names) -> ast.Scalar:
+    kind = choices.number(0, 5)
+    if names.depth and kind <= 3:
+        return field(choices, names, TEXT_PATHS[:4])
+    if kind == 4:
+        return ast.Literal(choices.pick((True, 5)))
+    return ast.Trait(choices.pick(("city", "address.city")))
+
+
+def list_comparison(choices: Choices, names: Names) -> ast.Compare:
+    """A comparison of a list."""
+    operand = _operand(choices, names, TEXT_PATHS)
+    source = stream(choices, names)
+    mode = ast.Reduced(source, "mode", ast.Field("properties", "tags"), "array", choices.pick((None, 2)))
+    left = mode if choices.chance(25) else ast.Reduced(source, "unique", operand)
+    return ast.Compare(choices.pick(("contains", "omits")), left, (ast.Literal(choices.pick(PRODUCTS + TEXTS)),))
+
+
+def dated(choices: Choices, names: Names, left: ast.Scalar) -> ast.Compare:
+    """A comparison of a date."""
+    kind = choices.number(0, 9)
+    if kind == 9:
+        return ast.Compare(choices.pick(("exists", "absent")), left)
+    if kind >= 7:
+        operator = choices.pick(("before_date", "after_date"))
+        right = field(choices, names, ("due",)) if names.depth and choices.chance(30) else ast.Trait("renewal")
+        return ast.Compare(operator, left, (right if choices.chance(40) else date_literal(choices),))
+    return ast.Compare(choices.pick(RELATIVE_OPERATORS), left, (ast.Duration(duration(choices)),))
+
+
+def date_literal(choices: Choices) -> ast.Instant:
+    """A date as it is written in a rule."""
+    hour = choices.number(0, SPAN)
+    day, hour_of_day = 5 + hour // 24, hour % 24
+    return ast.Instant(START_US + hour * GRID_US, f"2026-01-{day:02}T{hour_of_day:02}:00:00Z")
+
+
+# --- definitions -----------------------------------------------------------------------------------------------------
+
+
+def definitions(choices: Choices) -> ast.Definitions:
+    """One to three segments and up to two computed traits, what is referred to first."""
+    names, traits, segments = Names(), [], []
+    for index in range(choices.pick((0, 0, 1, 2))):
+        trait, names = _trait(f"t{index + 1}", choices, names)
+        traits.append(trait)
+    for index in range(choices.pick((1, 1, 1, 2, 3))):
+        segments.append(segment(f"s{index + 1}", choices, names))
+        names = replace(names, segments=(*names.segments, segments[-1].name))
+    if choices.chance(15):
+        trait, _ = _trait("t9", choices, names)
+        traits.append(trait)
+    return ast.Definitions(tuple(segments), tuple(traits))
+
+
+def _trait(name: str, choices: Choices, names: Names) -> tuple[ast.TraitDefinition, Names]:
+    kind = choices.number(0, 3)
+    value: ast.Scalar
+    if kind == 0:
+        value, after = number_reduced(choices, names), replace(names, number_traits=(*names.number_traits, name))
+    elif kind == 1:
+        value, after = text_reduced(choices, names), replace(names, text_traits=(*names.text_traits, name))
+    elif kind == 2:
+        value, after = date_reduced(choices, names), replace(names, date_traits=(*names.date_traits, name))
+    else:
+        operand = ast.Field("properties", choices.pick(TEXT_PATHS))
+        value, after = ast.Reduced(stream(choices, names), "unique", operand), names
+    return ast.TraitDefinition(name, "A computed trait.", value, version=f"version of {name}"), after
+
+
+def segment(name: str, choices: Choices, names: Names) -> ast.SegmentDefinition:
+    """A segment, now and then with limits, or static."""
+    static = choices.chance(4)
+    return ast.SegmentDefinition(
+        name=name,
+        description="A segment.",
+        when=None if static else condition(choices, names),
+        members=frozenset(choices.several(("u1", "u2"), 0, 2)) if static else None,
+        expires=START_US + choices.number(0, SPAN) * GRID_US if choices.chance(12) else None,
+        max_membership=duration(choices) if choices.chance(18) else None,
+        reentry_after=duration(choices) if choices.chance(18) else None,
+        anonymous=not choices.chance(8),
+        version=f"version of {name}",
+    )
