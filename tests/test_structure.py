@@ -63,7 +63,7 @@ def test_schemas_and_the_rule_engine_know_no_beam(file: Path) -> None:
 
 
 def test_transforms_import_beam_only_where_they_bind_to_it() -> None:
-    """A file of `transforms/` that imports Beam defines a PTransform, a DoFn or the like; logic stays pure, beside it."""
+    """A file of `transforms/` that imports Beam binds to it (a PTransform, a DoFn ...); logic stays beside it, pure."""
     wrong = []
     for file in (ROOT / "transforms").rglob("*.py"):
         tree = parse(file)
