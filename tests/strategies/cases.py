@@ -16,7 +16,7 @@ from transforms.segments.language import ast
 
 @dataclass(frozen=True)
 class Case:
-    """What both sides are given. Events are sorted by (timestamp, message_id)."""
+    """What both sides are given. Events are sorted by (timestamp, message_id); the first is not after as_of."""
 
     profile_id: str
     events: tuple[Event, ...]
@@ -31,7 +31,8 @@ def case(choices: Choices) -> Case:
     as_of = events[-1].timestamp
     if choices.chance(60):
         as_of = worlds.START_US + choices.number(0, 2 * worlds.SPAN) * worlds.GRID_US
-    return Case(choices.pick(("user:u1", "user:u1", "user:u1", "anon:a1")), tuple(events), definitions, as_of)
+    profile_id = choices.pick(("user:u1", "user:u1", "user:u1", "anon:a1"))
+    return Case(profile_id, tuple(events), definitions, max(as_of, events[0].timestamp))
 
 
 def seeded_case(seed: int) -> Case:
