@@ -53,6 +53,13 @@ def test_make_targets_and_modules_in_a_page_exist(page: Path) -> None:
     assert {module for module in modules if find_spec(module) is None} == set()
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def test_files_that_a_page_names_exist(name: str) -> None:
+    path = r"`((?:schemas|transforms|pipelines|services|segments|traits|tests|docs)/[a-z0-9_./]*)`"
+    spans = re.findall(path, (ROOT / name).read_text())
+    assert {span for span in spans if not (ROOT / span).exists()} == set()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_of_a_command_is_documented(command: str) -> None:
     ask = [sys.executable, "-m", command, "--help"]
