@@ -6,15 +6,15 @@ which names mean a segment or a computed trait `resolve.py`'s.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Literal as OneOf
 from typing import cast
 
-from transforms.segments.language import ast, functions, literals, syntax
+from transforms.segments.language import ast, functions, syntax
 from transforms.segments.language.errors import DefinitionErrors, Origin, closest, gather
 from transforms.segments.language.functions import FUNCTIONS, Comparator, Extractor, Filter, Modifier, Reducer
+from transforms.segments.language.literal_nodes import DURATION_USAGE, LiteralNodes
 from transforms.segments.language.walk import walk
 
 MAX_EXPRESSIONS = 50
@@ -22,7 +22,6 @@ MAX_EXPRESSIONS = 50
 
 Built = ast.Scalar | ast.Stream | ast.Condition
 Cast = OneOf["number", "string", "array"] | None
-_DURATION_USAGE = "a whole number and a unit (seconds, minutes, hours, days, weeks), such as 7 days"
 
 
 def parse_condition(text: str, origin: Origin | str | None = None) -> ast.Condition:
@@ -43,11 +42,11 @@ def parse_scalar(text: str, origin: Origin | str | None = None) -> ast.Scalar:
     return _Parse(text, origin).rule_scalar()
 
 
-class _Parse:
+class _Parse(LiteralNodes):
     """One rule on its way. A part that is wrong raises; `gather` lets its neighbours be looked at all the same."""
 
     def __init__(self, text: str, origin: Origin | str | None) -> None:
-        self._origin = origin if isinstance(origin, Origin) else Origin.of_text(text, origin or "<rule>")
+        super().__init__(origin if isinstance(origin, Origin) else Origin.of_text(text, origin or "<rule>"))
         self._root = syntax.read_syntax(text, self._origin)
 
     def rule_condition(self) -> ast.Condition:
@@ -62,15 +61,6 @@ class _Parse:
 
     def rule_scalar(self) -> ast.Scalar:
         return self._scalar(self._root)
-
-    def _at(self, node: syntax.Node) -> ast.Position:
-        return self._origin.position(node.offset)
-
-    def _wrong(
-        self, place: syntax.Node | int, message: str, expected: str = "", suggestion: str = ""
-    ) -> DefinitionErrors:
-        position = self._origin.position(place if isinstance(place, int) else place.offset)
-        return DefinitionErrors([self._origin.source.problem(position, message, expected, suggestion)])
 
     # --- what a part must be ---
 
@@ -115,50 +105,6 @@ class _Parse:
     def _junction(self, node: syntax.Junction) -> ast.Condition:
         items = tuple(gather(partial(self._condition, item) for item in node.items))
         return ast.And(items, self._at(node)) if node.conjunctive else ast.Or(items, self._at(node))
-
-    # --- literals ---
-
-    def _literal(self, node: syntax.Value) -> ast.Scalar:
-        position = self._at(node)
-        if node.kind == "text":
-            return ast.Literal(literals.unquote(node.text), position)
-        if node.kind == "boolean":
-            return ast.Literal(node.text.lower() == "true", position)
-        if node.kind == "number":
-            return self._number(node, position)
-        if node.kind == "instant":
-            return self._instant(node, node.text)
-        if node.text in FUNCTIONS:
-            raise self._wrong(node, f"{node.text} needs brackets", FUNCTIONS[node.text].usage)
-        if node.text.lower() in ("null", "none", "undefined"):
-            raise self._wrong(
-                node, f"there is no value {node.text}", ".absent() or .exists() after what may be missing"
-            )
-        raise self._wrong(node, f"unknown word '{node.text}'", f"text in quotes: {literals.quote(node.text)}")
-
-    def _number(self, node: syntax.Value, position: ast.Position) -> ast.Literal:
-        if node.text.lstrip("-").isdigit() and len(node.text) < 20:
-            return ast.Literal(int(node.text), position)
-        number = float(node.text)
-        if math.isinf(number):
-            raise self._wrong(node, "this number is too large")
-        return ast.Literal(number, position)
-
-    def _instant(self, node: syntax.Node, text: str) -> ast.Instant:
-        try:
-            return ast.Instant(literals.parse_instant(text), text, self._at(node))
-        except ValueError as error:
-            expected = "an ISO 8601 date such as 2027-01-31 or 2027-01-31T09:00:00Z"
-            raise self._wrong(node, str(error), expected) from None
-
-    def _duration_literal(self, node: syntax.DurationValue) -> ast.Duration:
-        try:
-            return ast.Duration(literals.to_microseconds(node.number, node.unit), self._at(node))
-        except ValueError as error:
-            known = node.unit.lower().removesuffix("s") in literals.UNITS
-            place = node.offset if known else node.unit_offset
-            suggestion = "" if known else closest(node.unit, literals.UNIT_NAMES)
-            raise self._wrong(place, str(error), _DURATION_USAGE, suggestion) from None
 
     # --- comparisons ---
 
@@ -402,11 +348,11 @@ class _Parse:
         if isinstance(value, ast.Duration):
             if value.microseconds >= least:
                 return value
-            raise self._wrong(place, "this duration must be longer than nothing", _DURATION_USAGE)
+            raise self._wrong(place, "this duration must be longer than nothing", DURATION_USAGE)
         if isinstance(value, ast.Literal) and isinstance(value.value, str):
-            raise self._wrong(place, "a duration is written without quotes", _DURATION_USAGE)
+            raise self._wrong(place, "a duration is written without quotes", DURATION_USAGE)
         fault = "this number has no unit" if isinstance(value, ast.Literal) else "this is no duration"
-        raise self._wrong(place, fault, _DURATION_USAGE)
+        raise self._wrong(place, fault, DURATION_USAGE)
 
     def _unknown(self, call: syntax.Call, possible: tuple[str, ...]) -> DefinitionErrors:
         if call.name in functions.NOT_SUPPORTED:
