@@ -1,0 +1,362 @@
+"""Reads `--input`: what a location is, whether it ends, and what is wrong with it.
+
+Parsing touches nothing outside. `find_files` and `check_input` look at the file system, so that a job with nothing to
+read is refused before it starts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import ClassVar, Literal
+from urllib.parse import parse_qsl
+
+from apache_beam.io.filesystems import FileSystems
+from rapidfuzz import process
+
+FileFormat = Literal["ndjson", "avro", "parquet"]
+
+FORMATS: dict[str, FileFormat] = {
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".json": "ndjson",
+    ".avro": "avro",
+    ".parquet": "parquet",
+}
+KINDS = ("watch", "pubsub", "kafka", "bigquery", "duckdb")
+_EXTENSIONS_TEXT = "one of " + " ".join(FORMATS) + ", each optionally with .gz"
+_ANY_KIND = "file pattern, folder, or one of " + " ".join(f"{kind}:" for kind in KINDS)
+_FORMS = {
+    "watch": "watch:PATTERN, for example watch:incoming/*.ndjson",
+    "pubsub": "pubsub:projects/PROJECT/subscriptions/SUBSCRIPTION",
+    "kafka": "kafka:HOST:PORT[,HOST:PORT...]/TOPIC[?group=NAME][&until=now]",
+    "bigquery": "bigquery:PROJECT.DATASET.events[?from=INSTANT][&to=INSTANT]",
+    "duckdb": "duckdb:PATH of a database that holds an events table",
+}
+
+
+class InputError(ValueError):
+    """An `--input` that cannot be read. The text says what was given and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileInput:
+    """Files that exist now: a pattern or a folder on any file system that Beam knows."""
+
+    text: str
+    pattern: str
+    bounded: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, slots=True)
+class WatchInput:
+    """Files that exist or will appear."""
+
+    text: str
+    pattern: str
+    bounded: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True)
+class PubSubInput:
+    """A Pub/Sub subscription."""
+
+    text: str
+    project: str
+    subscription: str
+    bounded: ClassVar[bool] = False
+
+    @property
+    def path(self) -> str:
+        """The subscription's full resource name."""
+        return f"projects/{self.project}/subscriptions/{self.subscription}"
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaInput:
+    """A Kafka topic. `group` is None where the location names none. `until_now` ends at the offsets found at start."""
+
+    text: str
+    brokers: str
+    topic: str
+    group: str | None = None
+    until_now: bool = False
+
+    @property
+    def bounded(self) -> bool:
+        return self.until_now
+
+
+@dataclass(frozen=True, slots=True)
+class BigQueryInput:
+    """An events table in BigQuery, event times `start_us` <= t < `stop_us` (microseconds UTC; None: no limit)."""
+
+    text: str
+    project: str
+    dataset: str
+    start_us: int | None = None
+    stop_us: int | None = None
+    bounded: ClassVar[bool] = True
+
+    @property
+    def table(self) -> str:
+        return f"{self.project}.{self.dataset}.events"
+
+
+@dataclass(frozen=True, slots=True)
+class DuckDBInput:
+    """The events table of a DuckDB database, such as an earlier job's output."""
+
+    text: str
+    path: str
+    bounded: ClassVar[bool] = True
+
+
+InputLocation = FileInput | WatchInput | PubSubInput | KafkaInput | BigQueryInput | DuckDBInput
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One file to read. `size_bytes` is its length on disk, compressed if it is; `updated_us` when it last changed."""
+
+    path: str
+    size_bytes: int
+    updated_us: int
+    format: FileFormat
+    gzipped: bool
+
+
+def parse_inputs(texts: list[str]) -> tuple[InputLocation, ...]:
+    """Parses every `--input` of a job and checks those that can be checked from here.
+
+    Raises:
+        InputError: with one line per location that is wrong, all of them at once.
+    """
+    locations, errors = [], []
+    for text in texts:
+        try:
+            location = parse_input(text)
+            check_input(location)
+            locations.append(location)
+        except InputError as error:
+            errors.append(str(error))
+    if not texts:
+        errors.append(
+            "no --input given: expected at least one file pattern, folder, " + ", ".join(f"{k}:" for k in KINDS)
+        )
+    if errors:
+        raise InputError("\n".join(errors))
+    return tuple(locations)
+
+
+def parse_input(text: str) -> InputLocation:
+    """Parses one location.
+
+    Raises:
+        InputError: when the text is no location; quotes it and says what was expected.
+
+    >>> parse_input("kafka:localhost:9092/events").topic
+    'events'
+    """
+    kind, separator, rest = text.partition(":")
+    if separator and kind in _PARSERS:
+        return _PARSERS[kind](text, rest)
+    looks_like_a_kind = separator and re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]+", kind) and not rest.startswith("//")
+    if looks_like_a_kind and not Path(text).exists():
+        raise _error(text, f"{kind}: is no kind of input", _ANY_KIND, kind, KINDS)
+    return FileInput(text, _checked_pattern(text, text))
+
+
+def check_input(location: InputLocation) -> None:
+    """Refuses a location that is well formed but holds nothing to read.
+
+    Raises:
+        InputError: a pattern that matches no file, a database that does not exist.
+    """
+    if isinstance(location, FileInput):
+        find_files(location)
+    elif isinstance(location, DuckDBInput) and not Path(location.path).is_file():
+        raise InputError(f"--input {location.text}: there is no file {location.path!r}")
+
+
+def file_format(path: str) -> tuple[FileFormat, bool] | None:
+    """The format that a file's name announces, and whether it is gzipped; None for any other name.
+
+    >>> file_format("events-0001.jsonl.gz")
+    ('ndjson', True)
+    """
+    name = PurePosixPath(path).name.lower()
+    gzipped = name.endswith(".gz")
+    extension = PurePosixPath(name.removesuffix(".gz")).suffix
+    return (FORMATS[extension], gzipped) if extension in FORMATS else None
+
+
+def find_files(location: FileInput | WatchInput) -> tuple[InputFile, ...]:
+    """The files that a location holds now, sorted by path. A folder means every readable file in it, at any depth.
+
+    Hidden files (a name that starts with a dot or an underscore) are passed over, unless the pattern names them.
+
+    Raises:
+        InputError: nothing matches, or a file that the pattern names has an unknown extension.
+    """
+    files = list_files(location.pattern)
+    if not files:
+        what = "holds no file with a known extension" if _folder(location.pattern) else "matches no file"
+        raise InputError(f"--input {location.text}: {location.pattern!r} {what} (expected {_EXTENSIONS_TEXT})")
+    return files
+
+
+def list_files(pattern: str) -> tuple[InputFile, ...]:
+    """As `find_files`, but nothing found is no error.
+
+    Raises:
+        InputError: the pattern names no extension and matches a file whose extension is unknown.
+    """
+    folder = _folder(pattern)
+    found = [
+        (metadata.path, metadata.size_in_bytes, round((metadata.last_updated_in_seconds or 0) * 1_000_000))
+        for match in FileSystems.match([folder.rstrip("/") + "/**" if folder else pattern])
+        for metadata in match.metadata_list
+    ]
+    files = []
+    for path, size_bytes, updated_us in sorted(found):
+        if _is_hidden(path, folder or pattern) or (not FileSystems.get_scheme(path) and Path(path).is_dir()):
+            continue
+        known = file_format(path)
+        if known:
+            files.append(InputFile(path, size_bytes, updated_us, *known))
+        elif not folder:
+            raise _error(
+                pattern, f"{path!r} has no known extension", _EXTENSIONS_TEXT, PurePosixPath(path).suffix, FORMATS
+            )
+    return tuple(files)
+
+
+def _folder(pattern: str) -> str | None:
+    """The folder that the pattern names, if it names one rather than files."""
+    if pattern.endswith("/"):
+        return pattern
+    if FileSystems.get_scheme(pattern) is None:
+        return pattern if Path(pattern).is_dir() else None
+    return None if _has_wildcard(pattern) or file_format(pattern) else pattern
+
+
+def _is_hidden(path: str, pattern: str) -> bool:
+    name = PurePosixPath(path).name
+    return name.startswith((".", "_")) and not PurePosixPath(pattern).name.startswith(name[0])
+
+
+def _has_wildcard(pattern: str) -> bool:
+    return any(character in pattern for character in "*?[")
+
+
+def _checked_pattern(text: str, pattern: str) -> str:
+    """The pattern, once its file system and its extension are known to be readable."""
+    if not pattern.strip():
+        raise _error(text, "no file pattern", "a file pattern or a folder")
+    try:
+        FileSystems.get_filesystem(pattern)
+    except ValueError as error:
+        scheme = pattern.partition("://")[0]
+        raise InputError(f"--input {text}: no file system for {scheme}:// is installed") from error
+    if _folder(pattern) or file_format(pattern):
+        return pattern
+    extension = PurePosixPath(pattern.removesuffix(".gz")).suffix
+    if extension and not _has_wildcard(extension):
+        raise _error(text, f"unknown extension {extension!r}", _EXTENSIONS_TEXT, extension, FORMATS)
+    return pattern
+
+
+def _parse_watch(text: str, rest: str) -> InputLocation:
+    return WatchInput(text, _checked_pattern(text, rest))
+
+
+def _parse_pubsub(text: str, rest: str) -> InputLocation:
+    match = re.fullmatch(r"projects/([^/]+)/subscriptions/([^/]+)", rest)
+    if not match:
+        raise _malformed("pubsub", text)
+    return PubSubInput(text, *match.groups())
+
+
+def _parse_kafka(text: str, rest: str) -> InputLocation:
+    path, options = _split_options(text, rest, ("group", "until"))
+    brokers, _, topic = path.partition("/")
+    for broker in brokers.split(","):
+        if not re.fullmatch(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):\d{1,5}", broker):
+            raise _error(text, f"{broker!r} is no broker", _FORMS["kafka"])
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", topic):
+        raise _error(text, f"{topic!r} is no topic name", _FORMS["kafka"])
+    if options.get("until", "now") != "now":
+        raise _error(text, f"until={options['until']}", "until=now, or nothing")
+    return KafkaInput(text, brokers, topic, options.get("group"), "until" in options)
+
+
+def _parse_bigquery(text: str, rest: str) -> InputLocation:
+    table, options = _split_options(text, rest, ("from", "to"))
+    match = re.fullmatch(r"([a-z0-9.:-]+)\.([A-Za-z0-9_]+)\.(\w+)", table)
+    if not match:
+        raise _malformed("bigquery", text)
+    if match[3] != "events":
+        raise _error(text, f"table {match[3]!r}", "the table `events`: " + _FORMS["bigquery"], match[3], ("events",))
+    start = _instant(text, "from", options["from"]) if "from" in options else None
+    stop = _instant(text, "to", options["to"]) if "to" in options else None
+    if start is not None and stop is not None and start >= stop:
+        raise _error(text, "nothing lies between from and to", "from before to")
+    return BigQueryInput(text, match[1], match[2], start, stop)
+
+
+def _parse_duckdb(text: str, rest: str) -> InputLocation:
+    if not rest:
+        raise _malformed("duckdb", text)
+    return DuckDBInput(text, rest)
+
+
+_PARSERS = {
+    "watch": _parse_watch,
+    "pubsub": _parse_pubsub,
+    "kafka": _parse_kafka,
+    "bigquery": _parse_bigquery,
+    "duckdb": _parse_duckdb,
+}
+
+
+def _split_options(text: str, rest: str, known: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+    path, _, query = rest.partition("?")
+    options: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in known:
+            raise _error(text, f"unknown option {name!r}", "one of " + ", ".join(known), name, known)
+        if name in options or not value:
+            raise _error(
+                text, f"option {name!r} is {'given twice' if name in options else 'empty'}", "one value", "", ()
+            )
+        options[name] = value
+    return path, options
+
+
+def _instant(text: str, name: str, value: str) -> int:
+    """Microseconds since the epoch. A date alone is its first instant; without a zone it is UTC."""
+    try:
+        # In a query string a plus sign reads as a space.
+        parsed = datetime.fromisoformat(value.replace(" ", "+") if "T" in value else value)
+    except ValueError as error:
+        raise _error(text, f"{name}={value}", "an ISO 8601 instant such as 2026-01-31T00:00:00Z") from error
+    delta = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def _malformed(kind: str, text: str) -> InputError:
+    return _error(text, "not understood", _FORMS[kind])
+
+
+def _error(text: str, what: str, expected: str, given: str = "", choices: Iterable[str] = ()) -> InputError:
+    return InputError(f"--input {text}: {what}; expected {expected}" + did_you_mean(given, choices))
+
+
+def did_you_mean(given: str, choices: Iterable[str]) -> str:
+    """`. Did you mean 'x'?` with the closest choice, or nothing where none is close."""
+    close = process.extractOne(given.lower(), list(choices), score_cutoff=60) if given else None
+    return f". Did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,17 @@
+"""A record as it came from a stream, before anything was read into it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Message(NamedTuple):
+    """One record of an unbounded input.
+
+    `raw` holds its bytes untouched. `source` is the `--input` location as it was given. `attributes` are the message's
+    attributes (Pub/Sub) or headers (Kafka) as text; empty for files.
+    """
+
+    raw: bytes
+    source: str
+    attributes: dict[str, str]
