@@ -43,6 +43,9 @@ DEVELOPMENT = [
     "uv>=0.5",
 ]
 
+# Files beside the code that the code reads: schemas, the grammar, queries, page templates.
+DATA = ("avsc", "css", "csv", "html", "js", "json", "lark", "sql", "yaml")
+
 setup(
     name="tidemark",
     version=VERSION,
@@ -51,7 +54,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["pipelines*", "transforms*", "schemas*"]),
-    package_data={"": ["*.json", "*.avsc", "*.lark", "*.sql", "*.html", "*.css", "*.js", "*.csv", "py.typed"]},
+    package_data={"": [f"**/*.{kind}" for kind in DATA]},
     install_requires=RUNTIME,
     extras_require={"dev": DEVELOPMENT, "benchmarks": BENCHMARKS},
 )
