@@ -141,11 +141,15 @@ def _fault(comparison: ast.Compare, computed: ComputedTypes) -> Fault | None:
         return left.position, "a duration is not a value to compare", "a value on the left"
     if meaning == "presence":
         return None
-    if kind is Type.LIST:
-        return comparison.position, f"{_name(left)} is a list, and lists are not compared", ".count() after unique(...)"
+    if kind is Type.LIST and meaning != "text":
+        return (
+            comparison.position,
+            f"{_name(left)} is a list; it has no {comparison.operator}",
+            ".count() after unique(...)",
+        )
     for argument in comparison.arguments:
         if type_of(argument, computed) is Type.LIST:
-            return argument.position, f"{_name(argument)} is a list, and lists are not compared", ".count() after it"
+            return argument.position, f"{_name(argument)} is a list; nothing compares with it", ".count() after it"
     if meaning in ("date", "relative_date"):
         return _date_fault(comparison, computed)
     if meaning == "text":
@@ -188,7 +192,8 @@ def _comparable_with(kind: Type) -> str:
 
 def _text_fault(comparison: ast.Compare, computed: ComputedTypes) -> Fault | None:
     kind = type_of(comparison.left, computed)
-    if kind not in (Type.TEXT, Type.UNKNOWN):
+    # Of a list it asks each element.
+    if kind not in (Type.TEXT, Type.LIST, Type.UNKNOWN):
         message = f"{comparison.operator}() looks into text; {_name(comparison.left)} is {kind.value}"
         return comparison.position, message, "a property, a trait or other text on the left"
     for argument in comparison.arguments:
