@@ -15,14 +15,23 @@ from typing import Any, Final
 import jsonschema_rs
 import orjson
 
-from schemas.tracking_plan_files import Problem, Schema, SchemaErrors, SchemaFile, as_list, read_schema_files
+from schemas.tracking_plan_files import (
+    Problem,
+    Schema,
+    SchemaErrors,
+    SchemaFile,
+    as_list,
+    read_schema_files,
+    reference_problems,
+)
 
 EVENT_TYPES: Final = ("track", "identify", "page", "screen", "group", "alias", "delete")
 
 _HERE = Path(__file__).parent
-_SHIPPED_URI = "tidemark:/events/"
-_USER_URI = "tidemark:/yours/"
-_ENVELOPE_URI = "tidemark:/envelope.json"
+# Addresses for `$ref` only: `.invalid` is nobody's domain, and nothing is ever fetched.
+_SHIPPED_URI = "https://tidemark.invalid/events/"
+_USER_URI = "https://tidemark.invalid/yours/"
+_ENVELOPE_URI = "https://tidemark.invalid/envelope.json"
 _TRAITS_FILE = "_traits.json"
 # Stands for the value in the validator's own messages: a failed event's errors hold no personal data.
 _MASK = "the value"
@@ -134,8 +143,9 @@ def load_tracking_plan(directory: str | Path | None = None) -> TrackingPlan:
     files, problems = read_schema_files(Path(directory), _USER_URI)
     plan, more = _extend(plan, files)
     problems += more
+    problems += reference_problems(files, plan.resources)
     if not problems:
-        problems += _unresolved(plan, files)
+        problems += _uncompilable(plan, files)
     if problems:
         raise SchemaErrors(problems)
     return plan
@@ -171,27 +181,14 @@ def _extend(plan: TrackingPlan, files: list[SchemaFile]) -> tuple[TrackingPlan, 
     return extended, problems
 
 
-def _unresolved(plan: TrackingPlan, files: list[SchemaFile]) -> Iterator[Problem]:
-    registry = jsonschema_rs.Registry(list(plan.resources.items()))
+def _uncompilable(plan: TrackingPlan, files: list[SchemaFile]) -> Iterator[Problem]:
+    """What only compiling finds, such as an anchor that does not exist."""
     for file in files:
         try:
+            registry = jsonschema_rs.Registry(list(plan.resources.items()))
             jsonschema_rs.Draft202012Validator({"$ref": file.uri}, registry=registry, offline=True)
-        except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
-            yield file.problem(str(error).partition("\n")[0], _reference_path(file.schema, str(error)))
-
-
-def _reference_path(schema: object, message: str, path: tuple[str | int, ...] = ()) -> tuple[str | int, ...]:
-    """Where the `$ref` is that the validator could not follow; it names the target, not the place."""
-    children: Iterable[tuple[str | int, object]] = ()
-    if isinstance(schema, dict):
-        target = schema.get("$ref")
-        if isinstance(target, str) and target.rsplit("/", 1)[-1] in message:
-            return (*path, "$ref")
-        children = schema.items()
-    elif isinstance(schema, list):
-        children = enumerate(schema)
-    found = (_reference_path(child, message, (*path, step)) for step, child in children)
-    return next(filter(None, found), ())
+        except ValueError as error:
+            yield file.problem(str(error).partition("\n")[0])
 
 
 def _paths_of(schema: object, prefix: str = "") -> Iterator[tuple[str, str]]:

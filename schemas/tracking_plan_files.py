@@ -6,9 +6,10 @@ Comes before `tracking_plan.py`, which gives the files their meaning.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote, urldefrag, urljoin
 
 import jsonschema_rs
 import yaml
@@ -17,7 +18,9 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 Schema = dict[str, Any]
 
-_META_SCHEMA = jsonschema_rs.Draft202012Validator({"$ref": DRAFT}, offline=True)
+_DRAFT_URI = DRAFT.removesuffix("schema")
+_DATA = ("const", "default", "enum", "examples")  # keywords that hold data, not schemas
+_META_SCHEMA = jsonschema_rs.Draft202012Validator({"$ref": DRAFT}, validate_formats=True, offline=True)
 
 
 class Problem(NamedTuple):
@@ -130,6 +133,7 @@ def _read(path: Path, uri: str) -> SchemaFile | Problem:
         return Problem(str(path), None, "nested too deeply")
     if not isinstance(schema, dict):
         return Problem(str(path), 1, "a schema file holds one JSON object")
+    schema.pop("$id", None)  # the address of a file is where it lies
     return SchemaFile(path, uri, text, schema)
 
 
@@ -145,6 +149,43 @@ def _problems_of(file: SchemaFile) -> Iterator[Problem]:
         yield file.problem("describes the properties of an event, so its `type` must be object", ["type"])
     for error in _META_SCHEMA.iter_errors(schema):
         yield file.problem(f"not a JSON Schema: {error.message}", error.instance_path)
+
+
+def reference_problems(files: Iterable[SchemaFile], resources: Mapping[str, Schema]) -> Iterator[Problem]:
+    """Every `$ref` of the files that leads nowhere. `resources` are all schemas by URI; nothing is ever downloaded."""
+    for file in files:
+        for path, reference in _references(file.schema):
+            target, fragment = urldefrag(urljoin(file.uri, reference))
+            if not _leads_somewhere(resources.get(target), target, fragment):
+                yield file.problem(f"`$ref` leads to nothing: {reference}", (*path, "$ref"))
+
+
+def _references(schema: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if isinstance(schema, dict):
+        reference = schema.get("$ref")
+        if isinstance(reference, str):
+            yield path, reference
+        children: Iterable[tuple[str | int, object]] = [item for item in schema.items() if item[0] not in _DATA]
+    else:
+        children = enumerate(schema) if isinstance(schema, list) else ()
+    for step, child in children:
+        yield from _references(child, (*path, step))
+
+
+def _leads_somewhere(schema: object, uri: str, fragment: str) -> bool:
+    if schema is None:
+        return uri.startswith(_DRAFT_URI)
+    if not fragment.startswith("/"):  # the whole file, or an anchor, which is looked up when the schema is compiled
+        return True
+    for step in fragment[1:].split("/"):
+        name = unquote(step).replace("~1", "/").replace("~0", "~")
+        if isinstance(schema, list) and name.isdigit() and int(name) < len(schema):
+            schema = schema[int(name)]
+        elif isinstance(schema, dict) and name in schema:
+            schema = schema[name]
+        else:
+            return False
+    return True
 
 
 def as_list(value: object) -> list[object]:

@@ -106,14 +106,14 @@ def _blocks(reader: Any, recorder: _Recorder) -> Generator[list[Row] | Damage, N
         try:
             block = next(reader, None)
         except Exception as error:  # noqa: BLE001 - as above
-            return Damage(type(error).__name__, start, recorder.take())
+            return Damage(f"{type(error).__name__}, codec {reader.codec}", start, recorder.take())
         raw = recorder.take()
         if block is None:
             return Damage("EOFError", start, raw) if raw else None
         try:
             rows = list(block)
         except Exception as error:  # noqa: BLE001 - as above
-            yield Damage(type(error).__name__, start, raw)
+            yield Damage(f"{type(error).__name__}, codec {reader.codec}", start, raw)
             continue
         # A block that holds more than it says, or no records at all, would lose them without an error.
         if block.bytes_.read() or not all(isinstance(row, dict) for row in rows):

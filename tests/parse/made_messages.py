@@ -1,0 +1,47 @@
+"""Messages for the tests of parsing: one good one, and what they differ in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from schemas.event import Event, Failure
+from schemas.tracking_plan import load_tracking_plan
+from transforms.parse import EventParser
+
+NOON = "2027-03-01T12:00:00.000Z"
+NOON_US = 1_803_902_400_000_000
+HOUR_US = 3_600_000_000
+
+PARSER = EventParser(load_tracking_plan())
+
+
+def message(**changes: Any) -> dict[str, Any]:
+    """A good track message, with fields changed or (by ...) left out."""
+    record = {
+        "messageId": "m-1",
+        "type": "track",
+        "userId": "ada",
+        "event": "Product Viewed",
+        "timestamp": NOON,
+        "properties": {"product_id": "boots", "price": 129.95},
+    } | changes
+    return {name: value for name, value in record.items() if value is not ...}
+
+
+def parse(record: object, parser: EventParser = PARSER) -> Event | Failure:
+    return parser.parse(orjson.dumps(record), "test")
+
+
+def accepted(record: object, parser: EventParser = PARSER) -> Event:
+    result = parse(record, parser)
+    assert isinstance(result, Event), result
+    return result
+
+
+def refused(record: object, parser: EventParser = PARSER) -> tuple[str, tuple[str, ...]]:
+    result = parse(record, parser)
+    assert isinstance(result, Failure), result
+    assert result.raw == orjson.dumps(record)
+    return result.reason, result.errors
