@@ -51,6 +51,8 @@ class _Compiler:
             for field in node.fields if isinstance(node, TraitNode) else ():
                 fields.setdefault(field, []).append(node)
         program.trait_nodes = {field: tuple(nodes) for field, nodes in fields.items()}
+        reads = self._reads()
+        program.reads = {name: reads[node.id] for name, node in self.segments.items()}
         program.initial = tuple(node.id for node in program.nodes if self._starts_true(node))
         for segment_node in program.segments:
             for user in segment_node.definition.members or ():
@@ -70,6 +72,14 @@ class _Compiler:
 
     def route(self, stream: ast.Stream, node: Node, role: int) -> None:
         self.routes.setdefault((stream.type, stream.name), []).append((node, role))
+
+    def _reads(self) -> list[frozenset[int]]:
+        """For each node, itself and all that it reads, near and far; readers have greater numbers."""
+        reads = [{node.id} for node in self.program.nodes]
+        for node in self.program.nodes:
+            for dependent in node.dependents:
+                reads[dependent] |= reads[node.id]
+        return [frozenset(found) for found in reads]
 
     def _segment(self, definition: ast.SegmentDefinition) -> None:
         expression: Expression = Junction((), every=False)

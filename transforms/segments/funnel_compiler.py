@@ -160,9 +160,8 @@ class _FunnelCompiler:
         test = compile_timeless(comparison, left.kind, [item.kind for item in arguments])
 
         def explain(scope: Scope, wanted: bool) -> Witness:
-            if bounds_from_above(comparison, wanted):
-                return set()
-            return set().union(*(item.explain(scope) for item in (left, *arguments)))
+            counted = set() if bounds_from_above(comparison, wanted) else left.explain(scope)
+            return counted.union(*(item.explain(scope) for item in arguments))
 
         return _Asked(lambda scope: test(left.value(scope), [item.value(scope) for item in arguments]), explain)
 

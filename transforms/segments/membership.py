@@ -1,7 +1,7 @@
 """From a rule's truth to membership: expiry, longest stay, pause before the next entry.
 
 The cell is [entered_at or None, left_at or None, spent, message_ids]: `spent` after a stay that ended by
-`max_membership`, until the rule has been false; `message_ids` as (timestamp, id). The timer stands at the next instant at which one of the options acts.
+`max_membership` without a `reentry_after`, until the rule has been false; `message_ids` as (timestamp, id). The timer stands at the next instant at which one of the options acts.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class SegmentNode(Node):
         over = definition.max_membership is not None and now >= cell[0] + definition.max_membership
         if truth and not over and not self._expired(now):
             return False
-        cell[0], cell[1], cell[2], cell[3] = None, now, over and truth, ()
+        cell[0], cell[1], cell[2], cell[3] = None, now, over and truth and definition.reentry_after is None, ()
         cause = "segment_expired" if self._expired(now) else self._cause(state)
         ids = tuple(view.event.message_id for view in state.instant if self.mentions.concerns(view))[:WITNESSES]
         state.changes.append(Change(definition.name, False, now, cause, ids))

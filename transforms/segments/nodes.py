@@ -14,7 +14,7 @@ from transforms.segments.language import ast
 from transforms.segments.reducers import COUNTS, Entry
 from transforms.segments.operators import LOWER_BOUNDS, UPPER_BOUNDS
 from transforms.segments.state import EventView, State
-from transforms.segments.values import trait_value
+from transforms.segments.values import is_many, trait_value
 
 Witness = set[tuple[int, str]]
 """Events as (timestamp, message_id)."""
@@ -77,9 +77,11 @@ class TraitNode(Node):
         super().__init__()
         self.path = path
         self.fields = tuple(dict.fromkeys((path, path.partition(".")[0])))
+        self.default = [] if is_many(path) else None
 
     def update(self, state: State, now: int) -> bool:
-        return self.set(state, trait_value(state.traits, self.path))
+        value = trait_value(state.traits, self.path)
+        return self.set(state, self.default if value is None else value)
 
     def witness(self, state: State, now: int) -> Witness:
         field = next((name for name in self.fields if name in state.traits), None)
@@ -117,9 +119,8 @@ class CompareNode(Node):
         return self.set(state, self.test(left, [values.get(node.id, node.default) for node in self.arguments]))
 
     def witness(self, state: State, now: int) -> Witness:
-        if bounds_from_above(self.comparison, self.value(state)):
-            return set()
-        return self.left.witness(state, now).union(*(node.witness(state, now) for node in self.arguments))
+        left = set() if bounds_from_above(self.comparison, self.value(state)) else self.left.witness(state, now)
+        return left.union(*(node.witness(state, now) for node in self.arguments))
 
 
 def bounds_from_above(comparison: ast.Compare, holds: bool) -> bool:

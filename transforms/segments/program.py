@@ -16,7 +16,7 @@ Route = tuple[tuple[Node, int], ...]
 class Program:
     """What `compile_program` makes. Immutable; one serves any number of profiles.
 
-    `routes` leads from (event type, name) to the nodes that take such an event, `trait_nodes` from a trait's field to
+    `reads` leads from a segment to the nodes that its membership depends on, itself included, `routes` leads from (event type, name) to the nodes that take such an event, `trait_nodes` from a trait's field to
     the nodes that read it, `initial` names the nodes that can be true of a profile without any of its events.
     """
 
@@ -28,6 +28,7 @@ class Program:
         self.segments: list[SegmentNode] = []
         self.computed: dict[str, tuple[Node, bool]] = {}
         self.initial: tuple[int, ...] = ()
+        self.reads: dict[str, frozenset[int]] = {}
         self.static_members: dict[str, tuple[int, ...]] = {}
 
     def __reduce__(self) -> Any:

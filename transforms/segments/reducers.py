@@ -39,9 +39,8 @@ def operand_reader(reduced: ast.Reduced) -> Callable[[Any], tuple[Any, ...] | No
     def read(value: Any) -> tuple[Any, ...] | None:
         if value is None:
             return None
-        if many or reduced.cast == "array":
-            items = value if isinstance(value, list) else [value]
-            return tuple(v for v in (convert(item) for item in items if item is not None) if v is not None) or None
+        if many:
+            return tuple(v for v in (convert(item) for item in value) if v is not None) or None
         converted = convert(value)
         return None if converted is None else (converted,)
 
@@ -53,8 +52,8 @@ def _conversion(reduced: ast.Reduced) -> Callable[[Any], Any]:
         return as_number
     if reduced.reducer in ("min", "max"):
         return json_text if reduced.cast == "string" else as_number
-    if reduced.reducer == "mode" and reduced.cast != "array":
-        return json_text
+    if reduced.reducer == "mode":
+        return json_text if reduced.cast != "array" else lambda value: value if isinstance(value, list) else None
     return lambda value: value
 
 
@@ -77,11 +76,11 @@ def deciding(reducer: str, entries: Sequence[Entry]) -> Sequence[Entry]:
     if reducer not in DECIDED_BY_ONE or not entries:
         return entries
     if reducer in ("first", "first_at"):
-        return entries[:1]
+        return (entries[0],)
     if reducer in ("last", "last_at"):
-        return entries[-1:]
+        return (entries[-1],)
     best = _REDUCERS[reducer](entries)
-    return [next(entry for entry in entries if best in entry[2])]
+    return (next(entry for entry in entries if best in entry[2]),)
 
 
 def _flat(entries: Sequence[Entry]) -> Iterable[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -13,6 +14,9 @@ from transforms.segments.engine import advance, step
 from transforms.segments.program import Program
 from transforms.segments.state import Change, State
 from transforms.segments.values import instant_text
+
+MAX_STEPS_AHEAD = 100_000
+"""How far the search for `expires_at` goes; every kept event can make a step or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,9 @@ class ReplayResult:
 
 
 def replay(program: Program, profile_id: str, events: Sequence[Event], as_of: int) -> ReplayResult:
-    """Steps through a profile's events (all at or before `as_of`, in order of timestamp and message id)."""
+    """Steps through a profile's events, given in order of timestamp and message id; those after `as_of` do not exist."""
     state = State(profile_id)
-    run(program, state, events, as_of)
+    run(program, state, events[: bisect_right(events, as_of, key=itemgetter(1))], as_of)
     computed = computed_traits(program, state, as_of)
     intervals = list(intervals_of(state.changes))
     return ReplayResult(with_expiry(program, state, intervals), computed)
@@ -85,12 +89,19 @@ def intervals_of(changes: Sequence[Change]) -> Iterator[MembershipInterval]:
 def with_expiry(program: Program, state: State, intervals: list[MembershipInterval]) -> list[MembershipInterval]:
     """Fills `expires_at` of the open intervals: lets time pass, without events, until each has ended or nothing is due.
 
-    The state is used up by it.
+    Only timers that an open membership depends on count. Two segments that leave and enter again for ever
+    (`max_membership` with `reentry_after`) can keep a third one waiting for ever: after MAX_STEPS_AHEAD steps it is
+    taken to have no end. The state is used up by it.
     """
     waiting = {interval.segment: place for place, interval in enumerate(intervals) if interval.exited_at is None}
-    seen = len(state.changes)
-    while waiting and (due := state.next_due()) is not None:
+    relevant = {node for segment in waiting for node in program.reads[segment]}
+    seen, steps = len(state.changes), 0
+    while waiting and steps < MAX_STEPS_AHEAD and (due := state.next_due()) is not None:
+        if state.heap[0][1] not in relevant:
+            state.wake(state.heap[0][1], None)
+            continue
         step(program, state, due, ())
+        steps += 1
         for change in state.changes[seen:]:
             if not change.entered and change.segment in waiting:
                 place = waiting.pop(change.segment)

@@ -1,0 +1,122 @@
+"""What aliases and deletions, all of them together, mean for every other event. Pure.
+
+Erasure comes in between two resolutions (docs/architecture.md): identity with everything tells what belongs to a deleted
+profile; what is left of links and aliases tells to whom the rest belongs.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from transforms.identity.aliases import DEFAULT_MAX_MERGES, Alias, merge_users
+from transforms.identity.links import DEFAULT_STITCH_WINDOW_US, DeviceLinks, Link
+
+
+class Deletion(NamedTuple):
+    """A delete event."""
+
+    timestamp: int
+    message_id: str
+    user_id: str
+
+
+class IdentityPlan(NamedTuple):
+    """The few facts that every bucket of events needs. All instants and durations in microseconds.
+
+    Attributes:
+        roots: merged user -> the user whose profile took it.
+        erased: user -> its profile's deletions, in order, as (instant, message id); of users that share a profile alike.
+        refused: message id of an alias that merges nothing -> reason.
+        merged: the aliases that merged a user, in order.
+        device_aliases: message ids of the aliases whose previous id is a device: they are links.
+    """
+
+    roots: dict[str, str]
+    erased: dict[str, list[tuple[int, str]]]
+    refused: dict[str, str]
+    merged: list[Alias]
+    device_aliases: frozenset[str]
+    stitch_window_us: int
+
+    def root(self, user_id: str) -> str:
+        return self.roots.get(user_id, user_id)
+
+    def erased_by(self, user_id: str, timestamp: int) -> str | None:
+        """The deletion (its message id) that erases what belongs to the user at `timestamp`; None: it stays."""
+        deletions = self.erased.get(user_id)
+        if deletions is None:
+            return None
+        place = bisect_left(deletions, (timestamp, ""))
+        return deletions[place][1] if place < len(deletions) else None
+
+
+def make_plan(
+    aliases: Iterable[Alias],
+    deletions: Iterable[Deletion],
+    last_seen: Mapping[str, int],
+    *,
+    stitch_window_us: int = DEFAULT_STITCH_WINDOW_US,
+    max_merges: int = DEFAULT_MAX_MERGES,
+) -> IdentityPlan:
+    """Resolves aliases and deletions.
+
+    Args:
+        aliases, deletions: all of those events.
+        last_seen: previous ids of aliases that occur as a userId -> timestamp of their last event as such.
+        stitch_window_us, max_merges: CONTRACT section 3.
+    """
+    aliases = list(aliases)
+    before = merge_users(aliases, last_seen.__contains__, max_merges)
+    plan = IdentityPlan({}, _erased(before.absorbed(), deletions), {}, [], frozenset(), stitch_window_us)
+    kept = [alias for alias in aliases if plan.erased_by(alias.user_id, alias.timestamp) is None]
+
+    def is_user(user_id: str) -> bool:
+        return user_id in last_seen and plan.erased_by(user_id, last_seen[user_id]) is None
+
+    after = merge_users(kept, is_user, max_merges) if plan.erased else before
+    devices = frozenset(alias.message_id for alias in (*before.links, *after.links))
+    return plan._replace(roots=after.absorbed(), refused=after.refused, merged=after.merged, device_aliases=devices)
+
+
+def _erased(roots: Mapping[str, str], deletions: Iterable[Deletion]) -> dict[str, list[tuple[int, str]]]:
+    of_root: dict[str, list[tuple[int, str]]] = {}
+    for deletion in deletions:
+        of_root.setdefault(roots.get(deletion.user_id, deletion.user_id), []).append(deletion[:2])
+    for instants in of_root.values():
+        instants.sort()
+    erased = dict(of_root)
+    for user_id, root in roots.items():
+        if root in of_root:
+            erased[user_id] = of_root[root]
+    return erased
+
+
+class Device:
+    """One anonymous id: whose its anonymous events are, before and after erasure."""
+
+    __slots__ = ("_after", "_before", "_plan", "links")
+
+    def __init__(self, plan: IdentityPlan, links: Iterable[Link]) -> None:
+        links = list(links)
+        self._plan = plan
+        self._before = DeviceLinks(links)
+        kept = [link for link in links if plan.erased_by(link.user_id, link.timestamp) is None] if plan.erased else links
+        self._after = self._before if len(kept) == len(links) else DeviceLinks(kept)
+        self.links = self._after.distinct()
+
+    def owner(self, timestamp: int) -> tuple[str | None, str | None]:
+        """(user, None) for an anonymous event of the device, user None: nobody's; (None, deletion) where it is erased."""
+        window = self._plan.stitch_window_us
+        user = self._before.owner(timestamp, window)
+        if user is not None and self._plan.erased:
+            deletion = self._plan.erased_by(user, timestamp)
+            if deletion is not None:
+                return None, deletion
+            user = self._after.owner(timestamp, window)
+        return user, None
+
+    def is_stitched(self, timestamp: int) -> bool:
+        """Whether an event at `timestamp` came before the first link that still stands."""
+        return self._after.is_stitched(timestamp)
