@@ -4,6 +4,8 @@ Positions do not take part in equality, so that two rules which say the same sha
 instants are microseconds. Operators have their function names (`=` and `==` are "equals").
 """
 
+# ruff: noqa: RUF009 - `_position()` is a dataclass field, as `field()` is
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -132,8 +134,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class ParentWindow:
-    """`within(parent: d)` is (0, d, excludes_parent=True), `between(parent: s, e)` (s, e, False):
-    start <= timestamp - parent's timestamp < end."""
+    """Keeps events by start <= timestamp - parent's timestamp < end.
+
+    `within(parent: d)` is (0, d, excludes_parent=True), `between(parent: s, e)` (s, e, False).
+    """
 
     start: int
     end: int
@@ -229,7 +233,7 @@ class TraitDefinition:
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """Everything a job evaluates, references resolved, segments and traits ordered so that what is referred to comes first."""
+    """Everything a job evaluates, references resolved; segments and traits stand after those they refer to."""
 
     segments: tuple[SegmentDefinition, ...] = ()
     traits: tuple[TraitDefinition, ...] = ()

@@ -167,7 +167,7 @@ def _value_fault(comparison: ast.Compare, computed: ComputedTypes, *, ordered: b
                 return one.position, message, "= true or = false"
             if _clash(kind, other, computed):
                 message = f"{_name(one)} is {kind.value}; it cannot be compared with {_name(other)}"
-                return other.position if other is argument else one.position, message, _comparable_with(kind)
+                return other.position, message, _comparable_with(kind)
     return None
 
 

@@ -115,7 +115,7 @@ class _Loading:
         for path in paths:
             if path.stem in self._files:
                 message = f"the name '{path.stem}' is taken by {self._files[path.stem]}"
-                self.problems.append(Problem(str(path), ast.Position(), message, "", "a file name of its own"))
+                self.problems.append(Problem(str(path), ast.Position(), message, expected="a file name of its own"))
                 continue
             self._files[path.stem] = path
             names.append(path.stem)
