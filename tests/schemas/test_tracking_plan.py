@@ -59,7 +59,7 @@ def test_a_shipped_schema_is_named_after_its_event_and_requires_nothing(path: Pa
     assert validator.is_valid(message)
     for name, types in named.items():
         if "." not in name:
-            wrong = {name: {}}
+            wrong: dict[str, object] = {name: {}}
             assert "object" not in types
             assert not validator.is_valid(message | {"properties": wrong}), name
 
