@@ -181,17 +181,8 @@ def test_held_for_a_true_comparison_that_is_interrupted_for_one_microsecond() ->
 
 # --- missing values and types ----------------------------------------------------------------------------------------
 
-EVERY_OPERATOR: tuple[str, ...] = (
-    "equals",
-    "differs",
-    "greater_than",
-    "at_least",
-    "less_than",
-    "at_most",
-    "contains",
-    "omits",
-)
-EVERY_OPERATOR += ("starts_with", "ends_with", "one_of", "none_of")
+EVERY_OPERATOR: tuple[str, ...] = ("equals", "differs", "greater_than", "at_least", "less_than", "at_most")
+EVERY_OPERATOR += ("contains", "omits", "starts_with", "ends_with", "one_of", "none_of")
 
 
 @pytest.mark.parametrize("operator", EVERY_OPERATOR)
