@@ -55,6 +55,20 @@ def to_record_batch(table: Table, block: TableBlock) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
+def with_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with the types and metadata of a schema whose columns it has under other, equivalent types."""
+    return pa.RecordBatch.from_arrays([_cast(batch.column(field.name), field.type) for field in schema], schema=schema)
+
+
+def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    if kind == JSON:
+        storage = array.storage if array.type == JSON else array
+        return pa.ExtensionArray.from_storage(JSON, storage.cast(JSON.storage_type))
+    if pa.types.is_list(kind):
+        return array.cast(kind).fill_null([])  # some readers give null for an empty list
+    return array.cast(kind)
+
+
 def _to_array(table: Table, field: pa.Field, values: object) -> pa.Array:
     array = values if isinstance(values, pa.Array) else _from_values(table, field, values)
     if array.type != field.type:

@@ -1,11 +1,22 @@
-"""BigQuery definitions of the output tables, as the REST API spells them."""
+"""BigQuery definitions of the output tables, as the REST API spells them.
+
+Each table is a log, `<table>_log`, to which rows are only ever appended, and a view `<table>` over the newest version
+of each row. Whatever is written twice, late or again is the same row to who reads the view. In the layout "cdc" there
+are no views: BigQuery keeps the newest version itself, in `<table>`, by the primary key.
+"""
+
+# ruff: noqa: S608 - statements are made of our own schema's names and of a dataset that was checked
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from schemas.tables import Column
 
 if TYPE_CHECKING:
-    from schemas.tables import Column, ColumnType, Table
+    from schemas.tables import ColumnType, Table
+
+Layout = Literal["append", "cdc"]
 
 _TYPES: dict[ColumnType, str] = {
     "STRING": "STRING",
@@ -20,6 +31,23 @@ _TYPES: dict[ColumnType, str] = {
 
 LABELS = {"created_by": "tidemark"}
 
+LOG_COLUMNS = (
+    Column("row_version", "INTEGER", "Of the rows with one key, the one with the highest stands.", required=True),
+    Column("row_deleted", "BOOLEAN", "True: the row with this key is gone.", required=True),
+    Column("row_written_at", "TIMESTAMP", "When the row was sent; decides between equal versions.", required=True),
+)
+"""What a log has beside the table's columns. The views leave it out."""
+
+
+def log_name(table: Table) -> str:
+    return f"{table.name}_log"
+
+
+def log_key(table: Table) -> tuple[str, ...]:
+    """What identifies a row in the log. The partition's column is part of it, so that a filter on it can prune."""
+    partition = (table.partition,) if table.partition and table.partition not in table.key else ()
+    return table.key + partition
+
 
 def bigquery_field(column: Column) -> dict[str, Any]:
     """The column as a `TableFieldSchema` resource."""
@@ -32,21 +60,52 @@ def bigquery_schema(table: Table) -> list[dict[str, Any]]:
     return [bigquery_field(column) for column in table.columns]
 
 
-def bigquery_table(table: Table, project: str, dataset: str, name: str | None = None) -> dict[str, Any]:
-    """The table as a `Table` resource: schema, description, labels, partitioning, clustering, unenforced primary key.
+def bigquery_table(table: Table, project: str, dataset: str) -> dict[str, Any]:
+    """The table as a `Table` resource, with its unenforced primary key: a table of the layout "cdc"."""
+    resource = _table(table, project, dataset, table.name, table.description)
+    resource["schema"] = {"fields": bigquery_schema(table)}
+    resource["tableConstraints"] = {"primaryKey": {"columns": list(table.key)}}
+    return resource
 
-    Args:
-        table: the table.
-        project: the Google Cloud project.
-        dataset: the dataset's id.
-        name: the table's id there; the table's own name by default.
+
+def bigquery_log(table: Table, project: str, dataset: str) -> dict[str, Any]:
+    """The table's log as a `Table` resource.
+
+    It declares no primary key: BigQuery trusts an unenforced key when it plans a join, and a log that holds two
+    versions of a row, or a row that was sent twice, would make it wrong.
     """
-    resource: dict[str, Any] = {
-        "tableReference": {"projectId": project, "datasetId": dataset, "tableId": name or table.name},
-        "description": table.description,
+    description = f"Every version of every row of `{table.name}`. Read the view `{table.name}`. {table.description}"
+    resource = _table(table, project, dataset, log_name(table), description)
+    resource["schema"] = {"fields": [*bigquery_schema(table), *(bigquery_field(column) for column in LOG_COLUMNS)]}
+    return resource
+
+
+def bigquery_view(table: Table, project: str, dataset: str) -> dict[str, Any]:
+    """The view over the newest versions as a `Table` resource."""
+    return {
+        "tableReference": {"projectId": project, "datasetId": dataset, "tableId": table.name},
+        "description": f"{table.description} Key: {', '.join(table.key)}.",
         "labels": dict(LABELS),
-        "schema": {"fields": bigquery_schema(table)},
-        "tableConstraints": {"primaryKey": {"columns": list(table.key)}},
+        "view": {"query": view_query(table, project, dataset), "useLegacySql": False},
+    }
+
+
+def view_query(table: Table, project: str, dataset: str) -> str:
+    """The newest version of every row, without those that are gone."""
+    columns = ", ".join(f"`{name}`" for name in table.column_names())
+    key = ", ".join(f"`{name}`" for name in log_key(table))
+    return (
+        f"SELECT {columns} FROM (SELECT *, ROW_NUMBER() OVER ("
+        f"PARTITION BY {key} ORDER BY row_version DESC, row_written_at DESC) AS row_place"
+        f" FROM `{project}.{dataset}.{log_name(table)}`) WHERE row_place = 1 AND NOT row_deleted"
+    )
+
+
+def _table(table: Table, project: str, dataset: str, name: str, description: str) -> dict[str, Any]:
+    resource: dict[str, Any] = {
+        "tableReference": {"projectId": project, "datasetId": dataset, "tableId": name},
+        "description": description,
+        "labels": dict(LABELS),
     }
     if table.partition:
         resource["timePartitioning"] = {"type": "DAY", "field": table.partition}

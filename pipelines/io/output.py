@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.io.staging import remove_abandoned
+from schemas.bigquery import Layout
 from schemas.tables import TABLES
 
 _FORMS = "duckdb:PATH, files:DIR or bigquery:PROJECT.DATASET"
@@ -47,10 +48,20 @@ class FilesOutput:
 
 @dataclass(frozen=True, slots=True)
 class BigQueryOutput:
-    """A BigQuery dataset."""
+    """A BigQuery dataset.
+
+    Attributes:
+        project: the Google Cloud project.
+        dataset: the dataset's id.
+        create_tables: whether tables and views may be created and columns added.
+        layout: "append": logs with views over the newest rows; "cdc": tables that BigQuery keeps up to date itself
+            (streaming jobs only). See docs/bigquery.md.
+    """
 
     project: str
     dataset: str
+    create_tables: bool = True
+    layout: Layout = "append"
 
     def __str__(self) -> str:
         return f"bigquery:{self.project}.{self.dataset}"
@@ -81,22 +92,30 @@ def parse_output(text: str) -> Output:
 
 
 def _parse_bigquery(text: str, rest: str) -> BigQueryOutput:
-    project, _, dataset = rest.rpartition(".")
+    place, _, query = rest.partition("?")
+    project, _, dataset = place.rpartition(".")
     if not _PROJECT.fullmatch(project) or not _DATASET.fullmatch(dataset):
         raise OutputError(f"output {text!r}: expected bigquery:PROJECT.DATASET")
-    return BigQueryOutput(project, dataset)
+    if query in {"", "layout=append"}:
+        return BigQueryOutput(project, dataset)
+    if query == "layout=cdc":
+        return BigQueryOutput(project, dataset, layout="cdc")
+    raise OutputError(f"output {text!r}: after the dataset, expected ?layout=append or ?layout=cdc")
 
 
 def check_output(output: Output) -> None:
-    """Make sure, before a job starts, that a local output can be written. Creates missing parent folders.
+    """Make sure, before a job starts, that an output can be written. Creates missing parent folders, datasets, tables.
 
-    A place that holds anything that Tidemark did not write is refused: writing replaces it as a whole.
+    A local place that holds anything that Tidemark did not write is refused: writing replaces it as a whole.
 
     Raises:
         OutputError: it cannot be written.
     """
     if isinstance(output, BigQueryOutput):
-        return  # asked of the service, with the tables' schemas: see bigquery_tables.py
+        from pipelines.io.bigquery_tables import prepare_tables
+
+        prepare_tables(output)
+        return
     target = Path(output.path if isinstance(output, DuckDBOutput) else output.directory).absolute()
     _check_parent(output, target)
     remove_abandoned(target)

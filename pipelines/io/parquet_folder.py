@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipelines.io.atomic import replace_folder
 from pipelines.io.staging import BLOCK_ORDERED, Shard, open_staging_database, select_rows, write_parquet
-from schemas.arrow import arrow_schema
+from schemas.arrow import arrow_schema, with_schema
 from schemas.tables import TABLES, Table
 
 ROWS_PER_PART = 1_000_000
@@ -56,15 +56,9 @@ def _sorted_parts(table: Table, staging: Path, shards: Sequence[Shard]) -> Itera
     with open_staging_database(staging) as connection:
         reader: pa.RecordBatchReader = connection.sql(query, params=parameters).to_arrow_reader(_ROWS_PER_BATCH)
         for batch in reader:
-            part.append(_with_schema(batch, schema))
+            part.append(with_schema(batch, schema))
             if sum(one.num_rows for one in part) >= ROWS_PER_PART:
                 yield part
                 part = []
     if part:
         yield part
-
-
-def _with_schema(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays(
-        [column.cast(field.type) for column, field in zip(batch.columns, schema, strict=True)], schema=schema
-    )

@@ -5,6 +5,7 @@ block's rows exactly once, whatever was retried; until then, and if the job fail
 """
 
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -54,9 +55,9 @@ class WriteTables(beam.PTransform):
 
 
 def local_target(output: Output) -> Path:
-    """The local file or folder that the output is."""
+    """The local file or folder that the output is; for BigQuery a name in the folder for temporary files."""
     if isinstance(output, BigQueryOutput):
-        raise NotImplementedError(str(output))
+        return Path(tempfile.gettempdir()) / f"tidemark-{output.project}.{output.dataset}"
     return Path(output.path if isinstance(output, DuckDBOutput) else output.directory).absolute()
 
 
@@ -105,6 +106,10 @@ class _Finish(beam.DoFn):
 
     def _write(self, staging: Path, shards: Mapping[str, Sequence[Shard]]) -> dict[str, int]:
         target = local_target(self._output)
+        if isinstance(self._output, BigQueryOutput):
+            from pipelines.io.bigquery_load import write_dataset
+
+            return write_dataset(self._output, staging, shards)
         if isinstance(self._output, DuckDBOutput):
             return write_database(target, staging, shards)
         return write_folder(target, staging, shards)
