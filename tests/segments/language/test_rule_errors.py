@@ -5,6 +5,7 @@ import textwrap
 import pytest
 
 from transforms.segments.language.errors import DefinitionErrors, Origin, SourceFile
+from transforms.segments.language.functions import Filter, Reducer, named
 from transforms.segments.language.parser import parse_condition, parse_scalar
 
 
@@ -41,7 +42,7 @@ def test_all_errors_of_a_rule_at_once() -> None:
         segments/x.yaml:1:38: unknown function 'cont'
             {text}
             {" " * 37}^
-            expected one of where, within, between, count, sum, avg, max, min, mode, first, last, unique, first_at, last_at
+            expected one of {", ".join(named(Filter, Reducer))}
             did you mean 'count'?
 
         segments/x.yaml:1:52: a list of events is not a value
