@@ -1,6 +1,5 @@
 """Every error of every file, each where it is."""
 
-import textwrap
 from pathlib import Path
 
 import pytest
