@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.reference.history import Happening, History
 from tests.reference.instants import nodes
-from tests.reference.rules import TOP, Scope, counted, deciding, field_value, holds, value
-from tests.reference.values import same, singles
+from tests.reference.rules import TOP, Scope, cast_value, counted, deciding, holds, operands, value
+from tests.reference.values import as_number, same, singles
 from transforms.segments.language import ast
 
 MOST = 10
@@ -98,8 +98,15 @@ def read(scalar: ast.Reduced, at: int, history: History, scope: Scope) -> list[H
         return [one] if one else []
     if scalar.operand is None:
         return events
-    operand = scalar.operand
-    return [event for event in events if singles(field_value(operand, Scope(event, scope.event)))]
+    having = {event.message_id for event, single in operands(scalar, events, scope) if is_usable(scalar, single)}
+    return [event for event in events if event.message_id in having]
+
+
+def is_usable(scalar: ast.Reduced, single: object) -> bool:
+    """Whether a reducer can use a value: a sum only numbers. An event "has the property" where it can."""
+    if scalar.reducer in ("sum", "avg"):
+        return as_number(single) is not None
+    return scalar.reducer != "mode" or cast_value(scalar, single) is not None
 
 
 def of_event(event: Happening, scalar: ast.Reduced, at: int, history: History, scope: Scope) -> set[str]:

@@ -168,6 +168,7 @@ def condition(choices: Choices, names: Names, size: int = 2) -> ast.Condition:
 
 def trait_comparison(choices: Choices, names: Names) -> ast.Compare:
     """A comparison of a trait, which may be held for some time."""
+    names = replace(names, depth=0)  # what is held for some time is a matter of the profile, not of an event
     computed = names.number_traits + names.date_traits
     kind = choices.number(0, 9)
     if kind >= 7 and computed:
