@@ -74,6 +74,8 @@ def read_mapping(source: SourceFile, known: Collection[str]) -> dict[str, yaml.N
 def _compose(source: SourceFile) -> yaml.Node | None:
     try:
         return yaml.compose(source.text, Loader=yaml.SafeLoader)
+    except RecursionError:
+        raise DefinitionErrors([source.problem(Position(), "YAML: the file nests too deeply")]) from None
     except yaml.reader.ReaderError as error:
         position = source.position(error.position)
         raise DefinitionErrors([source.problem(position, "this character is not allowed in YAML")]) from None
