@@ -28,7 +28,7 @@ files = st.lists(st.tuples(st.sampled_from([*SEGMENT_KEYS, "other"]), values), m
 
 
 def check_places(errors: DefinitionErrors, text: str) -> None:
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = text.split("\n")
     assert errors.problems
     for problem in errors.problems:
         assert 1 <= problem.position.line <= len(lines)
@@ -53,7 +53,7 @@ def test_any_file(folders: Path, text: str) -> None:
     try:
         load_definitions("segments", "traits")
     except DefinitionErrors as errors:
-        check_places(errors, text)
+        check_places(errors, path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.usefixtures("folders")
