@@ -36,7 +36,7 @@ class AcknowledgeWritten(beam.PTransform):
         super().__init__()
         self._sources = tuple(sources)
 
-    def expand(self, pcolls: tuple[beam.PCollection[tuple[int, bytes]], beam.PCollection[Any]]) -> Any:
+    def expand(self, pcolls: Any) -> Any:
         receipts, written = pcolls
         only_time = written | "KeepOnlyTime" >> beam.FlatMap(_nothing).with_output_types(tuple[int, bytes])
         _ = (

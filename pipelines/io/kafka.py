@@ -10,24 +10,31 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaError, KafkaException
 from confluent_kafka import Message as KafkaMessage
+from confluent_kafka.admin import AdminClient
 
 from pipelines.io.event_time import read_event_time_us
+from pipelines.io.kafka_client import (
+    END_OFFSETS,
+    FIRST_OFFSETS,
+    REQUEST_SECONDS,
+    Committer,
+    ReaderClient,
+    Settings,
+)
 from pipelines.io.locations import InputError, KafkaInput, did_you_mean
 from pipelines.io.source_options import SourceOptions
-from pipelines.io.stream_source import Batch, Progress, Record, now_us
+from pipelines.io.stream_source import Batch, Progress, Reader, Record, now_us
 from pipelines.io.watermark import StreamWatermark
 from schemas.message import Message
 
-REQUEST_SECONDS = 15.0
 IDLE_CHECK_SECONDS = 1.0
+PAUSE_SECONDS = 0.1
 PREFETCH_KILOBYTES = 16 * 1024
-_CHUNK_RECORDS = 500
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -38,7 +45,6 @@ class KafkaSource:
     location: KafkaInput
     options: SourceOptions
     clock: Callable[[], int] = now_us
-    readers: int = 1
 
     @property
     def text(self) -> str:
@@ -48,8 +54,14 @@ class KafkaSource:
     def group(self) -> str:
         return self.location.group or self.options.group
 
-    def settings(self) -> dict[str, object]:
-        """The client's configuration. The user's settings win, save for those that decide how offsets are kept."""
+    def connection_settings(self) -> Settings:
+        """What it takes to reach the brokers. They and the group are the location's, the rest is the user's."""
+        settings = {**self.options.kafka_settings, "bootstrap.servers": self.location.brokers}
+        consumers_only = ("group.", "auto.", "fetch.", "queued.", "session.", "isolation.")
+        return {name: value for name, value in settings.items() if not name.startswith(consumers_only)}
+
+    def consumer_settings(self) -> Settings:
+        """The consumer's configuration. The user's settings win, save for those that decide how offsets are kept."""
         return {
             "queued.max.messages.kbytes": PREFETCH_KILOBYTES,
             "auto.offset.reset": "earliest",
@@ -62,31 +74,24 @@ class KafkaSource:
         }
 
     def count_readers(self) -> int:
-        consumer = Consumer(self.settings())
         try:
-            partitions = find_partitions(consumer, self.location)
+            partitions = find_partitions(AdminClient(self.connection_settings()), self.location)
         except KafkaException as error:
             reason = error.args[0].str()
             raise InputError(f"--input {self.text}: {self.location.brokers} does not answer: {reason}") from error
-        finally:
-            consumer.close()
         return min(self.options.kafka_readers or len(partitions), len(partitions))
 
-    def start(self, reader: int) -> Progress:
+    def start(self, reader: Reader) -> Progress:
         client = _take(self, reader)
-        try:
-            mine = self._partitions_of(client.consumer, reader)
-            positions = self._start_positions(client.consumer, mine)
-            stops = None
-            if self.location.until_now:
-                stops = {
-                    name: max(at, _end(client.consumer, self.location.topic, name)) for name, at in positions.items()
-                }
-            return Progress(positions, stops)
-        finally:
-            _give_back(self, reader, client)
+        mine = self._partitions_of(client, reader)
+        positions = self._start_positions(client, mine)
+        stops = None
+        if self.location.until_now:
+            stops = {name: max(positions[name], end) for name, end in client.ask_offsets(mine, END_OFFSETS).items()}
+        _give_back(self, reader, client)
+        return Progress(positions, stops)
 
-    def read(self, reader: int, progress: Progress, watermark: StreamWatermark) -> Batch:
+    def read(self, reader: Reader, progress: Progress, watermark: StreamWatermark) -> Batch:
         client = _take(self, reader)
         try:
             batch = self._read(client, reader, progress, watermark)
@@ -101,27 +106,40 @@ class KafkaSource:
         if offsets:
             _committer(self).commit(offsets)
 
-    def _read(self, client: _Client, reader: int, progress: Progress, watermark: StreamWatermark) -> Batch:
+    def _read(self, client: ReaderClient, reader: Reader, progress: Progress, watermark: StreamWatermark) -> Batch:
+        positions = dict(progress.positions)
         if progress.stops is None and client.is_due("partitions", self.options.refresh_seconds):
-            mine = self._partitions_of(client.consumer, reader)
-            added = [name for name in mine if name not in progress.positions]
-            progress = progress.move_to({**progress.positions, **self._start_positions(client.consumer, added)})
-        watermark.track(progress.positions)
-        client.stand_at(progress.remaining())
+            added = [name for name in self._partitions_of(client, reader) if name not in positions]
+            positions.update(self._start_positions(client, added))
+        watermark.track(positions)
+        client.stand_at(Progress(positions, progress.stops).remaining())
+        if self.options.acknowledge == "written" and self._is_too_far_ahead(client, watermark):
+            for name in client.positions:
+                watermark.found_behind(name)
+            return Batch([], positions, wait_seconds=PAUSE_SECONDS)
         records: list[Record] = []
         latest: dict[str, int] = {}
-        for found in client.poll(self.options, progress.stops):
+        for found in self._poll(client, progress):
             name, record = str(found.partition()), self._record(found)
             latest[name] = max(latest.get(name, record.event_us), record.event_us)
             records.append(record)
         for name, event_us in latest.items():
             watermark.observe(name, event_us, self.clock())
-        quiet = [name for name in client.positions if name not in latest]
-        if quiet and len(records) < self.options.max_poll_records and client.is_due("idle", IDLE_CHECK_SECONDS):
-            self._look_for_idle(client, quiet, watermark)
-        moved = {name: at for name, at in client.positions.items() if at != progress.positions[name]}
-        # Partitions that were just found belong to the positions even before anything was read from them.
-        return Batch(records, {**progress.positions, **client.positions}, json.dumps(moved).encode())
+        if latest:
+            client.note_read(max(latest.values()))
+        if len(records) < self.options.max_poll_records:
+            self._look_for_idle(client, latest, watermark)
+        moved = {name: at for name, at in client.positions.items() if at != progress.positions.get(name)}
+        token = json.dumps(moved).encode() if moved else b""
+        return Batch(records, {**positions, **client.positions}, token)
+
+    def _is_too_far_ahead(self, client: ReaderClient, watermark: StreamWatermark) -> bool:
+        limit = self.options.max_in_flight
+        return client.count_unwritten(watermark.current_us(), limit) > limit
+
+    def _poll(self, client: ReaderClient, progress: Progress) -> list[KafkaMessage]:
+        options = self.options
+        return client.poll(options.poll_seconds, options.max_poll_records, options.max_poll_bytes, progress.stops)
 
     def _record(self, found: KafkaMessage) -> Record:
         kind, milliseconds = found.timestamp()
@@ -132,52 +150,49 @@ class KafkaSource:
         attributes = {name: (value or b"").decode("utf-8", "replace") for name, value in headers}
         return Record(Message(raw, self.text, attributes), read_event_time_us(raw, arrived_us))
 
-    def _look_for_idle(self, client: _Client, quiet: Sequence[str], watermark: StreamWatermark) -> None:
-        """Asks the broker whether the partitions that gave nothing are empty. No answer is no sign of emptiness."""
-        for name in quiet:
-            asked_us = self.clock()
-            try:
-                end = _end(client.consumer, self.location.topic, name)
-            except KafkaException as error:
-                _LOGGER.warning("partition %s of %s: end not known: %s", name, self.location.topic, error.args[0].str())
-                return
-            if end > client.positions[name]:
+    def _look_for_idle(self, client: ReaderClient, latest: Mapping[str, int], watermark: StreamWatermark) -> None:
+        """Asks the broker whether the partitions that give nothing are empty. No answer is no sign of emptiness."""
+        for name, end in client.answered_ends(latest, self.text).items():
+            if client.positions.get(name, -1) < end:
                 watermark.found_behind(name)
             else:
-                watermark.found_empty(name, asked_us)
+                watermark.found_empty(name, client.asked_us)
+        quiet = [name for name in client.positions if name not in latest]
+        if quiet and client.is_due("idle", IDLE_CHECK_SECONDS):
+            client.ask_ends(quiet, self.clock())
 
-    def _partitions_of(self, consumer: Consumer, reader: int) -> list[str]:
-        partitions = find_partitions(consumer, self.location)
-        return [str(partition) for partition in partitions if partition % self.readers == reader]
+    def _partitions_of(self, client: ReaderClient, reader: Reader) -> list[str]:
+        partitions = find_partitions(client.admin, self.location)
+        return [str(partition) for partition in partitions if partition % reader.of == reader.number]
 
-    def _start_positions(self, consumer: Consumer, names: Sequence[str]) -> dict[str, int]:
+    def _start_positions(self, client: ReaderClient, names: Sequence[str]) -> dict[str, int]:
         """After what the group committed; from the first record where that is nothing, or nothing that still exists."""
         if not names:
             return {}
-        asked = [TopicPartition(self.location.topic, int(name)) for name in names]
+        first = client.ask_offsets(names, FIRST_OFFSETS)
+        end = client.ask_offsets(names, END_OFFSETS)
         positions = {}
-        for answer in consumer.committed(asked, timeout=REQUEST_SECONDS):
-            low, high = consumer.get_watermark_offsets(answer, timeout=REQUEST_SECONDS)
-            usable = low <= answer.offset <= high
-            if answer.offset >= 0 and not usable:
+        for name, committed in client.committed(names).items():
+            usable = first[name] <= committed <= end[name]
+            if committed >= 0 and not usable:
                 _LOGGER.warning(
-                    "partition %d of %s: committed offset %d is not between %d and %d any more; reading from %d",
-                    *(answer.partition, answer.topic, answer.offset, low, high, low),
+                    "partition %s of %s: the committed offset %d is not between %d and %d any more",
+                    *(name, self.location.topic, committed, first[name], end[name]),
                 )
-            positions[str(answer.partition)] = answer.offset if usable else low
+            positions[name] = committed if usable else first[name]
         return positions
 
 
-def find_partitions(consumer: Consumer, location: KafkaInput) -> list[int]:
+def find_partitions(admin: AdminClient, location: KafkaInput) -> list[int]:
     """The topic's partitions.
 
     Raises:
         InputError: there is no such topic; names the closest one.
         KafkaException: no broker answers.
     """
-    found = consumer.list_topics(location.topic, timeout=REQUEST_SECONDS).topics[location.topic]
+    found = admin.list_topics(location.topic, timeout=REQUEST_SECONDS).topics[location.topic]
     if found.error is not None and found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-        topics = consumer.list_topics(timeout=REQUEST_SECONDS).topics
+        topics = admin.list_topics(timeout=REQUEST_SECONDS).topics
         close = did_you_mean(location.topic, [name for name in topics if not name.startswith("__")])
         raise InputError(f"--input {location.text}: there is no topic {location.topic!r}{close}")
     if found.error is not None:
@@ -185,108 +200,19 @@ def find_partitions(consumer: Consumer, location: KafkaInput) -> list[int]:
     return sorted(found.partitions)
 
 
-def _end(consumer: Consumer, topic: str, partition: str) -> int:
-    """The offset after the last record that can be read now."""
-    high: int = consumer.get_watermark_offsets(TopicPartition(topic, int(partition)), timeout=REQUEST_SECONDS)[1]
-    return high
-
-
-class _Client:
-    """A consumer and where it stands: kept from batch to batch, since connecting costs more than reading."""
-
-    def __init__(self, source: KafkaSource) -> None:
-        self.consumer = Consumer(source.settings())
-        self.topic = source.location.topic
-        self.positions: dict[str, int] = {}
-        self._done_at: dict[str, float] = {}
-
-    def is_due(self, task: str, seconds: float) -> bool:
-        """Whether `task` was last due more than `seconds` ago; if so, it counts as done now."""
-        now = time.monotonic()
-        if now - self._done_at.get(task, -seconds) < seconds:
-            return False
-        self._done_at[task] = now
-        return True
-
-    def stand_at(self, positions: Mapping[str, int]) -> None:
-        """Makes the next record the one at `positions`, which after a failed or moved batch is not where it stands."""
-        if positions != self.positions:
-            self.positions = dict(positions)
-            self.consumer.assign([TopicPartition(self.topic, int(name), at) for name, at in positions.items()])
-
-    def poll(self, options: SourceOptions, stops: Mapping[str, int] | None) -> list[KafkaMessage]:
-        """Waits for a first record, then takes what is there, up to the limits. Moves the positions."""
-        if not self.positions:
-            return []
-        records: list[KafkaMessage] = []
-        size_bytes = 0
-        found = self.consumer.consume(1, timeout=options.poll_seconds)
-        while found:
-            for message in found:
-                if self._accept(message, stops):
-                    records.append(message)
-                    size_bytes += len(message)
-            left = options.max_poll_records - len(records)
-            if left <= 0 or size_bytes >= options.max_poll_bytes:
-                break
-            found = self.consumer.consume(min(left, _CHUNK_RECORDS), timeout=0)
-        return records
-
-    def _accept(self, message: KafkaMessage, stops: Mapping[str, int] | None) -> bool:
-        name, error = str(message.partition()), message.error()
-        at: int = message.offset()  # type: ignore[assignment]  # None only where a message was made by hand
-        if error is not None:
-            if error.code() == KafkaError._PARTITION_EOF:
-                # Transaction markers and compacted records fill offsets that no record ever has.
-                at = at if stops is None else min(at, stops[name])
-                self.positions[name] = max(self.positions[name], at)
-            elif not error.retriable():
-                raise KafkaException(error)
-            return False
-        if stops is not None and at >= stops[name]:
-            self.positions[name] = stops[name]
-            return False
-        self.positions[name] = at + 1
-        return True
-
-
-class _Committer:
-    """Commits offsets of one group and topic, never backwards: batches may be acknowledged out of order."""
-
-    def __init__(self, source: KafkaSource) -> None:
-        self._consumer = Consumer(source.settings())
-        self._topic = source.location.topic
-        self._committed: dict[str, int] = {}
-        self._lock = threading.Lock()
-
-    def commit(self, offsets: Mapping[str, int]) -> None:
-        with self._lock:
-            news = {name: at for name, at in offsets.items() if at > self._committed.get(name, -1)}
-            if not news:
-                return
-            places = [TopicPartition(self._topic, int(name), at) for name, at in news.items()]
-            for answer in self._consumer.commit(offsets=places, asynchronous=False) or ():
-                if answer.error is not None:
-                    raise KafkaException(answer.error)
-            self._committed.update(news)
-
-    def close(self) -> None:
-        self._consumer.close()
-
-
 # Connections of this worker process. A reader's client is here while no batch is using it.
 _LOCK = threading.Lock()
-_CLIENTS: dict[tuple[KafkaInput, str, int], _Client] = {}
-_COMMITTERS: dict[tuple[KafkaInput, str], _Committer] = {}
+_CLIENTS: dict[tuple[KafkaInput, str, Reader], ReaderClient] = {}
+_COMMITTERS: dict[tuple[KafkaInput, str], Committer] = {}
 
 
-def _take(source: KafkaSource, reader: int) -> _Client:
+def _take(source: KafkaSource, reader: Reader) -> ReaderClient:
     with _LOCK:
         client = _CLIENTS.pop((source.location, source.group, reader), None)
-    return client or _Client(source)
+    return client or ReaderClient(source.location.topic, source.consumer_settings(), source.connection_settings())
 
 
-def _give_back(source: KafkaSource, reader: int, client: _Client) -> None:
+def _give_back(source: KafkaSource, reader: Reader, client: ReaderClient) -> None:
     with _LOCK:
         other = _CLIENTS.get((source.location, source.group, reader))
         _CLIENTS[source.location, source.group, reader] = client
@@ -294,11 +220,11 @@ def _give_back(source: KafkaSource, reader: int, client: _Client) -> None:
         other.consumer.close()
 
 
-def _committer(source: KafkaSource) -> _Committer:
+def _committer(source: KafkaSource) -> Committer:
     with _LOCK:
         key = (source.location, source.group)
         if key not in _COMMITTERS:
-            _COMMITTERS[key] = _Committer(source)
+            _COMMITTERS[key] = Committer(source.location.topic, source.consumer_settings())
         return _COMMITTERS[key]
 
 

@@ -19,7 +19,7 @@ from google.cloud.pubsub_v1 import SubscriberClient
 from pipelines.io.event_time import read_event_time_us
 from pipelines.io.locations import InputError, PubSubInput
 from pipelines.io.source_options import SourceOptions
-from pipelines.io.stream_source import Batch, Progress, Record, now_us
+from pipelines.io.stream_source import Batch, Progress, Reader, Record, now_us
 from pipelines.io.watermark import StreamWatermark
 from schemas.message import Message
 
@@ -55,10 +55,10 @@ class PubSubSource:
             raise InputError(f"--input {self.text}: Pub/Sub does not answer: {error.message}") from error
         return 1
 
-    def start(self, reader: int) -> Progress:
+    def start(self, reader: Reader) -> Progress:
         return Progress({_ALL: 0})
 
-    def read(self, reader: int, progress: Progress, watermark: StreamWatermark) -> Batch:
+    def read(self, reader: Reader, progress: Progress, watermark: StreamWatermark) -> Batch:
         watermark.track([_ALL])
         asked_us = self.clock()
         found = self._pull()

@@ -18,7 +18,7 @@ from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
 
 from pipelines.io.source_options import SourceOptions
-from pipelines.io.stream_source import Progress, StreamSource
+from pipelines.io.stream_source import Progress, Reader, StreamSource
 from pipelines.io.watermark import StreamWatermark, WatermarkPolicy
 
 RECEIPTS = "receipts"
@@ -105,9 +105,9 @@ class _EventTimeEstimator(WatermarkEstimator):
 
 
 class ReadStream(beam.DoFn, RestrictionProvider, WatermarkEstimatorProvider):
-    """Reads one source. The element is the number of the reader, the main output its messages.
+    """Reads one source. The element is a `Reader`, the main output its messages.
 
-    In "written" mode the output `receipts` has one (reader, token) per batch, at the greatest element time so far.
+    In "written" mode the output `receipts` has one token per batch, at the greatest element time so far.
     """
 
     def __init__(self, source: StreamSource, options: SourceOptions) -> None:
@@ -118,7 +118,7 @@ class ReadStream(beam.DoFn, RestrictionProvider, WatermarkEstimatorProvider):
     # The bundle finalizer comes first: Beam fills in the tracker and the estimator by name, everything else by place.
     def process(
         self,
-        element: int,
+        element: tuple[int, int],
         finalizer: Any = beam.DoFn.BundleFinalizerParam,
         tracker: Any = beam.DoFn.RestrictionParam(),
         estimator: Any = beam.DoFn.WatermarkEstimatorParam(),
@@ -128,7 +128,7 @@ class ReadStream(beam.DoFn, RestrictionProvider, WatermarkEstimatorProvider):
         in_bundle_mode = self._options.acknowledge == "bundle"
         token = b""
         if not progress.finished():
-            batch = self._source.read(element, progress, watermark)
+            batch = self._source.read(Reader(*element), progress, watermark)
             if tracker.try_claim(batch.positions):
                 token = batch.token
                 self._read.inc(len(batch.records))
@@ -136,29 +136,29 @@ class ReadStream(beam.DoFn, RestrictionProvider, WatermarkEstimatorProvider):
                     yield TimestampedValue(message, Timestamp(micros=watermark.element_time_us(event_us)))
                 if token and not in_bundle_mode:
                     at = Timestamp(micros=watermark.latest_element_us or watermark.current_us() or 0)
-                    yield beam.pvalue.TaggedOutput(RECEIPTS, TimestampedValue((element, token), at))
+                    yield beam.pvalue.TaggedOutput(RECEIPTS, TimestampedValue(token, at))
                 estimator.store(watermark)
                 tracker.defer_remainder(Duration(batch.wait_seconds))
         # Always registered: Prism asks for every bundle's finalization, and the SDK refuses where nothing waits for it.
         finalizer.register(functools.partial(_acknowledge, self._source, token if in_bundle_mode else b""))
 
-    def initial_restriction(self, element: int) -> Progress:
-        return self._source.start(element)
+    def initial_restriction(self, element: tuple[int, int]) -> Progress:
+        return self._source.start(Reader(*element))
 
     def create_tracker(self, restriction: Progress) -> ProgressTracker:
         return ProgressTracker(restriction)
 
-    def restriction_size(self, element: int, restriction: Progress) -> int:
+    def restriction_size(self, element: tuple[int, int], restriction: Progress) -> int:
         return 1
 
     def restriction_coder(self) -> Coder:
         return ProgressCoder()
 
-    def truncate(self, element: int, restriction: Progress) -> Progress | None:
+    def truncate(self, element: tuple[int, int], restriction: Progress) -> Progress | None:
         """On drain: what ends is read to its end, what does not ends where it stands."""
         return restriction if restriction.stops is not None else None
 
-    def initial_estimator_state(self, element: int, restriction: Progress) -> bytes:
+    def initial_estimator_state(self, element: tuple[int, int], restriction: Progress) -> bytes:
         return b""
 
     def create_watermark_estimator(self, estimator_state: bytes) -> WatermarkEstimator:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
+from apache_beam.io.gcp.pubsub import PubsubMessage, ReadFromPubSub
+from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines.io.acknowledge import AcknowledgeWritten
 from pipelines.io.kafka import KafkaSource
@@ -65,12 +67,15 @@ class ReadMessages(beam.PTransform):
         self._options = options
         self._sources = [source for location in locations if (source := make_source(location, options)) is not None]
 
-    def expand(self, pbegin: Any) -> ReadResult:
+    def expand(self, pbegin: Any) -> Any:  # a ReadResult; Beam warns where a hint is no PCollection
         messages, receipts = [], []
         for number, source in enumerate(self._sources):
             read = pbegin.pipeline | f"Read {number}" >> _ReadSource(source, self._options)
             messages.append(read[None])
-            receipts.append(read[RECEIPTS] | f"NameSource {number}" >> beam.Map(_with_number, number))
+            receipts.append(
+                read[RECEIPTS]
+                | f"NameSource {number}" >> beam.Map(_with_number, number).with_output_types(tuple[int, bytes])
+            )
         return ReadResult(
             messages | "UniteMessages" >> beam.Flatten(pipeline=pbegin.pipeline),
             receipts | "UniteReceipts" >> beam.Flatten(pipeline=pbegin.pipeline),
@@ -88,10 +93,32 @@ class _ReadSource(beam.PTransform):
         self._options = options
 
     def expand(self, pbegin: Any) -> Any:
+        if isinstance(self._source, PubSubSource) and _is_dataflow(pbegin.pipeline):
+            return _read_with_service(pbegin.pipeline, self._source)
         readers = self._source.count_readers()
-        numbers = pbegin.pipeline | "Readers" >> beam.Create(range(readers), reshuffle=readers > 1)
+        numbers = pbegin.pipeline | "Readers" >> beam.Create(
+            [(number, readers) for number in range(readers)], reshuffle=readers > 1
+        )
         reading = beam.ParDo(ReadStream(self._source, self._options)).with_output_types(Message)
         return numbers | "ReadStream" >> reading.with_outputs(RECEIPTS)
+
+
+def _is_dataflow(pipeline: beam.Pipeline) -> bool:
+    return "dataflow" in (pipeline.options.view_as(StandardOptions).runner or "").lower()
+
+
+def _read_with_service(pipeline: beam.Pipeline, source: PubSubSource) -> dict[str | None, Any]:
+    """Dataflow reads Pub/Sub itself: it acknowledges when its own checkpoint is durable and knows the oldest message."""
+    received = pipeline | "ReadFromPubSub" >> ReadFromPubSub(subscription=source.location.path, with_attributes=True)
+    to_message = beam.Map(_from_pubsub, source.text).with_output_types(Message)
+    return {
+        None: received | "ToMessage" >> to_message,
+        RECEIPTS: pipeline | "NoReceipts" >> beam.Create([]).with_output_types(bytes),
+    }
+
+
+def _from_pubsub(received: PubsubMessage, text: str) -> Message:
+    return Message(received.data or b"", text, dict(received.attributes or {}))
 
 
 def make_source(location: InputLocation, options: SourceOptions) -> StreamSource | None:
@@ -105,5 +132,5 @@ def make_source(location: InputLocation, options: SourceOptions) -> StreamSource
     return None
 
 
-def _with_number(receipt: tuple[int, bytes], number: int) -> tuple[int, bytes]:
-    return number, receipt[1]
+def _with_number(token: bytes, number: int) -> tuple[int, bytes]:
+    return number, token

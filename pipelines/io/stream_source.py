@@ -36,6 +36,13 @@ class Progress:
         return {name: at for name, at in self.positions.items() if at < self.stops[name]}
 
 
+class Reader(NamedTuple):
+    """One of the readers that share a source, counted from 0."""
+
+    number: int
+    of: int
+
+
 class Record(NamedTuple):
     """A message and its event time in microseconds UTC, as far as the watermark is concerned."""
 
@@ -70,10 +77,10 @@ class StreamSource(Protocol):
             InputError: when the input does not exist or does not answer.
         """
 
-    def start(self, reader: int) -> Progress:
+    def start(self, reader: Reader) -> Progress:
         """Where a reader begins: after what was acknowledged before."""
 
-    def read(self, reader: int, progress: Progress, watermark: StreamWatermark) -> Batch:
+    def read(self, reader: Reader, progress: Progress, watermark: StreamWatermark) -> Batch:
         """Reads what comes after `progress`, bounded in number, bytes and time, and tells the watermark of it."""
 
     def acknowledge(self, token: bytes) -> None:

@@ -12,7 +12,6 @@ import io
 import json
 import logging
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,8 @@ from pyarrow.parquet import ParquetFile
 from pipelines.io.event_time import read_event_time_us
 from pipelines.io.locations import InputFile, WatchInput, list_files
 from pipelines.io.source_options import SourceOptions
-from pipelines.io.stream_source import Batch, Progress, Record, now_us
+from pipelines.io.stream_source import Batch, Progress, Reader, Record
+from pipelines.io.stream_source import now_us as read_clock
 from pipelines.io.watermark import StreamWatermark
 from schemas.message import Message
 from transforms.parse.rows import json_message
@@ -45,7 +45,7 @@ class WatchSource:
 
     location: WatchInput
     options: SourceOptions
-    clock: Callable[[], int] = now_us
+    clock: Callable[[], int] = read_clock
 
     @property
     def text(self) -> str:
@@ -55,11 +55,11 @@ class WatchSource:
         list_files(self.location.pattern)
         return 1
 
-    def start(self, reader: int) -> Progress:
+    def start(self, reader: Reader) -> Progress:
         journal = read_journal(self.options.watch_journal) if self.options.watch_journal else {}
         return Progress({**self.options.files_read, **journal})
 
-    def read(self, reader: int, progress: Progress, watermark: StreamWatermark) -> Batch:
+    def read(self, reader: Reader, progress: Progress, watermark: StreamWatermark) -> Batch:
         looked_us = self.clock()
         files = list_files(self.location.pattern)
         positions = {file.path: progress.positions.get(file.path, 0) for file in files}
@@ -70,7 +70,7 @@ class WatchSource:
         size_bytes = 0
         while unread and size_bytes < self.options.max_poll_bytes and len(records) < self.options.max_poll_records:
             file = unread.pop(0)
-            lines, position = read_on(file, positions[file.path], self.options)
+            lines, position = read_on(file, positions[file.path], self.options, looked_us)
             if lines and position < file.size_bytes:
                 unread.insert(0, file)
             size_bytes += position - positions[file.path]
@@ -99,19 +99,19 @@ class WatchSource:
         watermark.hold(_ALL, behind)
 
 
-def read_on(file: InputFile, position: int, options: SourceOptions) -> tuple[list[bytes], int]:
+def read_on(file: InputFile, position: int, options: SourceOptions, now_us: int) -> tuple[list[bytes], int]:
     """The records of `file` after `position`, and the position after them.
 
     Plain NDJSON is read in parts of about `max_poll_bytes`, to the end of a line. Anything else is read to its end.
     """
     if file.format == "ndjson" and not file.gzipped:
-        return _read_lines(file, position, options)
+        return _read_lines(file, position, options, now_us)
     with FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED) as opened:
         data: bytes = opened.read()
     return list(_unpack(file, data)), file.size_bytes
 
 
-def _read_lines(file: InputFile, position: int, options: SourceOptions) -> tuple[list[bytes], int]:
+def _read_lines(file: InputFile, position: int, options: SourceOptions, now_us: int) -> tuple[list[bytes], int]:
     with FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED) as opened:
         opened.seek(position)
         data: bytes = opened.read(min(options.max_poll_bytes, file.size_bytes - position))
@@ -119,23 +119,22 @@ def _read_lines(file: InputFile, position: int, options: SourceOptions) -> tuple
             data += opened.read(min(options.max_poll_bytes, file.size_bytes - position - len(data)))
     end = data.rfind(b"\n") + 1
     at_end = position + len(data) == file.size_bytes
-    if end < len(data) and at_end and _has_settled(file, options.watch_seconds):
+    if end < len(data) and at_end and _has_settled(file, now_us, options.watch_seconds):
         end = len(data)
     return data[:end].removesuffix(b"\n").split(b"\n") if end else [], position + end
 
 
-# When a file that does not end in a newline was first seen at its size: (bytes, seconds on the monotonic clock).
-_UNFINISHED: dict[str, tuple[int, float]] = {}
+# When a file that does not end in a newline was first seen at its size: path -> (bytes, microseconds).
+_UNFINISHED: dict[str, tuple[int, int]] = {}
 
 
-def _has_settled(file: InputFile, seconds: float) -> bool:
+def _has_settled(file: InputFile, now_us: int, seconds: float) -> bool:
     """Whether the file has kept its size since an earlier look, at least `seconds` ago."""
-    now = time.monotonic()
-    size_bytes, since = _UNFINISHED.get(file.path, (-1, now))
+    size_bytes, since_us = _UNFINISHED.get(file.path, (-1, now_us))
     if size_bytes != file.size_bytes:
-        _UNFINISHED[file.path] = (file.size_bytes, now)
+        _UNFINISHED[file.path] = (file.size_bytes, now_us)
         return False
-    if now - since < seconds:
+    if now_us - since_us < seconds * 1_000_000:
         return False
     del _UNFINISHED[file.path]
     return True

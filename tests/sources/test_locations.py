@@ -1,0 +1,146 @@
+import gzip
+from pathlib import Path
+
+import pytest
+
+from pipelines.io.locations import (
+    BigQueryInput,
+    DuckDBInput,
+    FileInput,
+    InputError,
+    KafkaInput,
+    PubSubInput,
+    WatchInput,
+    file_format,
+    find_files,
+    parse_input,
+    parse_inputs,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "location"),
+    [
+        ("data/*.ndjson", FileInput("data/*.ndjson", "data/*.ndjson")),
+        ("data/events-*.avro.gz", FileInput("data/events-*.avro.gz", "data/events-*.avro.gz")),
+        ("watch:in/*.jsonl", WatchInput("watch:in/*.jsonl", "in/*.jsonl")),
+        ("pubsub:projects/p/subscriptions/s", PubSubInput("pubsub:projects/p/subscriptions/s", "p", "s")),
+        ("kafka:h:9092/t", KafkaInput("kafka:h:9092/t", "h:9092", "t")),
+        ("kafka:a:1,b:2/t.x?until=now", KafkaInput("kafka:a:1,b:2/t.x?until=now", "a:1,b:2", "t.x", None, True)),
+        ("kafka:[::1]:9/t?group=g", KafkaInput("kafka:[::1]:9/t?group=g", "[::1]:9", "t", "g")),
+        ("bigquery:p.d.events", BigQueryInput("bigquery:p.d.events", "p", "d")),
+        ("duckdb:out/shop.duckdb", DuckDBInput("duckdb:out/shop.duckdb", "out/shop.duckdb")),
+    ],
+)
+def test_every_kind_of_location(text: str, location: object) -> None:
+    assert parse_input(text) == location
+
+
+def test_a_period_of_a_bigquery_table_is_half_open_in_microseconds() -> None:
+    location = parse_input("bigquery:p.d.events?from=1970-01-01&to=1970-01-02T00:00:00.000001+00:00")
+    assert isinstance(location, BigQueryInput)
+    assert (location.start_us, location.stop_us) == (0, 86_400_000_001)
+    assert location.table == "p.d.events"
+
+
+@pytest.mark.parametrize(
+    ("text", "bounded"),
+    [
+        ("x.ndjson", True),
+        ("watch:x.ndjson", False),
+        ("pubsub:projects/p/subscriptions/s", False),
+        ("kafka:h:1/t", False),
+        ("kafka:h:1/t?until=now", True),
+        ("bigquery:p.d.events", True),
+        ("duckdb:x", True),
+    ],
+)
+def test_which_inputs_end(text: str, bounded: bool) -> None:
+    assert parse_input(text).bounded is bounded
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("kafak:h:9092/t", ["kafak", "Did you mean 'kafka'?"]),
+        ("events.csv", ["'.csv'", ".ndjson"]),
+        ("events.parqet", ["'.parqet'", "Did you mean '.parquet'?"]),
+        ("kafka:h/t", ["'h' is no broker", "kafka:HOST:PORT"]),
+        ("kafka:h:9092", ["'' is no topic name"]),
+        ("kafka:h:9092/t?gruop=x", ["'gruop'", "Did you mean 'group'?"]),
+        ("kafka:h:9092/t?until=later", ["until=later", "until=now"]),
+        ("kafka:h:9092/t?group=", ["'group' is empty"]),
+        ("pubsub:projects/p/subscription/s", ["pubsub:projects/PROJECT/subscriptions/SUBSCRIPTION"]),
+        ("bigquery:p.d.event", ["'event'", "Did you mean 'events'?"]),
+        ("bigquery:p.d", ["bigquery:PROJECT.DATASET.events"]),
+        ("bigquery:p.d.events?from=tomorrow", ["from=tomorrow", "ISO 8601"]),
+        ("bigquery:p.d.events?from=2026-02-01&to=2026-01-01", ["from before to"]),
+        ("duckdb:", ["duckdb:PATH"]),
+        ("watch:", ["no file pattern"]),
+        ("watch:x.txt", ["'.txt'"]),
+        ("nofs://bucket/x.ndjson", ["nofs://"]),
+        ("", ["no file pattern"]),
+    ],
+)
+def test_what_is_wrong_is_quoted_with_what_was_expected(text: str, parts: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_input(text)
+    for part in [text, *parts]:
+        assert part in str(caught.value)
+
+
+def test_all_wrong_inputs_are_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_inputs([f"{tmp_path}/*.ndjson", "kafka:x", "duckdb:nowhere.duckdb"])
+    lines = str(caught.value).splitlines()
+    assert [line.split(": ")[0] for line in lines] == [
+        f"--input {tmp_path}/*.ndjson",
+        "--input kafka:x",
+        "--input duckdb:nowhere.duckdb",
+    ]
+    assert "matches no file" in lines[0]
+
+
+def test_no_input_at_all_is_an_error() -> None:
+    with pytest.raises(InputError, match="at least one"):
+        parse_inputs([])
+
+
+def test_a_folder_means_every_readable_file_in_it(tmp_path: Path) -> None:
+    (tmp_path / "day=1").mkdir()
+    names = ["b.ndjson", "a.jsonl.gz", "day=1/c.parquet", "d.avro", ".hidden.ndjson", "_SUCCESS", "notes.txt"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x")
+    found = find_files(FileInput(str(tmp_path), str(tmp_path)))
+    assert [Path(file.path).relative_to(tmp_path).as_posix() for file in found] == [
+        "a.jsonl.gz",
+        "b.ndjson",
+        "d.avro",
+        "day=1/c.parquet",
+    ]
+
+
+def test_a_folder_without_readable_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(InputError, match="known extension"):
+        find_files(FileInput(str(tmp_path), str(tmp_path)))
+
+
+def test_a_pattern_that_matches_a_file_of_unknown_kind_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text("x")
+    with pytest.raises(InputError, match=r"events\.csv.*has no known extension"):
+        find_files(FileInput("x", f"{tmp_path}/*"))
+
+
+def test_what_is_known_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "e.json.gz"
+    path.write_bytes(gzip.compress(b"{}\n"))
+    (file,) = find_files(FileInput("x", str(path)))
+    assert (file.size_bytes, file.format, file.gzipped) == (path.stat().st_size, "ndjson", True)
+    assert abs(file.updated_us - path.stat().st_mtime_ns // 1000) < 2
+
+
+def test_formats_by_name() -> None:
+    assert file_format("a.b.PARQUET") == ("parquet", False)
+    assert file_format("x.gz") is None
+    assert file_format("ndjson") is None
