@@ -30,7 +30,7 @@ setup: $(STAMP) ## Install everything Python into .venv, from the lock file
 
 $(STAMP):
 	@test -n "$(PYTHON)" || { echo "setup: Python 3.11 or newer is needed (make setup PYTHON=/path/to/python3.11)" >&2; exit 1; }
-	@if ! test -x $(PY); then \
+	@if ! $(PY) -m pip --version >/dev/null 2>&1; then rm -rf $(VENV); \
 		echo "setup: making $(VENV) with $$($(PYTHON) --version) ($(PYTHON))"; \
 		$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 			echo "setup: this Python has no venv module. On Debian: apt-get install python3-venv" >&2; exit 1; }; fi

@@ -1,6 +1,7 @@
 """A network of its own, with loopback only, for what listens on every interface (Prism, Beam's job server).
 
-Whoever talks to such a server has to be inside too: `isolated(command)` puts a whole command there.
+Whoever talks to such a server has to be inside too: `isolated(command)` puts a whole command there. It is a process
+namespace as well: what the command leaves behind (Beam does not stop the Prism that it started) ends with it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def isolated(command: list[str]) -> list[str]:
         if shutil.which(tool) is None:
             raise ServiceError(f"`{tool}` is needed for an isolated network. On Debian: apt-get install {package}.")
     # Without root, a user namespace gives the right to make a network namespace.
-    unshare = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
+    user = [] if os.geteuid() == 0 else ["--map-root-user"]
+    unshare = ["unshare", *user, "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
     probe = subprocess.run([*unshare, "true"], capture_output=True, text=True, check=False)
     if probe.returncode != 0:
         raise ServiceError(f"no network namespace can be made here: {probe.stderr.strip()}")
