@@ -12,7 +12,7 @@ from transforms.segments.language import ast
 NUMBER_OPERATORS = ("at_least", "greater_than", "equals", "at_most", "less_than", "differs")
 TEXT_OPERATORS = ("equals", "differs", "contains", "omits", "starts_with", "ends_with", "one_of", "none_of")
 RELATIVE_OPERATORS = ("within_last", "within_next", "before_last", "after_next")
-TEXTS = ("shoes", "hats", "5", "true", "York", "p1", "sho", "Lima")
+TEXTS = ("shoes", "p1", "hats", "5", "York", "true", "sho", "p", "Lima", "e")
 NUMBER_PATHS = ("price", "products.$.price")
 TEXT_PATHS = ("category", "product_id", "products.$.product_id", "tags.$", "tags")
 
@@ -34,13 +34,13 @@ class Names:
 
 def duration(choices: Choices) -> int:
     """A length of 1 to 12 steps of the grid, in microseconds, short ones more often."""
-    return choices.pick((1, 2, 3, 4, 5, 6, 8, 12)) * GRID_US
+    return choices.pick((1, 2, 3, 4, 5, 6, 8, 10, 12, 16)) * GRID_US
 
 
 def bounds(choices: Choices) -> tuple[int, int]:
     """Start and end of a between."""
-    start = choices.number(0, 6)
-    return start * GRID_US, (start + choices.number(1, 6)) * GRID_US
+    start = choices.pick((1, 0, 2, 3, 6))
+    return start * GRID_US, (start + choices.pick((1, 2, 4, 6, 12))) * GRID_US
 
 
 # --- streams ---------------------------------------------------------------------------------------------------------

@@ -13,9 +13,9 @@ GRID_US = 3_600_000_000
 START_US = 1_767_571_200_000_000  # 2026-01-05T00:00:00Z
 SPAN = 24
 
-TRACKS = ("Product Viewed", "Order Completed", "Product Added")
-PRICES = (10, 5, 12.5, 0, "10", "7.5", "cheap", True, None)
-CATEGORIES = ("shoes", "hats", "5", 5, True, None, "old shoes")
+TRACKS = ("Product Viewed", "Product Viewed", "Order Completed", "Order Completed", "Product Added")
+PRICES = (10, 5, 12.5, 0, 10, 20, 1, "10", "7.5", "cheap", True, None)
+CATEGORIES = ("shoes", "hats", "shoes", "5", 5, True, None, "old shoes")
 PRODUCTS = ("p1", "p2", "p3")
 CITIES = ("New York", "York", "Lima", None, 5)
 DEVICES = ("mobile", "desktop")
@@ -45,7 +45,7 @@ def date_value(choices: Choices) -> Any:
     """A date as text, or what someone sent in its place."""
     if choices.chance(15):
         return choices.pick((None, "soon", 5))
-    return date_text(START_US + choices.number(-SPAN, 2 * SPAN) * GRID_US, choices)
+    return date_text(START_US + choices.number(-SPAN // 2, 2 * SPAN) * GRID_US, choices)
 
 
 def products(choices: Choices) -> Any:
@@ -67,15 +67,15 @@ def _product(choices: Choices) -> dict[str, Any]:
 def properties(choices: Choices) -> dict[str, Any]:
     """What a track, page or screen says."""
     found: dict[str, Any] = {}
-    if choices.chance(60):
+    if choices.chance(75):
         found["price"] = choices.pick(PRICES)
-    if choices.chance(50):
+    if choices.chance(70):
         found["category"] = choices.pick(CATEGORIES)
     if choices.chance(60):
         found["product_id"] = choices.pick(PRODUCTS)
-    if choices.chance(40):
+    if choices.chance(60):
         found["products"] = products(choices)
-    if choices.chance(30):
+    if choices.chance(45):
         found["due"] = date_value(choices)
     if choices.chance(30):
         found["tags"] = choices.several(CATEGORIES, 0, 3)
@@ -85,10 +85,10 @@ def properties(choices: Choices) -> dict[str, Any]:
 def traits(choices: Choices) -> dict[str, Any]:
     """What an identify says."""
     found: dict[str, Any] = {}
-    if choices.chance(60):
+    if choices.chance(70):
         found["city"] = choices.pick(CITIES)
     if choices.chance(40):
-        found["age"] = choices.pick((2, 30, "30", 1.5, None, "old"))
+        found["age"] = choices.pick((2, 1, 30, "30", 1.5, 0, None, "old"))
     if choices.chance(50):
         found["renewal"] = date_value(choices)
     if choices.chance(30):
@@ -127,7 +127,7 @@ def _encode(value: Any) -> bytes | None:
 
 def events(choices: Choices, most: int = MOST_EVENTS) -> list[Event]:
     """The events of one profile. Message ids do not follow time, so that ties break both ways."""
-    count = choices.number(1, most)
+    count = choices.number(1, most) if choices.chance(30) else choices.number(most // 2, most)
     places = list(range(count))
     made = []
     for _ in range(count):
