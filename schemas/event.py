@@ -29,6 +29,23 @@ class Event(NamedTuple):
     context: bytes | None
 
 
+(
+    MESSAGE_ID,
+    TIMESTAMP,
+    TYPE,
+    NAME,
+    USER_ID,
+    ANONYMOUS_ID,
+    PREVIOUS_ID,
+    GROUP_ID,
+    RECEIVED_AT,
+    PROPERTIES,
+    TRAITS,
+    CONTEXT,
+) = range(len(Event._fields))
+"""Where each field stands in the plain tuple."""
+
+
 class Failure(NamedTuple):
     """A record that cannot be processed, with its bytes and why (one row of `failed_events`).
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindow
+from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.windowed_value import WindowedValue
 
 from pipelines.io.duckdb_file import write_database
@@ -30,7 +31,10 @@ class WriteSummary(NamedTuple):
 
 
 class WriteTables(beam.PTransform):
-    """Turn a bounded collection of `TableBlock` into the output. Returns a collection of one `WriteSummary`.
+    """Turn bounded collections of `TableBlock` into the output. Returns a collection of one `WriteSummary`.
+
+    Takes several collections rather than one, so that the shards of each are written in the process that makes the
+    blocks: flattened first, every row would travel through the runner.
 
     All tables exist afterwards, empty ones too. Rows are sorted by key, those of `events` stand in the order of their
     blocks. The shards are on a local disk: the job's workers are processes of one machine.
@@ -41,11 +45,15 @@ class WriteTables(beam.PTransform):
         self._output = output
         self._staging = str(new_staging_folder(local_target(output)))
 
-    def expand(self, pcoll: beam.PCollection[TableBlock]) -> beam.PCollection[WriteSummary]:
-        shards = pcoll | "WriteShards" >> beam.ParDo(_WriteShards(self._staging))
-        start = pcoll.pipeline | "Start" >> beam.Create([(0, None)])  # an output without rows is an output too
+    @no_annotations
+    def expand(self, blocks: tuple[beam.PCollection[TableBlock], ...]) -> beam.PCollection[WriteSummary]:
+        shards = [
+            of_stage | f"WriteShards{number}" >> beam.ParDo(_WriteShards(self._staging))
+            for number, of_stage in enumerate(blocks, start=1)
+        ]
+        start = blocks[0].pipeline | "Start" >> beam.Create([(0, None)])  # an output without rows is an output too
         return (
-            (shards, start)
+            (*shards, start)
             | "WithStart" >> beam.Flatten()
             | "GatherShards" >> beam.GroupByKey()
             | "Finish" >> beam.ParDo(_Finish(self._output, self._staging))

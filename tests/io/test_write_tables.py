@@ -37,7 +37,7 @@ def write(output: Output, blocks: list[TableBlock], *options: str) -> WriteSumma
     check_output(output)
     with beam.Pipeline(runner="FnApiRunner", options=PipelineOptions(list(options))) as pipeline:
         blocks_in = pipeline | "Blocks" >> beam.Create(blocks) | "Spread" >> beam.Reshuffle()
-        _ = blocks_in | "WriteTables" >> WriteTables(output) | "Keep" >> beam.Map(keep)
+        _ = (blocks_in,) | "WriteTables" >> WriteTables(output) | "Keep" >> beam.Map(keep)
     summary = WriteSummary(*json.loads(kept.read_text()))
     kept.unlink()
     return summary

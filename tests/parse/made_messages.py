@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -45,3 +46,8 @@ def refused(record: object, parser: EventParser = PARSER) -> tuple[str, tuple[st
     assert isinstance(result, Failure), result
     assert result.raw == orjson.dumps(record)
     return result.reason, result.errors
+
+
+def parsed(messages: Iterable[bytes | Failure], attributes: dict[str, Any] | None = None) -> list[Event | Failure]:
+    """What a file's messages come to."""
+    return [m if isinstance(m, Failure) else PARSER.parse(m, "archive", attributes) for m in messages]

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.event import Event, Failure
-from tests.parse.made_messages import NOON, NOON_US, PARSER
-from transforms.parse import read_avro
+from tests.parse.made_messages import NOON, NOON_US, parsed
+from transforms.parse import avro_messages
 
 ENVELOPE = fastavro.schema.load_schema(Path(__file__).parents[2] / "schemas" / "envelope.avsc")
 BLOCKS = 8
@@ -29,7 +29,7 @@ def container(rows: list[dict[str, Any]], schema: Any = ENVELOPE, codec: str = "
 
 
 def read(data: bytes) -> list[Event | Failure]:
-    return list(read_avro(io.BytesIO(data), PARSER, "archive", {"file": "a"}))
+    return parsed(avro_messages(io.BytesIO(data), "archive", {"file": "a"}), {"file": "a"})
 
 
 def row(number: int = 1, **changes: Any) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.event import Event, Failure
-from tests.parse.made_messages import NOON, NOON_US, PARSER
-from transforms.parse import parse_batch, read_parquet
+from tests.parse.made_messages import NOON, NOON_US, parsed
+from transforms.parse import batch_messages, parquet_messages
 
 COLUMNS: dict[str, list[Any]] = {
     "messageId": ["m-1", "m-2", "m-3"],
@@ -32,7 +32,7 @@ def file_of(table: pa.Table, **options: Any) -> bytes:
 
 
 def read(data: bytes) -> list[Event | Failure]:
-    return list(read_parquet(io.BytesIO(data), PARSER, "archive"))
+    return parsed(parquet_messages(io.BytesIO(data), "archive"))
 
 
 def test_json_text_columns() -> None:
@@ -84,7 +84,7 @@ def test_text_that_is_not_utf8_costs_one_row() -> None:
     binary = pa.RecordBatch.from_pydict(COLUMNS | {"event": names})
     column = pa.Array.from_buffers(pa.string(), 3, names.buffers())
     batch = binary.set_column(binary.schema.get_field_index("event"), "event", column)
-    first, second, third = parse_batch(batch, PARSER, "archive")
+    first, second, third = parsed(batch_messages(batch, "archive"))
     assert isinstance(first, Event)
     assert isinstance(second, Event)
     assert isinstance(third, Failure)

@@ -30,6 +30,7 @@ class IdentityPlan(NamedTuple):
         erased: user -> its profile's deletions, in order, as (instant, message id); of users that share a profile alike.
         refused: message id of an alias that merges nothing -> reason.
         merged: the aliases that merged a user, in order.
+        as_of: the instant at which everything is told; later events have not happened.
         device_aliases: message ids of the aliases whose previous id is a device: they are links.
     """
 
@@ -38,6 +39,7 @@ class IdentityPlan(NamedTuple):
     refused: dict[str, str]
     merged: list[Alias]
     device_aliases: frozenset[str]
+    as_of: int
     stitch_window_us: int
 
     def root(self, user_id: str) -> str:
@@ -56,6 +58,7 @@ def make_plan(
     aliases: Iterable[Alias],
     deletions: Iterable[Deletion],
     last_seen: Mapping[str, int],
+    as_of: int,
     *,
     stitch_window_us: int = DEFAULT_STITCH_WINDOW_US,
     max_merges: int = DEFAULT_MAX_MERGES,
@@ -65,11 +68,12 @@ def make_plan(
     Args:
         aliases, deletions: all of those events.
         last_seen: previous ids of aliases that occur as a userId -> timestamp of their last event as such.
+        as_of: nothing that is given here is later.
         stitch_window_us, max_merges: CONTRACT section 3.
     """
     aliases = list(aliases)
     before = merge_users(aliases, last_seen.__contains__, max_merges)
-    plan = IdentityPlan({}, _erased(before.absorbed(), deletions), {}, [], frozenset(), stitch_window_us)
+    plan = IdentityPlan({}, _erased(before.absorbed(), deletions), {}, [], frozenset(), as_of, stitch_window_us)
     kept = [alias for alias in aliases if plan.erased_by(alias.user_id, alias.timestamp) is None]
 
     def is_user(user_id: str) -> bool:
@@ -102,7 +106,9 @@ class Device:
         links = list(links)
         self._plan = plan
         self._before = DeviceLinks(links)
-        kept = [link for link in links if plan.erased_by(link.user_id, link.timestamp) is None] if plan.erased else links
+        kept = (
+            [link for link in links if plan.erased_by(link.user_id, link.timestamp) is None] if plan.erased else links
+        )
         self._after = self._before if len(kept) == len(links) else DeviceLinks(kept)
         self.links = self._after.distinct()
 

@@ -3,18 +3,18 @@
 Comes before deduplication. Which field means what is in docs/events.md, what can be wrong in docs/failed_events.md.
 """
 
-from transforms.parse.avro import read_avro
+from transforms.parse.avro import avro_messages
 from transforms.parse.content import canonical_content_hash
 from transforms.parse.events import DEFAULT_MAX_EVENT_BYTES, EventParser
 from transforms.parse.identifiers import BLOCKED_IDENTIFIERS
-from transforms.parse.parquet import parse_batch, read_parquet
+from transforms.parse.parquet import batch_messages, parquet_messages
 
 __all__ = [
     "BLOCKED_IDENTIFIERS",
     "DEFAULT_MAX_EVENT_BYTES",
     "EventParser",
+    "avro_messages",
+    "batch_messages",
     "canonical_content_hash",
-    "parse_batch",
-    "read_avro",
-    "read_parquet",
+    "parquet_messages",
 ]

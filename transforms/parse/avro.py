@@ -12,22 +12,19 @@ from typing import IO, Any, Final
 import fastavro
 
 from schemas import failure_reasons as reasons
-from schemas.event import Event, Failure
-from transforms.parse.events import Attributes, EventParser
+from schemas.event import Failure
+from transforms.parse.events import Attributes
 from transforms.parse.rows import Damage, Row, json_message, unreadable
 
 _SYNC_BYTES: Final = 16
 _CHUNK_BYTES: Final = 64 * 1024
 
 
-def read_avro(
-    file: IO[bytes], parser: EventParser, source: str, attributes: Attributes | None = None
-) -> Iterator[Event | Failure]:
-    """Every event of an Avro file, in its order, and a failure for every record or stretch that is none.
+def avro_messages(file: IO[bytes], source: str, attributes: Attributes | None = None) -> Iterator[bytes | Failure]:
+    """Every record of an Avro file as the JSON message that it stands for, and a failure for every stretch that is none.
 
     Args:
         file: open for reading; it need not be seekable.
-        parser: validates each record.
         source: the input as given to --input.
         attributes: attributes of the file, for failures.
     """
@@ -36,7 +33,7 @@ def read_avro(
             yield from unreadable(reasons.MALFORMED_AVRO, part, source, attributes)
         else:
             for row in part:
-                yield parser.parse(json_message(row), source, attributes)
+                yield json_message(row)
 
 
 class _Recorder:

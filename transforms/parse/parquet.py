@@ -13,22 +13,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas import failure_reasons as reasons
-from schemas.event import Event, Failure
-from transforms.parse.events import Attributes, EventParser
+from schemas.event import Failure
+from transforms.parse.events import Attributes
 from transforms.parse.rows import Damage, json_message, unreadable
 
 _BATCH_ROWS: Final = 4096
 _UNREADABLE: Final = (pa.ArrowException, OSError, ValueError)
 
 
-def read_parquet(
-    file: IO[bytes], parser: EventParser, source: str, attributes: Attributes | None = None
-) -> Iterator[Event | Failure]:
-    """Every event of a Parquet file, in its order, and a failure for every row or row group that is none.
+def parquet_messages(file: IO[bytes], source: str, attributes: Attributes | None = None) -> Iterator[bytes | Failure]:
+    """Every row of a Parquet file as the JSON message that it stands for, and a failure for what cannot be read.
 
     Args:
         file: open for reading, seekable.
-        parser: validates each row.
         source: the input as given to --input.
         attributes: attributes of the file, for failures.
     """
@@ -52,26 +49,26 @@ def read_parquet(
                 break
             if batch is None:
                 break
-            yield from parse_batch(batch, parser, source, attributes)
+            yield from batch_messages(batch, source, attributes)
 
 
-def parse_batch(
-    batch: pa.RecordBatch, parser: EventParser, source: str, attributes: Attributes | None = None
-) -> Iterator[Event | Failure]:
-    """Every row of an Arrow record batch, as an event or a failure."""
+def batch_messages(
+    batch: pa.RecordBatch, source: str, attributes: Attributes | None = None
+) -> Iterator[bytes | Failure]:
+    """Every row of an Arrow record batch, likewise."""
     try:
         rows: list[dict[str, Any]] = _to_microseconds(batch).to_pylist(maps_as_pydicts="lossy")
     except UnicodeDecodeError:
         # Parquet does not check its text. Row by row, so that one bad text costs one row.
         if batch.num_rows > 1:
             for index in range(batch.num_rows):
-                yield from parse_batch(batch.slice(index, 1), parser, source, attributes)
+                yield from batch_messages(batch.slice(index, 1), source, attributes)
         else:
             errors = (": text that is not UTF-8; the bytes are the row in Arrow's stream format",)
             yield Failure(reasons.NOT_UTF8, errors, "parse", None, _arrow_stream(batch), attributes or {}, source, None)
         return
     for row in rows:
-        yield parser.parse(json_message(row), source, attributes)
+        yield json_message(row)
 
 
 def _to_microseconds(batch: pa.RecordBatch) -> pa.RecordBatch:

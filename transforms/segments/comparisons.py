@@ -47,7 +47,9 @@ def _single(operator: str, left: Kind, arguments: Sequence[Kind]) -> Timeless:
     """The comparison of one left value with a flat list of argument values."""
     if operator in operators.FIXED_DATES:
         test = operators.FIXED_DATES[operator]
-        return _dates(lambda value, others: value is not None and None not in others and test(value, others[0]), left, arguments)
+        return _dates(
+            lambda value, others: value is not None and None not in others and test(value, others[0]), left, arguments
+        )
     if operator in operators.ORDERINGS:
         ordering = operators.ORDERINGS[operator]
         return _maybe_dates(lambda value, others: ordering(value, others[0]), left, arguments)

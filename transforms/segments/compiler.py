@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from transforms.segments import funnel_compiler
-from transforms.segments.comparisons import NEVER, Kind, compile_relative, compile_timeless, is_relative
+from transforms.segments.comparisons import Kind, compile_relative, compile_timeless, is_relative
 from transforms.segments.event_conditions import compile_event_condition, compile_operand
 from transforms.segments.expressions import ConditionNode, Expression, Junction, Leaf, Negation, compile_expression
 from transforms.segments.filters import conjuncts, is_event_condition, window_of
@@ -152,7 +152,9 @@ class _Compiler:
         left, left_kind = self.scalar(comparison.left)
         found = [self.scalar(argument) for argument in comparison.arguments]
         dated = comparison.operator in FIXED_DATES or left_kind.instant or any(kind.instant for _, kind in found)
-        arguments = [_date_constant(argument, pair, dated) for argument, pair in zip(comparison.arguments, found, strict=True)]
+        arguments = [
+            _date_constant(argument, pair, dated) for argument, pair in zip(comparison.arguments, found, strict=True)
+        ]
         test = compile_timeless(comparison, left_kind, [kind for _, kind in arguments])
         nodes = [node for node, _ in arguments]
         return self.add(CompareNode(comparison, test, left, nodes), (left, *nodes))
@@ -254,7 +256,9 @@ def _outcomes(expression: Expression) -> set[bool]:
     """What the expression may be of a profile without events (what depends on its id or on segments may be either)."""
     if isinstance(expression, Leaf):
         node = expression.node
-        unknown = isinstance(node, CompareNode) and any(isinstance(n, PercentNode) for n in (node.left, *node.arguments))
+        unknown = isinstance(node, CompareNode) and any(
+            isinstance(n, PercentNode) for n in (node.left, *node.arguments)
+        )
         return {True, False} if unknown or isinstance(node, SegmentNode | HeldNode) else {expression.default()}
     if isinstance(expression, Negation):
         return {not outcome for outcome in _outcomes(expression.item)}

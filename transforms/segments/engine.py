@@ -13,9 +13,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
-from schemas.event import Event
+from schemas.event import NAME, TRAITS, TYPE
 from transforms.segments.program import Program
-from transforms.segments.state import EventView, State
+from transforms.segments.state import EventTuple, EventView, State
 
 
 def advance(program: Program, state: State, until: int) -> None:
@@ -24,7 +24,7 @@ def advance(program: Program, state: State, until: int) -> None:
         step(program, state, due, ())
 
 
-def step(program: Program, state: State, now: int, events: Sequence[Event]) -> None:
+def step(program: Program, state: State, now: int, events: Sequence[EventTuple]) -> None:
     """Takes in the events of the instant `now` (all of them, in order of message id) and what is due.
 
     Whatever was due before `now` must have been done by `advance`. Changes are appended to `state.changes`.
@@ -47,9 +47,9 @@ def step(program: Program, state: State, now: int, events: Sequence[Event]) -> N
         _settle(program, state, now, work)
 
 
-def _take(program: Program, state: State, event: Event, work: list[int]) -> None:
-    if event.type == "identify":
-        if event.traits is None:
+def _take(program: Program, state: State, event: EventTuple, work: list[int]) -> None:
+    if event[TYPE] == "identify":
+        if event[TRAITS] is None:
             return
         view = EventView(event)
         for field in state.write_traits(view):
@@ -57,7 +57,7 @@ def _take(program: Program, state: State, event: Event, work: list[int]) -> None
                 work.append(node.id)
         state.instant.append(view)
         return
-    route = program.routes.get((event.type, event.name))
+    route = program.routes.get((event[TYPE], event[NAME]))
     if route is None:
         return
     view = EventView(event)

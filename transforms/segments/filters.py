@@ -56,7 +56,9 @@ def is_profile_scalar(scalar: ast.Scalar) -> bool:
     """Whether a scalar inside a `where` is the same for every event: no property, no funnel on the event."""
     if isinstance(scalar, ast.Field):
         return False
-    return not (isinstance(scalar, ast.Reduced) and _reads_parent(scalar.stream))
+    if not isinstance(scalar, ast.Reduced):
+        return True
+    return not ((scalar.operand is not None and scalar.operand.parent) or _reads_parent(scalar.stream))
 
 
 def is_profile_condition(condition: ast.Condition) -> bool:

@@ -86,7 +86,9 @@ class _FunnelCompiler:
                 asked.append(self._condition(condition, plan, outer))
         plan.keep = compile_event_condition(static)
         if asked:
-            plan.condition = asked[0].holds if len(asked) == 1 else lambda scope: all(item.holds(scope) for item in asked)
+            plan.condition = (
+                asked[0].holds if len(asked) == 1 else lambda scope: all(item.holds(scope) for item in asked)
+            )
             plan.explain = lambda scope: set().union(*(item.explain(scope, True) for item in asked))
         return plan
 
@@ -128,7 +130,9 @@ class _FunnelCompiler:
             return _Asked(lambda scope: not item.holds(scope), lambda scope, wanted: item.explain(scope, not wanted))
         if isinstance(condition, ast.HeldFor):
             raise TypeError("held_for belongs to a comparison of a trait")
-        return self._relative(condition, plan, outer) if is_relative(condition) else self._timeless(condition, plan, outer)
+        return (
+            self._relative(condition, plan, outer) if is_relative(condition) else self._timeless(condition, plan, outer)
+        )
 
     def _of_profile(self, condition: ast.Condition) -> _Asked:
         node = self.outside.condition_node(condition)
@@ -175,20 +179,26 @@ class _FunnelCompiler:
         if is_profile_scalar(scalar):
             node, kind = self.outside.scalar(scalar)
             self.inputs.append(node)
-            return _Read(lambda scope: node.value(scope.state), lambda scope: node.witness(scope.state, scope.now), kind)
+            return _Read(
+                lambda scope: node.value(scope.state), lambda scope: node.witness(scope.state, scope.now), kind
+            )
         if not isinstance(scalar, ast.Reduced):
             raise TypeError(f"{type(scalar).__name__} has no meaning inside a where")
         return self._nested(scalar, plan)
 
     def _nested(self, reduced: ast.Reduced, plan: Plan) -> _Read:
         nested = self.plan(reduced.stream, plan)
-        slot = self.operand_slot(nested, reduced)
+        of_parent = reduced.operand is not None and reduced.operand.parent
+        slot = self.operand_slot(plan if of_parent else nested, reduced)
         reduce = compile_reducer(reduced)
 
         def entries(scope: Scope) -> list[Candidate]:
             children = matching(nested, scope)
             if slot is None:
                 return children
+            if of_parent:
+                value = scope.event[2][slot]
+                return [] if value is None else [(c[0], c[1], value) for c in children]
             return [(c[0], c[1], c[2][slot]) for c in children if c[2][slot] is not None]
 
         def explain(scope: Scope) -> Witness:
@@ -249,5 +259,3 @@ def _junction(items: list[_Asked], *, every: bool) -> _Asked:
     if every:
         return _Asked(lambda scope: all(item.holds(scope) for item in items), explain)
     return _Asked(lambda scope: any(item.holds(scope) for item in items), explain)
-
-

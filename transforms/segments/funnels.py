@@ -74,7 +74,7 @@ class Plan:
     def candidate(self, view: EventView) -> Candidate | None:
         if self.keep is not None and not self.keep(view):
             return None
-        return view.event.timestamp, view.event.message_id, tuple(read(view) for read in self.readers)
+        return view.timestamp, view.message_id, tuple(read(view) for read in self.readers)
 
 
 class Parent:
@@ -158,7 +158,11 @@ def _candidates(plan: Plan, scope: Scope) -> Iterable[Candidate]:
         found = store.entries
     else:
         lists = [store.by_key[key] for key in join_keys(parent[2][plan.join[1]]) if key in store.by_key]
-        found = lists[0] if len(lists) == 1 else sorted({c[:2]: c for entries in lists for c in entries}.values(), key=_order)
+        found = (
+            lists[0]
+            if len(lists) == 1
+            else sorted({c[:2]: c for entries in lists for c in entries}.values(), key=_order)
+        )
     if plan.nearest == -NEVER:
         return found
     entries = list(found)

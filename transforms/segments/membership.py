@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from schemas.event import Event
+from schemas.event import NAME, TYPE
 from transforms.segments.accumulators import WITNESSES
 from transforms.segments.language import ast
 from transforms.segments.nodes import Node, Witness
@@ -24,10 +24,10 @@ class Mentions:
         self.fields = fields
 
     def concerns(self, view: EventView) -> bool:
-        event: Event = view.event
-        if event.type == "identify":
+        kind = view.event[TYPE]
+        if kind == "identify":
             return bool(self.fields) and not self.fields.isdisjoint(view.traits)
-        return (event.type, event.name) in self.streams
+        return (kind, view.event[NAME]) in self.streams
 
 
 class SegmentNode(Node):
@@ -59,7 +59,9 @@ class SegmentNode(Node):
         cell = state.cells.get(self.id)
         truth = self.holds(state.values.get) and (definition.anonymous or state.profile_id.startswith("user:"))
         if definition.members is not None:
-            truth = state.profile_id.removeprefix("user:") in definition.members and state.profile_id.startswith("user:")
+            truth = state.profile_id.removeprefix("user:") in definition.members and state.profile_id.startswith(
+                "user:"
+            )
         if cell is None:
             if not truth:
                 return False
@@ -73,7 +75,9 @@ class SegmentNode(Node):
         if not truth:
             cell[2] = False
             return False
-        paused = cell[1] is not None and definition.reentry_after is not None and now < cell[1] + definition.reentry_after
+        paused = (
+            cell[1] is not None and definition.reentry_after is not None and now < cell[1] + definition.reentry_after
+        )
         if cell[2] or paused or self._expired(now):
             return False
         cell[0] = now
@@ -87,8 +91,10 @@ class SegmentNode(Node):
         if truth and not over and not self._expired(now):
             return False
         cell[0], cell[1], cell[2], cell[3] = None, now, over and truth and definition.reentry_after is None, ()
-        cause = "segment_expired" if self._expired(now) else self._cause(state)
-        ids = tuple(view.event.message_id for view in state.instant if self.mentions.concerns(view))[:WITNESSES]
+        cause = self._cause(state)
+        if cause == "time" and self._expired(now):
+            cause = "segment_expired"
+        ids = tuple(view.message_id for view in state.instant if self.mentions.concerns(view))[:WITNESSES]
         state.changes.append(Change(definition.name, False, now, cause, ids))
         return self.set(state, False)
 
@@ -101,7 +107,10 @@ class SegmentNode(Node):
     def _next_due(self, cell: list[Any], truth: bool, now: int) -> int | None:
         definition = self.definition
         if cell[0] is not None:
-            ends = (definition.expires, None if definition.max_membership is None else cell[0] + definition.max_membership)
+            ends = (
+                definition.expires,
+                None if definition.max_membership is None else cell[0] + definition.max_membership,
+            )
             return min((end for end in ends if end is not None), default=None)
         if truth and not cell[2] and cell[1] is not None and definition.reentry_after is not None:
             due: int = cell[1] + definition.reentry_after

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from transforms.segments.language import ast
+from transforms.segments.values import trait_fields
 
 
 class Reader:
@@ -22,7 +23,7 @@ class Reader:
             if isinstance(scalar, ast.Reduced):
                 streams.add((scalar.stream.type, scalar.stream.name))
             elif isinstance(scalar, ast.Trait):
-                fields.update((scalar.path, scalar.path.partition(".")[0]))
+                fields.update(trait_fields(scalar.path))
         return frozenset(streams), frozenset(fields)
 
     def _scalars(self, condition: ast.Condition | None) -> Iterator[ast.Scalar]:

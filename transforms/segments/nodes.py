@@ -11,10 +11,10 @@ from typing import Any
 
 from transforms.segments.comparisons import NEVER, Timeless
 from transforms.segments.language import ast
-from transforms.segments.reducers import COUNTS, Entry
 from transforms.segments.operators import LOWER_BOUNDS, UPPER_BOUNDS
+from transforms.segments.reducers import COUNTS, Entry
 from transforms.segments.state import EventView, State
-from transforms.segments.values import is_many, trait_value
+from transforms.segments.values import is_many, trait_fields, trait_value
 
 Witness = set[tuple[int, str]]
 """Events as (timestamp, message_id)."""
@@ -76,7 +76,7 @@ class TraitNode(Node):
     def __init__(self, path: str) -> None:
         super().__init__()
         self.path = path
-        self.fields = tuple(dict.fromkeys((path, path.partition(".")[0])))
+        self.fields = trait_fields(path)
         self.default = [] if is_many(path) else None
 
     def update(self, state: State, now: int) -> bool:
@@ -130,6 +130,8 @@ def bounds_from_above(comparison: ast.Compare, holds: bool) -> bool:
     operator = comparison.operator
     if operator in LOWER_BOUNDS or operator in UPPER_BOUNDS:
         return (operator in UPPER_BOUNDS) is holds
+    if operator not in ("equals", "differs"):
+        return False
     zero = any(isinstance(argument, ast.Literal) and argument.value == 0 for argument in comparison.arguments)
     return zero and (operator == "equals") is holds
 

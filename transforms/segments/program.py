@@ -22,6 +22,7 @@ class Program:
 
     def __init__(self, definitions: ast.Definitions) -> None:
         self.definitions = definitions
+        self.versions = {segment.name: segment.version for segment in definitions.segments}
         self.nodes: list[Node] = []
         self.routes: dict[tuple[str, str], Route] = {}
         self.trait_nodes: dict[str, tuple[Node, ...]] = {}

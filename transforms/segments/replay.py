@@ -9,10 +9,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from schemas.event import Event
+from schemas.event import TIMESTAMP
 from transforms.segments.engine import advance, step
 from transforms.segments.program import Program
-from transforms.segments.state import Change, State
+from transforms.segments.state import Change, EventTuple, State
 from transforms.segments.values import instant_text
 
 MAX_STEPS_AHEAD = 100_000
@@ -39,20 +39,21 @@ class ReplayResult:
 
     memberships: list[MembershipInterval]
     computed: dict[str, Any]
+    traits: dict[str, Any]
 
 
-def replay(program: Program, profile_id: str, events: Sequence[Event], as_of: int) -> ReplayResult:
+def replay(program: Program, profile_id: str, events: Sequence[EventTuple], as_of: int) -> ReplayResult:
     """Steps through a profile's events, given in order of timestamp and message id; those after `as_of` do not exist."""
     state = State(profile_id)
-    run(program, state, events[: bisect_right(events, as_of, key=itemgetter(1))], as_of)
+    run(program, state, events[: bisect_right(events, as_of, key=itemgetter(TIMESTAMP))], as_of)
     computed = computed_traits(program, state, as_of)
     intervals = list(intervals_of(state.changes))
-    return ReplayResult(with_expiry(program, state, intervals), computed)
+    return ReplayResult(with_expiry(program, state, intervals), computed, state.traits)
 
 
-def run(program: Program, state: State, events: Sequence[Event], as_of: int) -> None:
+def run(program: Program, state: State, events: Sequence[EventTuple], as_of: int) -> None:
     """Steps through the events, and on to `as_of`."""
-    for now, group in groupby(events, key=itemgetter(1)):
+    for now, group in groupby(events, key=itemgetter(TIMESTAMP)):
         if state.heap and state.heap[0][0] < now:
             advance(program, state, now - 1)
         step(program, state, now, tuple(group))

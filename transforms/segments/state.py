@@ -7,7 +7,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from schemas.event import Event
+from schemas.event import CONTEXT, MESSAGE_ID, PROPERTIES, TIMESTAMP, TRAITS
+
+EventTuple = tuple[Any, ...]
+"""An `Event`, or the same fields as a plain tuple."""
 
 
 class Change(NamedTuple):
@@ -23,10 +26,12 @@ class Change(NamedTuple):
 class EventView:
     """An event as rules read it: its JSON objects are decoded when first asked for."""
 
-    __slots__ = ("_context", "_properties", "_traits", "event")
+    __slots__ = ("_context", "_properties", "_traits", "event", "message_id", "timestamp")
 
-    def __init__(self, event: Event) -> None:
+    def __init__(self, event: EventTuple) -> None:
         self.event = event
+        self.message_id: str = event[MESSAGE_ID]
+        self.timestamp: int = event[TIMESTAMP]
         self._properties: Any = None
         self._context: Any = None
         self._traits: Any = None
@@ -34,19 +39,19 @@ class EventView:
     @property
     def properties(self) -> dict[str, Any]:
         if self._properties is None:
-            self._properties = orjson.loads(self.event.properties or b"{}")
+            self._properties = orjson.loads(self.event[PROPERTIES] or b"{}")
         return self._properties  # type: ignore[no-any-return]
 
     @property
     def context(self) -> dict[str, Any]:
         if self._context is None:
-            self._context = orjson.loads(self.event.context or b"{}")
+            self._context = orjson.loads(self.event[CONTEXT] or b"{}")
         return self._context  # type: ignore[no-any-return]
 
     @property
     def traits(self) -> dict[str, Any]:
         if self._traits is None:
-            self._traits = orjson.loads(self.event.traits or b"{}")
+            self._traits = orjson.loads(self.event[TRAITS] or b"{}")
         return self._traits  # type: ignore[no-any-return]
 
 
@@ -95,11 +100,10 @@ class State:
 
     def write_traits(self, view: EventView) -> list[str]:
         """Applies an identify; returns the fields that it names."""
-        event = view.event
         for field, value in view.traits.items():
             if value is None:
                 self.traits.pop(field, None)
             else:
                 self.traits[field] = value
-            self.writes[field] = TraitWrite(value, event.timestamp, event.message_id)
+            self.writes[field] = TraitWrite(value, view.timestamp, view.message_id)
         return list(view.traits)

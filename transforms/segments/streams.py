@@ -36,7 +36,7 @@ class Selection:
         if self.keep is not None and not self.keep(view):
             return None
         values = () if self.read is None else self.read(view)
-        return None if values is None else (view.event.timestamp, view.event.message_id, values)
+        return None if values is None else (view.timestamp, view.message_id, values)
 
 
 class StreamNode(Node):

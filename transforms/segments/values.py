@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\Z", re.ASCII)
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 Getter = Callable[[Any], Any]
@@ -23,16 +23,24 @@ Getter = Callable[[Any], Any]
 
 def is_many(path: str) -> bool:
     """Whether the path stands for several values (it has a `$`)."""
-    return "$" in path.split(".")
+    return "$" in split_path(path)
+
+
+def split_path(path: str) -> list[str]:
+    r"""The names along a path. A point that belongs to a name is written `\.`."""
+    if "\\" not in path:
+        return path.split(".")
+    return [part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", path)]
 
 
 def path_getter(path: str) -> Getter:
     """A function from a JSON object (or None) to the value at `path`; for a path with `$`, to the list of values there."""
-    parts = path.split(".")
+    parts = split_path(path)
     if "$" in parts:
         return lambda root: _collect(root, parts)
     if len(parts) == 1:
-        return lambda root: root.get(path) if root else None
+        name = parts[0]
+        return lambda root: root.get(name) if root else None
     return lambda root: _descend(root, parts)
 
 
@@ -61,8 +69,16 @@ def trait_value(traits: dict[str, Any], path: str) -> Any:
     """The trait at `path`: a field of exactly that name, else the value inside the field before the first dot."""
     if path in traits:
         return traits[path]
-    field, _, rest = path.partition(".")
-    return path_getter(rest)(traits[field]) if rest and isinstance(traits.get(field), (dict, list)) else None
+    field, *rest = split_path(path)
+    if not rest:
+        return traits.get(field)
+    inside = traits.get(field)
+    return _collect(inside, rest) if "$" in rest else _descend(inside, rest)
+
+
+def trait_fields(path: str) -> tuple[str, ...]:
+    """The trait fields that `trait_value` may look at, in its order."""
+    return tuple(dict.fromkeys((path, split_path(path)[0])))
 
 
 def as_number(value: Any) -> int | float | None:
@@ -106,7 +122,7 @@ def _parse_instant(text: str) -> int | None:
     except ValueError:
         return None
     if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
+        moment = moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) // _MICROSECOND
 
 

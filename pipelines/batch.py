@@ -1,0 +1,48 @@
+"""The graph of the bounded job: files -> parse -> deduplicate -> identity -> profiles and segments -> tables."""
+
+import apache_beam as beam
+
+from pipelines.io.locations import FileInput
+from pipelines.io.read_files import ReadFiles, input_bytes
+from pipelines.io.write_tables import WriteTables
+from pipelines.options import ProfilesOptions
+from transforms.blocks import bucket_count
+from transforms.deduplicate_events import DeduplicateEvents
+from transforms.erasure import WriteReceipts
+from transforms.identity.resolve import ResolveIdentity
+from transforms.profiles.build import BuildProfiles
+
+
+def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
+    """Adds the whole job to the pipeline.
+
+    Anonymous profiles are built where their devices are resolved; users' in the bucket of their id; users that aliases
+    merged one hop later, in the bucket of the user that they became.
+    """
+    files = [location for location in options.inputs if isinstance(location, FileInput)]
+    buckets = bucket_count(input_bytes(files))
+    definitions = options.definitions
+
+    read = pipeline | "ReadFiles" >> ReadFiles(files, options.parser(), buckets)
+    events = read.events | "DeduplicateEvents" >> DeduplicateEvents(buckets, options.as_of)
+    identity = events | "ResolveIdentity" >> ResolveIdentity(
+        buckets, options.as_of, options.stitch_window_us, options.max_merges
+    )
+    by_user = (events.known, identity.known) | "Users" >> beam.Flatten() | "ByUser" >> beam.GroupByKey()
+    anonymous = (identity.anonymous, identity.plan) | "BuildAnonymous" >> BuildProfiles(definitions, buckets, 0)
+    known = (by_user, identity.plan) | "BuildKnown" >> BuildProfiles(definitions, buckets, buckets)
+    by_root = known.merged | "ByRoot" >> beam.GroupByKey()
+    merged = (by_root, identity.plan) | "BuildMerged" >> BuildProfiles(
+        definitions, buckets, 2 * buckets, regrouped=True
+    )
+    erased = (identity.erased, known.erased) | "Erased" >> beam.Flatten()
+    receipts = (events.claims, erased, identity.plan) | "WriteReceipts" >> WriteReceipts()
+    _ = (
+        read.failed,
+        events.failed,
+        identity.tables,
+        anonymous.tables,
+        known.tables,
+        merged.tables,
+        receipts,
+    ) | "WriteTables" >> WriteTables(options.output)

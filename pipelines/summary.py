@@ -1,0 +1,5 @@
+"""placeholder"""
+
+
+def print_summary(options, result):
+    print("done")

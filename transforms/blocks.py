@@ -1,0 +1,57 @@
+"""Packed lists of records: what travels between the stages of a bounded job instead of single events.
+
+A runner's cost per element (tens of microseconds) is paid once for thousands of events. Packing is Python's `marshal`,
+at 0.3 us per event both ways the fastest there is; its format belongs to one Python version, which Beam demands of all
+workers of a job anyway. Nothing packed outlives the job: state and files have formats of their own.
+"""
+
+from __future__ import annotations
+
+import marshal
+from collections.abc import Iterable, Iterator
+from typing import Any
+from zlib import crc32
+
+Record = tuple[Any, ...]
+MIN_BUCKETS = 16
+_BYTES_PER_BUCKET = 16 * 1024 * 1024
+
+
+def bucket_count(input_bytes: int) -> int:
+    """How many buckets keep one bucket's events within some 16 MB; a power of two, so that it rarely changes."""
+    count = MIN_BUCKETS
+    while count * _BYTES_PER_BUCKET < input_bytes:
+        count *= 2
+    return count
+
+
+def bucket_of(key: str, buckets: int) -> int:
+    """The bucket of a key: the same in every process."""
+    return crc32(key.encode()) % buckets
+
+
+class Buckets:
+    """Sorts records into buckets; gives each bucket's records as one block."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._records: dict[int, list[Record]] = {}
+
+    def add(self, key: str, record: Record) -> None:
+        bucket = crc32(key.encode()) % self._count
+        records = self._records.get(bucket)
+        if records is None:
+            self._records[bucket] = [record]
+        else:
+            records.append(record)
+
+    def blocks(self) -> Iterator[tuple[int, bytes]]:
+        """Every bucket that holds anything, packed."""
+        for bucket, records in self._records.items():
+            yield bucket, marshal.dumps(records)
+
+
+def unpack(blocks: Iterable[bytes]) -> Iterator[Record]:
+    """The records of some blocks."""
+    for block in blocks:
+        yield from marshal.loads(block)

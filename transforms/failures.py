@@ -1,0 +1,49 @@
+"""Failures as rows of `failed_events`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+import orjson
+
+from schemas.block import TableBlock
+from schemas.event import Failure
+from schemas.tables import FAILED_EVENTS
+
+
+def pipeline_version() -> str:
+    """The version of Tidemark that runs."""
+    try:
+        return version("tidemark")
+    except PackageNotFoundError:  # run from a checkout that was not installed
+        return "0+unknown"
+
+
+_VERSION = pipeline_version()
+
+
+def failure_id(failure: Failure) -> str:
+    """The same for the same reason and bytes, wherever they were read."""
+    return hashlib.sha256(failure.reason.encode() + b"\0" + failure.raw).hexdigest()[:32]
+
+
+def failed_events_block(failures: Sequence[Failure]) -> TableBlock:
+    """The failures as one block of `failed_events`."""
+    rows = [
+        (
+            failure_id(failure),
+            failure.reason,
+            list(failure.errors),
+            failure.stage,
+            failure.message_id,
+            failure.raw,
+            orjson.dumps(failure.attributes, option=orjson.OPT_SORT_KEYS),
+            failure.source,
+            failure.received_at,
+            _VERSION,
+        )
+        for failure in failures
+    ]
+    return TableBlock(FAILED_EVENTS.name, 0, tuple(zip(*rows, strict=True)))

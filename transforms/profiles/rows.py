@@ -1,0 +1,84 @@
+"""Rows of `profiles`, `memberships` and `membership_changes`, in the column order of schemas/tables.py."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from schemas.block import TableBlock
+from schemas.tables import PROFILES, Table
+from transforms.segments.replay import MembershipInterval
+
+Row = tuple[Any, ...]
+
+_COLUMNS = PROFILES.column_names()
+TYPED_COLUMNS = _COLUMNS[_COLUMNS.index("email") : _COLUMNS.index("traits")]
+"""The columns that well-known traits are normalised into."""
+
+
+def block(table: Table, rows: Sequence[Row], order: int = 0) -> TableBlock:
+    """Rows as a block of columns."""
+    return TableBlock(table.name, order, tuple(zip(*rows, strict=True)))
+
+
+def json_object(value: dict[str, Any]) -> bytes:
+    """Compact JSON whose text does not depend on the order in which fields were written."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+
+
+def user_id_of(profile_id: str) -> str | None:
+    return profile_id.removeprefix("user:") if profile_id.startswith("user:") else None
+
+
+def merged_profile(profile_id: str, merged_into: str, recorded_at: int) -> Row:
+    """The row that a merged or absorbed profile keeps."""
+    nothing = (None,) * len(TYPED_COLUMNS)
+    return (
+        (profile_id, user_id_of(profile_id), [])
+        + nothing
+        + (b"{}", b"{}", [], None, None, 0, merged_into, 1, recorded_at)
+    )
+
+
+def membership_row(profile_id: str, interval: MembershipInterval, version: str, recorded_at: int) -> Row:
+    return (
+        profile_id,
+        interval.segment,
+        interval.entered_at,
+        interval.exited_at,
+        interval.expires_at,
+        version,
+        list(interval.message_ids),
+        list(interval.exit_message_ids),
+        recorded_at,
+    )
+
+
+def change_rows(profile_id: str, interval: MembershipInterval, version: str, recorded_at: int) -> list[Row]:
+    """What a stay adds to the log: an entry and, if it has ended, an exit."""
+    said = [("entered", interval.entered_at, interval.enter_cause, interval.message_ids)]
+    if interval.exited_at is not None:
+        said.append(("exited", interval.exited_at, interval.exit_cause or "", interval.exit_message_ids))
+    return [
+        (
+            change_id(profile_id, interval.segment, version, change, at),
+            profile_id,
+            interval.segment,
+            version,
+            change,
+            at,
+            cause,
+            list(message_ids),
+            recorded_at,
+        )
+        for change, at, cause, message_ids in said
+    ]
+
+
+def change_id(profile_id: str, segment: str, version: str, change: str, at: int) -> str:
+    """The same for the same change, whoever says it and however often."""
+    text = "\0".join((profile_id, segment, version, change, str(at)))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
