@@ -166,18 +166,23 @@ class Shop:
             properties = '"popup_id":"pop_3","popup_name":"Ten percent off","popup_type":"newsletter"'
         elif step == CHECKOUT:
             name, path = "Checkout Started", "/checkout"
-            properties = self._purchase(cart or [product], "revenue")
+            properties = self._purchase(cart or self._earlier_cart(product))[1]
         else:
             name, path = "Order Completed", "/thanks"
-            properties = self._order(at_ms, who, cart or [product])
+            properties = self._order(at_ms, who, cart or self._earlier_cart(product))
             cart.clear()
         return f'"type":"track","event":"{name}",{who},"properties":{{{properties}}},{context}{path}"}}}}'
 
-    def _purchase(self, cart: list[Product], total_name: str) -> str:
+    def _earlier_cart(self, product: Product) -> list[Product]:
+        """What was put into the cart in a visit before this one."""
+        return [product, *(_POPULAR[int(self._random() * len(_POPULAR))] for _ in range(int(4 * self._random())))]
+
+    def _purchase(self, cart: list[Product]) -> tuple[int, str]:
+        """What the cart costs in cents, and the properties that say so."""
         quantities = {product: min(cart.count(product), 3) for product in cart}
         cents = sum(product.price_cents * quantity for product, quantity in quantities.items())
         lines = ",".join(f'{{{product.json},"quantity":{quantity}}}' for product, quantity in quantities.items())
-        return f'"{total_name}":{money(cents)},"value":{money(cents)},"currency":"EUR","products":[{lines}]'
+        return cents, f'"revenue":{money(cents)},"value":{money(cents)},"currency":"EUR","products":[{lines}]'
 
     def _order(self, at_ms: int, who: str, cart: list[Product]) -> str:
         """The order's properties; what comes of it later is on its way."""
@@ -190,14 +195,13 @@ class Shop:
             review = f'"product_id":"{cart[0].product_id}","review_id":"r_{self._orders:06d}","rating":{rating}'
             self._send(later_ms, f'"type":"track","event":"Product Reviewed",{who},"properties":{{{review}}}')
         elif chance < 0.20:
-            refund = f'"order_id":"{order_id}",{self._purchase(cart[:1], "total")},"reason":"does not fit"'
+            refund = f'"order_id":"{order_id}",{self._purchase(cart[:1])[1]},"reason":"does not fit"'
             self._send(later_ms, f'"type":"track","event":"Order Refunded",{who},"properties":{{{refund}}}')
         elif chance < 0.27:
             ticket = f'"ticket_id":"t_{self._orders:06d}","subject":"Where is my order?","priority":"normal"'
             self._send(later_ms, f'"type":"track","event":"Ticket Created",{who},"properties":{{{ticket}}}')
-        total = self._purchase(cart, "revenue")
-        cents = sum(product.price_cents for product in dict.fromkeys(cart))
-        return f'"order_id":"{order_id}","total":{money(cents + 490)},"shipping":4.90,{total}'
+        cents, purchase = self._purchase(cart)
+        return f'"order_id":"{order_id}","total":{money(cents + 490)},"shipping":4.90,{purchase}'
 
     def _sign_in(self, at_ms: int, visit: Visit, visitor: Visitor, device: str, context: str) -> int:
         """The messages of a first sign-in, or one of a later one; how many they were."""
