@@ -62,7 +62,7 @@ class RowEncoder:
     def __init__(self, table: Table, layout: Layout) -> None:
         self._layout = layout
         columns = table.columns + (LOG_COLUMNS if layout == "append" else ())
-        self._columns = {column.name: column for column in columns}
+        self._columns = {column.name: column for column in table.columns}
         self.descriptor = _descriptor(table.name, columns, layout)
         file = descriptor_pb2.FileDescriptorProto(name=f"{table.name}.proto", syntax="proto2")
         file.message_type.append(self.descriptor)
@@ -98,8 +98,6 @@ class RowEncoder:
         errors = [f"/{name}: expected no such column" for name in row if name not in self._columns]
         values = {}
         for name, column in self._columns.items():
-            if column in LOG_COLUMNS:
-                continue
             value = row.get(name)
             if value is None:
                 if column.required:

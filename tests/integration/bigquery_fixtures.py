@@ -1,0 +1,37 @@
+"""Fixtures of the BigQuery tests, a plugin that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pipelines.io.output import BigQueryOutput, check_output
+from services.manager import Manager
+from services.registry import SERVICES
+from services.service import Running
+from tests.integration.bigquery_place import new_output
+
+
+@pytest.fixture
+def bigquery(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
+    """An emulator of the test's own, which every client of the test then talks to.
+
+    One that is shared does not last: each statement costs it memory for good, the more the more tables it holds, and
+    at 2 GB it answers nothing but errors.
+    """
+    manager = Manager(state=tmp_path_factory.mktemp("services"))
+    running = manager.up("bigquery")
+    for name, value in running.environment.items():
+        monkeypatch.setenv(name, value)
+    yield running
+    for name in ("bigquery", *SERVICES["bigquery"].needs):
+        manager.down(name)
+
+
+@pytest.fixture
+def output(bigquery: Running) -> BigQueryOutput:
+    """A dataset with its tables."""
+    made = new_output()
+    check_output(made)
+    return made

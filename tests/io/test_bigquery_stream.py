@@ -1,0 +1,270 @@
+"""The streaming writer against servers that refuse, fail and change their mind.
+
+The server here does what the documentation of the Storage Write API says; the emulator, which knows no row errors and
+no upserts, is asked in tests/integration.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+import pytest
+from google.cloud.bigquery_storage_v1 import types
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from pipelines.io import bigquery_stream
+from pipelines.io.bigquery_service import BigQueryError
+from pipelines.io.bigquery_stream import BigQueryStream
+from pipelines.io.output import BigQueryOutput
+from schemas.tables import FAILED_EVENTS, IDENTITY_LINKS, PROFILES
+from tests.io.faults import Plan, serve, write_proxy
+from tests.io.rows import NOON_US, block_value
+
+Answer = Callable[[list[Any]], types.AppendRowsResponse]
+
+
+class Server:
+    """Keeps the rows that it accepts. `answer` decides about each request; None accepts it."""
+
+    def __init__(self, answer: Callable[[str, list[Any]], types.AppendRowsResponse | None] | None = None) -> None:
+        self.rows: dict[str, list[Any]] = {}
+        self.requests: list[int] = []
+        self.answer = answer or (lambda _table, _rows: None)
+
+    def append_rows(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        for encoded in requests:
+            request = types.AppendRowsRequest.deserialize(encoded)
+            routing = ("x-goog-request-params", f"write_stream={request.write_stream}")
+            assert routing in [tuple(pair) for pair in context.invocation_metadata()]
+            table, rows = request.write_stream.split("/")[5], decode(request)
+            self.requests.append(len(rows))
+            response = self.answer(table, rows)
+            if response is None:
+                self.rows.setdefault(table, []).extend(rows)
+                response = types.AppendRowsResponse(append_result=types.AppendRowsResponse.AppendResult())
+            elif response.error.message == "abort":
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the request is no good")
+            yield types.AppendRowsResponse.serialize(response)
+
+    def get_write_stream(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        name = types.GetWriteStreamRequest.deserialize(request).name
+        if "nowhere" in name:
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such table")
+        return bytes(types.WriteStream.serialize(types.WriteStream(name=name)))
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        streams, calls = {"AppendRows": self.append_rows}, {"GetWriteStream": self.get_write_stream}
+        with serve(streams, calls) as address:
+            yield address
+
+
+def decode(request: types.AppendRowsRequest) -> list[Any]:
+    descriptor = request.proto_rows.writer_schema.proto_descriptor
+    file = descriptor_pb2.FileDescriptorProto(name="read.proto", syntax="proto2")
+    file.message_type.append(descriptor)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    message = message_factory.GetMessageClass(pool.FindMessageTypeByName(descriptor.name))
+    return [message.FromString(row) for row in request.proto_rows.rows.serialized_rows]
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., BigQueryStream]:
+    def make(address: str, dataset: str = "shop", **options: Any) -> BigQueryStream:
+        monkeypatch.setenv("BIGQUERY_STORAGE_EMULATOR_HOST", address)
+        layout = options.pop("layout", "append")
+        options = {"sleep": lambda _: None, "now_us": lambda: NOON_US, "retry_seconds": 20} | options
+        return BigQueryStream(BigQueryOutput("shop-project", dataset, layout=layout), **options)
+
+    return make
+
+
+def links(*numbers: int) -> list[dict[str, Any]]:
+    return [{column.name: block_value(column, number) for column in IDENTITY_LINKS.columns} for number in numbers]
+
+
+def ids(rows: list[Any]) -> list[int]:
+    return sorted(int(row.message_id.removeprefix("message_id-")) for row in rows)
+
+
+def refusal(code: grpc.StatusCode, message: str = "") -> types.AppendRowsResponse:
+    return types.AppendRowsResponse(error={"code": code.value[0], "message": message})
+
+
+def test_rows_arrive_in_requests_of_bounded_size(
+    connect: Callable[..., BigQueryStream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bigquery_stream, "REQUEST_BYTES", 500)
+    server = Server()
+    with server.running() as address:
+        stream = connect(address)
+        assert stream.write("identity_links", links(*range(20))) == []
+        assert server.rows == {}
+        assert stream.flush() == []
+        assert stream.flush() == []
+    assert ids(server.rows["identity_links_log"]) == list(range(20))
+    assert len(server.requests) > 2
+    assert max(server.requests) < 10
+
+
+def test_many_rows_are_sent_before_the_flush(
+    connect: Callable[..., BigQueryStream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bigquery_stream, "HELD_BYTES", 500)
+    server = Server()
+    with server.running() as address:
+        connect(address).write("identity_links", links(*range(20)))
+    assert ids(server.rows["identity_links_log"]) == list(range(20))
+
+
+def test_versions_default_to_what_the_row_knows(connect: Callable[..., BigQueryStream]) -> None:
+    server = Server()
+    profile = {column.name: block_value(column, 5) for column in PROFILES.columns}
+    with server.running() as address:
+        stream = connect(address)
+        stream.write("profiles", [profile | {"version": 8}])
+        stream.write("identity_links", links(1))
+        stream.write("identity_links", [links(2)[0] | {"row_version": 3}], deleted=True)
+        stream.flush()
+    assert [row.row_version for row in server.rows["profiles_log"]] == [8]
+    versions = [(row.row_version, row.row_deleted, row.row_written_at) for row in server.rows["identity_links_log"]]
+    assert versions == [(1, False, NOON_US), (3, True, NOON_US)]
+
+
+def test_refused_rows_become_failures_and_their_neighbours_arrive(connect: Callable[..., BigQueryStream]) -> None:
+    def answer(_table: str, rows: list[Any]) -> types.AppendRowsResponse | None:
+        bad = [index for index, number in enumerate(ids(rows)) if number in {3, 7}]
+        if not bad:
+            return None
+        response = refusal(grpc.StatusCode.INVALID_ARGUMENT)
+        response.row_errors = [
+            types.RowError(index=index, code=types.RowError.RowErrorCode.FIELDS_ERROR) for index in bad
+        ]
+        return response
+
+    server = Server(answer)
+    with server.running() as address:
+        stream = connect(address)
+        stream.write("identity_links", links(*range(10)))
+        failures = stream.flush()
+    assert ids(server.rows["identity_links_log"]) == [0, 1, 2, 4, 5, 6, 8, 9]
+    assert [failure.message_id for failure in failures] == ["message_id-00003", "message_id-00007"]
+    assert failures[0].reason == "refused_by_destination"
+    assert failures[0].errors == (": FIELDS_ERROR",)
+    assert failures[0].attributes == {"table": "identity_links"}
+    assert b'"user_id":"user_id-00003"' in failures[0].raw
+
+
+@pytest.mark.parametrize("message", ["", "abort"])
+def test_a_request_that_is_refused_whole_is_halved(message: str, connect: Callable[..., BigQueryStream]) -> None:
+    server = Server(lambda _table, rows: refusal(grpc.StatusCode.INVALID_ARGUMENT, message) if 6 in ids(rows) else None)
+    with server.running() as address:
+        stream = connect(address)
+        stream.write("identity_links", links(*range(10)))
+        failures = stream.flush()
+    assert ids(server.rows["identity_links_log"]) == [0, 1, 2, 3, 4, 5, 7, 8, 9]
+    assert [failure.message_id for failure in failures] == ["message_id-00006"]
+
+
+def test_rows_are_checked_before_they_are_sent(connect: Callable[..., BigQueryStream]) -> None:
+    server = Server()
+    with server.running() as address:
+        stream = connect(address)
+        [failure] = stream.write("identity_links", [links(1)[0], links(2)[0] | {"timestamp": None}, links(3)[0]])
+        stream.flush()
+    assert ids(server.rows["identity_links_log"]) == [1, 3]
+    assert failure.errors == ("/timestamp: is missing, expected TIMESTAMP",)
+
+
+def test_an_oversize_row_is_a_failure(connect: Callable[..., BigQueryStream]) -> None:
+    server = Server()
+    row = {column.name: block_value(column, 1) for column in FAILED_EVENTS.columns}
+    with server.running() as address:
+        stream = connect(address)
+        [failure] = stream.write("failed_events", [row | {"raw": b"x" * 9_500_000}, row])
+        stream.flush()
+    assert failure.errors[0].startswith(": 95")
+    assert len(server.rows["failed_events_log"]) == 1
+
+
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED", "INTERNAL"])
+def test_transient_codes_are_retried_with_back_off(code: str, connect: Callable[..., BigQueryStream]) -> None:
+    answers = iter([refusal(grpc.StatusCode[code])] * 3)
+    waits: list[float] = []
+    server = Server(lambda _table, _rows: next(answers, None))
+    with server.running() as address:
+        stream = connect(address, sleep=waits.append)
+        stream.write("identity_links", links(1, 2))
+        assert stream.flush() == []
+    assert ids(server.rows["identity_links_log"]) == [1, 2]
+    assert len(waits) == 3
+    assert all(0.125 <= wait <= 1.0 for wait in waits)
+
+
+def test_a_permanent_refusal_fails_with_the_cause(connect: Callable[..., BigQueryStream]) -> None:
+    response = refusal(grpc.StatusCode.INVALID_ARGUMENT)
+    detail = types.StorageError(code=types.StorageError.StorageErrorCode.SCHEMA_MISMATCH_EXTRA_FIELDS)
+    response.error.details.add().Pack(types.StorageError.pb(detail))
+    for answer, cause in ((refusal(grpc.StatusCode.PERMISSION_DENIED), "code 7"), (response, "SCHEMA_MISMATCH")):
+        with Server(lambda _table, _rows, answer=answer: answer).running() as address:
+            stream = connect(address)
+            stream.write("identity_links", links(1))
+            with pytest.raises(BigQueryError, match=f"append to identity_links_log: {cause}"):
+                stream.flush()
+
+
+def test_a_missing_table_fails_before_a_row_is_sent(connect: Callable[..., BigQueryStream]) -> None:
+    server = Server()
+    with server.running() as address:
+        stream = connect(address, dataset="nowhere")
+        stream.write("identity_links", links(1))
+        with pytest.raises(BigQueryError, match="open identity_links_log: NotFound"):
+            stream.flush()
+    assert server.requests == []
+
+
+def test_a_fault_that_lasts_fails(connect: Callable[..., BigQueryStream]) -> None:
+    with Server(lambda _table, _rows: refusal(grpc.StatusCode.UNAVAILABLE)).running() as address:
+        stream = connect(address, retry_seconds=0)
+        stream.write("identity_links", links(1))
+        with pytest.raises(BigQueryError, match="gave up after 0 s: code 14"):
+            stream.flush()
+
+
+@pytest.mark.parametrize("layout", ["append", "cdc"])
+@pytest.mark.parametrize("seed", range(5))
+def test_faults_leave_the_newest_versions(
+    layout: str, seed: int, connect: Callable[..., BigQueryStream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Versions 1 to 9 of five rows, in another order, through a proxy that loses, repeats and delays requests."""
+    monkeypatch.setattr(bigquery_stream, "REQUEST_BYTES", 300)
+    server = Server()
+    plan = Plan(seed, share=0.3)
+    with server.running() as upstream, write_proxy(upstream, plan) as address:
+        stream = connect(address, layout=layout)
+        for version, number in itertools.product((3, 9, 1, 5), range(5)):
+            rows = [links(number)[0] | {"row_version": version}]
+            stream.write("identity_links", rows, deleted=(number == 4 and version == 9))
+        assert stream.flush() == []
+    assert sum(plan.done.values()) > plan.done["none"]
+    newest = newest_rows(server.rows["identity_links_log" if layout == "append" else "identity_links"], layout)
+    assert ids(list(newest.values())) == [0, 1, 2, 3]
+
+
+def newest_rows(rows: list[Any], layout: str) -> dict[str, Any]:
+    """What the view, or BigQuery's upserts by change sequence number, make of the rows."""
+    kept: dict[str, tuple[int, bool, Any]] = {}
+    for row in rows:
+        if layout == "append":
+            version, deleted = row.row_version, row.row_deleted
+        else:
+            version, deleted = int(row._CHANGE_SEQUENCE_NUMBER, 16), row._CHANGE_TYPE == "DELETE"
+        if row.anonymous_id not in kept or kept[row.anonymous_id][0] <= version:
+            kept[row.anonymous_id] = (version, deleted, row)
+    assert {version for version, _, _ in kept.values()} == {9}
+    return {key: row for key, (_, deleted, row) in kept.items() if not deleted}
