@@ -184,7 +184,7 @@ def test_causes_are_events_when_the_rule_mentions_one_at_that_instant_else_time(
     assert (row.enter_cause, row.exit_cause, row.exit_message_ids) == ("event", "time", ())
     quiet = segment(ast.Not(VIEWED))
     first, last = rows([track("z", hour(0), "Other"), track("a", hour(1))], quiet)
-    assert (first.enter_cause, first.exit_cause, first.exit_message_ids) == ("time", "event", ("a",))
+    assert (first.enter_cause, first.exit_cause, first.exit_message_ids) == ("event", "event", ("a",))
     assert (last.entered_at, last.enter_cause) == (hour(2), "time")
 
 

@@ -158,6 +158,8 @@ def row(interval: Interval, history: History, as_of: int) -> MembershipRow:
     closed = interval.exited_at is not None and interval.exited_at <= as_of
     exited_at = interval.exited_at if closed else None
     exit_events = mentioned(segment, exited_at, history) if exited_at is not None else []
+    starts = interval.entered_at == history.happenings[0].timestamp
+    by_event = starts or mentioned(segment, interval.entered_at, history)
     return MembershipRow(
         segment=interval.segment,
         entered_at=interval.entered_at,
@@ -165,7 +167,7 @@ def row(interval: Interval, history: History, as_of: int) -> MembershipRow:
         expires_at=None if closed else interval.exited_at,
         message_ids=tuple(interval.message_ids),
         exit_message_ids=tuple(exit_events),
-        enter_cause="event" if mentioned(segment, interval.entered_at, history) else "time",
+        enter_cause="event" if by_event else "time",
         exit_cause=None if exited_at is None else exit_cause(segment, exited_at, exit_events),
     )
 

@@ -35,6 +35,7 @@ class Merges:
         self.merged: list[Alias] = []
         self._into: dict[str, str] = {}
         self._sizes: dict[str, int] = {}
+        self._devices: dict[str, str] = {}
 
     def root(self, user_id: str) -> str:
         """The user into whom `user_id` has been merged in the end; itself if it has not."""
@@ -46,23 +47,37 @@ class Merges:
         """Every merged user and its root."""
         return {user_id: self.root(user_id) for user_id in self._into}
 
-    def take(self, alias: Alias, max_merges: int) -> None:
-        """Applies the next alias whose previous id is a user, or says why not."""
+    def take(self, alias: Alias, *, is_user: bool, max_merges: int) -> None:
+        """Applies the next alias, or says why not."""
+        fault = self._fault(alias, max_merges if is_user else None)
+        if fault is not None:
+            self.refused[alias.message_id] = fault
+            return
         previous, user = alias.previous_id, alias.user_id
-        root = self.root(user)
-        before = self._into.get(previous)
-        size = self._sizes.get(root, 0) + self._sizes.get(previous, 0) + 1
-        if previous == root or previous == user:
-            self.refused[alias.message_id] = failure_reasons.ALIAS_CYCLE
-        elif before is not None:
-            if before != user:
-                self.refused[alias.message_id] = failure_reasons.ALIAS_CONFLICT
-        elif size > max_merges:
-            self.refused[alias.message_id] = failure_reasons.MERGE_LIMIT
-        else:
+        if not is_user:
+            self._devices[previous] = user
+            self.links.append(alias)
+        elif previous not in self._into:
+            root = self.root(user)
+            self._sizes[root] = self._size_with(alias)
             self._into[previous] = user
-            self._sizes[root] = size
             self.merged.append(alias)
+
+    def _fault(self, alias: Alias, max_merges: int | None) -> str | None:
+        step: str | None = alias.user_id
+        while step is not None:
+            if step == alias.previous_id:
+                return failure_reasons.ALIAS_CYCLE
+            step = self._into.get(step)
+        before = self._into.get(alias.previous_id, self._devices.get(alias.previous_id))
+        if before is not None:
+            return None if before == alias.user_id else failure_reasons.ALIAS_CONFLICT
+        too_many = max_merges is not None and self._size_with(alias) > max_merges
+        return failure_reasons.MERGE_LIMIT if too_many else None
+
+    def _size_with(self, alias: Alias) -> int:
+        """How many users the alias's root would have absorbed with it."""
+        return self._sizes.get(self.root(alias.user_id), 0) + self._sizes.get(alias.previous_id, 0) + 1
 
 
 def merge_users(
@@ -74,8 +89,5 @@ def merge_users(
     """
     merges = Merges()
     for alias in sorted(aliases):
-        if is_user(alias.previous_id):
-            merges.take(alias, max_merges)
-        else:
-            merges.links.append(alias)
+        merges.take(alias, is_user=is_user(alias.previous_id), max_merges=max_merges)
     return merges

@@ -161,7 +161,7 @@ class _ResolveDevices(beam.DoFn):
         for device, event, link in unpack(bucket[1]):
             if link is None:
                 events.setdefault(device, []).append(event)
-            elif not link[3] or link[1] in plan.device_aliases:
+            elif link[1] in plan.device_aliases or not (link[3] or link[1] in plan.refused):
                 links.setdefault(device, []).append(Link(*link[:3]))
         resolver = _Resolver(plan, Buckets(self._buckets))
         for device in sorted(events.keys() | links.keys()):

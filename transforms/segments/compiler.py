@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from transforms.segments import funnel_compiler
 from transforms.segments.comparisons import Kind, compile_relative, compile_timeless, is_relative
@@ -136,6 +137,7 @@ class _Compiler:
         return self.shared[key]
 
     def _compare(self, comparison: ast.Compare) -> Expression:
+        comparison = replace(comparison, left=self.resolved(comparison.left))
         threshold = self._threshold(comparison)
         if threshold is not None:
             return threshold
@@ -183,14 +185,19 @@ class _Compiler:
 
     def scalar(self, scalar: ast.Scalar) -> tuple[Node, Kind]:
         """The node of a scalar outside any `where`, and what is known of its values."""
-        if isinstance(scalar, ast.ComputedTrait):
-            return self.scalar(self.traits[scalar.name].value)
+        scalar = self.resolved(scalar)
         if isinstance(scalar, ast.Membership):
             return self.segments[scalar.name], Kind()
         key = repr(scalar)
         if key not in self.shared:
             self.shared[key] = self._reduced(scalar) if isinstance(scalar, ast.Reduced) else self.add(_simple(scalar))
         return self.shared[key], _kind(scalar)
+
+    def resolved(self, scalar: ast.Scalar) -> ast.Scalar:
+        """A computed trait's expression; any other scalar as it is."""
+        while isinstance(scalar, ast.ComputedTrait):
+            scalar = self.traits[scalar.name].value
+        return scalar
 
     def _reduced(self, reduced: ast.Reduced) -> Node:
         if not self._is_static(reduced.stream):

@@ -30,8 +30,8 @@ def step(program: Program, state: State, now: int, events: Sequence[EventTuple])
     Whatever was due before `now` must have been done by `advance`. Changes are appended to `state.changes`.
     """
     work: list[int] = []
-    if not state.started and events:
-        state.started = True
+    if state.started_at is None and events:
+        state.started_at = now
         work.extend(program.initial)
         work.extend(program.static_members.get(state.profile_id, ()))
     state.instant = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from transforms.segments.comparisons import Kind, compile_relative, compile_timeless, is_relative
@@ -27,6 +27,8 @@ class Outside(Protocol):
     """The compiler of everything outside the funnel."""
 
     def condition_node(self, condition: ast.Condition) -> Node: ...
+
+    def resolved(self, scalar: ast.Scalar) -> ast.Scalar: ...
 
     def scalar(self, scalar: ast.Scalar) -> tuple[Node, Kind]: ...
 
@@ -154,6 +156,7 @@ class _FunnelCompiler:
         return _Asked(holds, lambda scope, wanted: left.explain(scope))
 
     def _timeless(self, comparison: ast.Compare, plan: Plan, outer: Plan | None) -> _Asked:
+        comparison = replace(comparison, left=self.outside.resolved(comparison.left))
         left = self._scalar(comparison.left, plan, outer)
         found = [self._scalar(argument, plan, outer) for argument in comparison.arguments]
         dated = comparison.operator in FIXED_DATES or any(item.kind.instant for item in (left, *found))

@@ -82,7 +82,7 @@ class SegmentNode(Node):
             return False
         cell[0] = now
         cell[3] = tuple(sorted(self.explain(state, now))[:WITNESSES])
-        state.changes.append(Change(definition.name, True, now, self._cause(state), tuple(i for _, i in cell[3])))
+        state.changes.append(Change(definition.name, True, now, self._cause(state, now), tuple(i for _, i in cell[3])))
         return self.set(state, True)
 
     def _leave(self, state: State, cell: list[Any], truth: bool, now: int) -> bool:
@@ -91,7 +91,7 @@ class SegmentNode(Node):
         if truth and not over and not self._expired(now):
             return False
         cell[0], cell[1], cell[2], cell[3] = None, now, over and truth and definition.reentry_after is None, ()
-        cause = self._cause(state)
+        cause = self._cause(state, now)
         if cause == "time" and self._expired(now):
             cause = "segment_expired"
         ids = tuple(view.message_id for view in state.instant if self.mentions.concerns(view))[:WITNESSES]
@@ -101,8 +101,8 @@ class SegmentNode(Node):
     def _expired(self, now: int) -> bool:
         return self.definition.expires is not None and now >= self.definition.expires
 
-    def _cause(self, state: State) -> str:
-        return "event" if any(self.mentions.concerns(view) for view in state.instant) else "time"
+    def _cause(self, state: State, now: int) -> str:
+        return "event" if now == state.started_at or any(self.mentions.concerns(view) for view in state.instant) else "time"
 
     def _next_due(self, cell: list[Any], truth: bool, now: int) -> int | None:
         definition = self.definition

@@ -11,7 +11,7 @@ from typing import Any
 
 from transforms.segments.comparisons import NEVER, Timeless
 from transforms.segments.language import ast
-from transforms.segments.operators import LOWER_BOUNDS, UPPER_BOUNDS
+from transforms.segments.operators import EQUALITIES, LOWER_BOUNDS, UPPER_BOUNDS
 from transforms.segments.reducers import COUNTS, Entry
 from transforms.segments.state import EventView, State
 from transforms.segments.values import is_many, trait_fields, trait_value
@@ -130,10 +130,8 @@ def bounds_from_above(comparison: ast.Compare, holds: bool) -> bool:
     operator = comparison.operator
     if operator in LOWER_BOUNDS or operator in UPPER_BOUNDS:
         return (operator in UPPER_BOUNDS) is holds
-    if operator not in ("equals", "differs"):
-        return False
-    zero = any(isinstance(argument, ast.Literal) and argument.value == 0 for argument in comparison.arguments)
-    return zero and (operator == "equals") is holds
+    zero = all(isinstance(argument, ast.Literal) and argument.value == 0 for argument in comparison.arguments)
+    return zero and operator in EQUALITIES and EQUALITIES[operator] is not holds
 
 
 class RelativeDateNode(Node):

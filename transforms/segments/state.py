@@ -69,7 +69,7 @@ class State:
     A timer is due at `due[node]`; the heap may hold older entries for the node, which are ignored when they come up.
     """
 
-    __slots__ = ("cells", "changes", "due", "heap", "instant", "profile_id", "started", "traits", "values", "writes")
+    __slots__ = ("cells", "changes", "due", "heap", "instant", "profile_id", "started_at", "traits", "values", "writes")
 
     def __init__(self, profile_id: str) -> None:
         self.profile_id = profile_id
@@ -79,7 +79,7 @@ class State:
         self.heap: list[tuple[int, int]] = []
         self.traits: dict[str, Any] = {}
         self.writes: dict[str, TraitWrite] = {}
-        self.started = False
+        self.started_at: int | None = None
         self.instant: list[EventView] = []
         self.changes: list[Change] = []
 
