@@ -38,7 +38,7 @@ from schemas.bigquery import log_name
 from schemas.event import Failure
 from schemas.tables import TABLES, Table
 
-REASON = "refused_by_destination"
+REASON = "rejected_by_output"
 """Reason of a row that cannot be written."""
 
 REQUEST_BYTES = 2_000_000

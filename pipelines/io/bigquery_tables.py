@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 from google.api_core import exceptions
+from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import bigquery
 
-from pipelines.io.bigquery_service import REQUEST_SECONDS, rest_client, retried
+from pipelines.io.bigquery_service import REQUEST_SECONDS, BigQueryError, rest_client, retried
 from pipelines.io.output import BigQueryOutput, OutputError
 from schemas.bigquery import LABELS, bigquery_log, bigquery_table, bigquery_view
 from schemas.tables import TABLES
@@ -27,11 +28,14 @@ def prepare_tables(output: BigQueryOutput, client: bigquery.Client | None = None
         OutputError: a table differs in a way that cannot be mended, is missing while `create_tables` is off, or the
             dataset cannot be reached. The text lists every difference.
     """
-    client = client or rest_client(output.project)
     try:
-        _prepare(output, client)
+        _prepare(output, client or rest_client(output.project))
+    except DefaultCredentialsError as error:
+        raise OutputError(f"output {output}: no credentials: run `gcloud auth application-default login`") from error
     except (exceptions.Forbidden, exceptions.Unauthorized) as error:
         raise OutputError(f"output {output}: not allowed: {error.message}") from error
+    except BigQueryError as error:
+        raise OutputError(f"output {output}: cannot be reached: {error}") from error
 
 
 def _prepare(output: BigQueryOutput, client: bigquery.Client) -> None:

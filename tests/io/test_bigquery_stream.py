@@ -154,7 +154,7 @@ def test_refused_rows_become_failures_and_their_neighbours_arrive(connect: Calla
         failures = stream.flush()
     assert ids(server.rows["identity_links_log"]) == [0, 1, 2, 4, 5, 6, 8, 9]
     assert [failure.message_id for failure in failures] == ["message_id-00003", "message_id-00007"]
-    assert failures[0].reason == "refused_by_destination"
+    assert failures[0].reason == "rejected_by_output"
     assert failures[0].errors == (": FIELDS_ERROR",)
     assert failures[0].attributes == {"table": "identity_links"}
     assert b'"user_id":"user_id-00003"' in failures[0].raw
