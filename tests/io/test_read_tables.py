@@ -22,7 +22,7 @@ def output(request: pytest.FixtureRequest, tmp_path: Path) -> Output:
         DuckDBOutput(str(tmp_path / "o.duckdb")) if request.param == "duckdb" else FilesOutput(str(tmp_path / "o"))
     )
     with beam.Pipeline(runner="FnApiRunner") as pipeline:
-        _ = pipeline | beam.Create(example_blocks()) | WriteTables(made)
+        _ = (pipeline | beam.Create(example_blocks()),) | WriteTables(made)
     return made
 
 
