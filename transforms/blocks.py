@@ -7,8 +7,10 @@ workers of a job anyway. Nothing packed outlives the job: state and files have f
 
 from __future__ import annotations
 
+import gc
 import marshal
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from zlib import crc32
 
@@ -25,9 +27,20 @@ def bucket_count(input_bytes: int) -> int:
     return count
 
 
-def bucket_of(key: str, buckets: int) -> int:
-    """The bucket of a key: the same in every process."""
-    return crc32(key.encode()) % buckets
+@contextmanager
+def collection_paused() -> Iterator[None]:
+    """Keeps Python's cycle collector out while a block is worked on.
+
+    It would look again and again at hundreds of thousands of records that are all still in use: 6 us per event, a fifth
+    of the job. Records hold no cycles; what else there is waits until the block is done.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class Buckets:

@@ -4,8 +4,13 @@ from apache_beam.metrics import Metrics
 
 NAMESPACE = "tidemark"
 READ = "events_read"
+ACCEPTED = "events_accepted"
 DUPLICATE = "events_duplicate"
 ERASED = "events_erased"
+FAILED = "events_failed:"
+"""And the reason. READ is the sum of ACCEPTED, DUPLICATE, ERASED and all of these."""
+PROFILES = "profiles_built"
+RANGES = "ranges_read"
 UNPLANNED = "unplanned:"
 NOT_NORMALISED = "not_normalised:"
 

@@ -52,9 +52,14 @@ def _contents(records: Sequence[Record]) -> list[Record]:
     for record in records:
         content = canonical_content_hash(record[RAW])
         known = by_hash.get(content)
-        if known is None or (record[TIMESTAMP], record[RAW]) < (known[TIMESTAMP], known[RAW]):
+        if known is None or _standing(record) < _standing(known):
             by_hash[content] = record
     return [by_hash[content] for content in sorted(by_hash)]
+
+
+def _standing(record: Record) -> tuple[int, bytes, str]:
+    """Of copies the smallest stands; to the source, which a failure tells, so that the order of arrival never shows."""
+    return record[TIMESTAMP], record[RAW], record[SOURCE]
 
 
 def _conflict(record: Record) -> Failure:

@@ -13,7 +13,7 @@ from apache_beam.typehints.decorators import no_annotations
 from schemas.block import TableBlock
 from schemas.event import ANONYMOUS_ID, MESSAGE_ID, PREVIOUS_ID, RECEIVED_AT, TIMESTAMP, TYPE, USER_ID
 from transforms import counting
-from transforms.blocks import Buckets, Record, unpack
+from transforms.blocks import Buckets, Record, collection_paused, unpack
 from transforms.deduplicate import RAW, SOURCE, deduplicate
 from transforms.failures import failed_events_block
 
@@ -82,7 +82,8 @@ class _Deduplicate(beam.DoFn):
         if result.failures:
             yield TaggedOutput("failed", failed_events_block(result.failures))
         if result.records:
-            yield from self._routed(result.records)
+            with collection_paused():
+                yield from self._routed(result.records)
 
     def _routed(self, records: list[Record]) -> Iterator[Outputs]:
         known, devices, users = Buckets(self._buckets), Buckets(self._buckets), Buckets(self._buckets)
@@ -95,15 +96,15 @@ class _Deduplicate(beam.DoFn):
                 devices.add(record[ANONYMOUS_ID], (record[ANONYMOUS_ID], event, None))
                 continue
             exists = as_of is None or timestamp <= as_of
-            if record[TYPE] == "delete":
-                if exists:
-                    yield TaggedOutput("claims", ("delete", (timestamp, record[MESSAGE_ID], user_id)))
+            if exists and last_seen.get(user_id, timestamp) <= timestamp:
+                last_seen[user_id] = timestamp
+            if exists and record[TYPE] == "delete":
+                counting.count(counting.ERASED)
+                yield TaggedOutput("claims", ("delete", (timestamp, record[MESSAGE_ID], user_id)))
                 continue
             known.add(user_id, (f"user:{user_id}", event))
             if not exists:
                 continue
-            if last_seen.get(user_id, timestamp) <= timestamp:
-                last_seen[user_id] = timestamp
             if record[ANONYMOUS_ID] is not None:
                 devices.add(
                     record[ANONYMOUS_ID], (record[ANONYMOUS_ID], None, (timestamp, record[MESSAGE_ID], user_id, False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
@@ -11,6 +12,7 @@ import orjson
 from schemas.block import TableBlock
 from schemas.event import Failure
 from schemas.tables import FAILED_EVENTS
+from transforms import counting
 
 
 def pipeline_version() -> str:
@@ -30,7 +32,9 @@ def failure_id(failure: Failure) -> str:
 
 
 def failed_events_block(failures: Sequence[Failure]) -> TableBlock:
-    """The failures as one block of `failed_events`."""
+    """The failures as one block of `failed_events`. Counts them."""
+    for reason, failed in Counter(failure.reason for failure in failures).items():
+        counting.count(counting.FAILED + reason, failed)
     rows = [
         (
             failure_id(failure),

@@ -19,7 +19,7 @@ from pipelines.io.locations import FileInput, InputFile, find_files
 from schemas.block import TableBlock
 from schemas.event import Event, Failure
 from transforms import counting
-from transforms.blocks import Buckets
+from transforms.blocks import Buckets, collection_paused
 from transforms.failures import failed_events_block
 from transforms.parse import EventParser, avro_messages, parquet_messages
 
@@ -95,7 +95,9 @@ class _ParseRange(beam.DoFn):
         self._buckets = buckets
 
     def process(self, piece: FileRange) -> Iterator[Outputs]:
-        yield from parse_messages(self._parser, messages(piece), piece.source, self._buckets)
+        with collection_paused():
+            yield from parse_messages(self._parser, messages(piece), piece.source, self._buckets)
+        counting.count(counting.RANGES)
 
 
 def parse_messages(

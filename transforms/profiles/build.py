@@ -15,7 +15,7 @@ from schemas.block import TableBlock
 from schemas.event import MESSAGE_ID, TIMESTAMP, USER_ID
 from schemas.tables import EVENTS, MEMBERSHIP_CHANGES, MEMBERSHIPS, PROFILES
 from transforms import counting
-from transforms.blocks import Buckets, Record, unpack
+from transforms.blocks import Buckets, Record, collection_paused, unpack
 from transforms.identity.plan import IdentityPlan
 from transforms.identity.resolve import Erased
 from transforms.profiles.history import BY_TIME, ProfileHistory, build_history
@@ -101,7 +101,8 @@ class _BuildProfiles(beam.DoFn):
         for packed in merged.blocks():
             yield TaggedOutput("merged", packed)
         if histories:
-            yield from self._tables(bucket[0], histories, plan.as_of)
+            with collection_paused():
+                yield from self._tables(bucket[0], histories, plan.as_of)
 
     def _tables(self, bucket: int, histories: dict[str, list[Record]], as_of: int) -> Iterator[Outputs]:
         built: list[ProfileHistory] = []
@@ -117,6 +118,8 @@ class _BuildProfiles(beam.DoFn):
                     counting.count(counting.NOT_NORMALISED + column)
             events += records
             owners += [profile_id] * len(records)
+        counting.count(counting.ACCEPTED, len(events))
+        counting.count(counting.PROFILES, len(built))
         yield TaggedOutput("tables", _events_block(events, owners, self._order + bucket))
         for table, rows in (
             (PROFILES, [history.profile for history in built]),

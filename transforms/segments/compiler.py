@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from transforms.segments import funnel_compiler
@@ -11,6 +11,8 @@ from transforms.segments.comparisons import Kind, compile_relative, compile_time
 from transforms.segments.event_conditions import compile_event_condition, compile_operand
 from transforms.segments.expressions import ConditionNode, Expression, Junction, Leaf, Negation, compile_expression
 from transforms.segments.filters import conjuncts, is_event_condition, window_of
+from transforms.segments.funnel_thresholds import FunnelThresholdNode
+from transforms.segments.funnels import FunnelNode
 from transforms.segments.language import ast
 from transforms.segments.membership import Mentions, SegmentNode
 from transforms.segments.mentions import Reader
@@ -162,12 +164,12 @@ class _Compiler:
         return self.add(CompareNode(comparison, test, left, nodes), (left, *nodes))
 
     def _threshold(self, comparison: ast.Compare) -> Expression | None:
-        """`count()` against a plain number, where no `where` needs asking twice."""
+        """`count()` against a plain number: a node that counts no further than it must."""
         left, arguments = comparison.left, comparison.arguments
         if not (isinstance(left, ast.Reduced) and left.reducer == "count" and len(arguments) == 1):
             return None
         number = arguments[0].value if isinstance(arguments[0], ast.Literal) else None
-        if type(number) not in (int, float) or not self._is_static(left.stream):
+        if type(number) not in (int, float):
             return None
         found = _least(comparison.operator, number)  # type: ignore[arg-type]
         if found is None or found[0] <= 0:
@@ -175,11 +177,16 @@ class _Compiler:
         least, denied = found
         key = f"{left.stream!r} >= {least}"
         if key not in self.shared:
-            node = self.add(ThresholdNode(self._selection(left), least))
-            self.route(left.stream, node, 0)
-            self.shared[key] = node
+            self.shared[key] = self._at_least(left, least)
         leaf = Leaf(self.shared[key])
         return Negation(leaf) if denied else leaf
+
+    def _at_least(self, counted: ast.Reduced, least: int) -> Node:
+        if not self._is_static(counted.stream):
+            return self._funnel(counted, lambda *parts: FunnelThresholdNode(*parts).at_least(least))
+        node = self.add(ThresholdNode(self._selection(counted), least))
+        self.route(counted.stream, node, 0)
+        return node
 
     # --- scalars -------------------------------------------------------------------------------------------------
 
@@ -201,14 +208,17 @@ class _Compiler:
 
     def _reduced(self, reduced: ast.Reduced) -> Node:
         if not self._is_static(reduced.stream):
-            node, streams = funnel_compiler.compile_funnel(self, reduced)
-            self.add(node, node.inputs)
-            for role, stream in enumerate(streams):
-                self.route(stream, node, role)
-            return node
+            return self._funnel(reduced, FunnelNode)
         static = self.add(StreamNode(reduced, self._selection(reduced)))
         self.route(reduced.stream, static, 0)
         return static
+
+    def _funnel(self, reduced: ast.Reduced, make: Callable[..., FunnelNode]) -> Node:
+        node, streams = funnel_compiler.compile_funnel(self, reduced, make)
+        self.add(node, node.inputs)
+        for role, stream in enumerate(streams):
+            self.route(stream, node, role)
+        return node
 
     @staticmethod
     def _is_static(stream: ast.Stream) -> bool:

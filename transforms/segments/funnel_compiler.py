@@ -50,12 +50,17 @@ class _Read:
     kind: Kind
 
 
-def compile_funnel(outside: Outside, reduced: ast.Reduced) -> tuple[FunnelNode, list[ast.Stream]]:
-    """The node, and the streams that it takes events of: its own, then the nested ones in the order of their roles."""
+def compile_funnel(
+    outside: Outside, reduced: ast.Reduced, make: Callable[..., FunnelNode]
+) -> tuple[FunnelNode, list[ast.Stream]]:
+    """The node, and the streams that it takes events of: its own, then the nested ones in the order of their roles.
+
+    `make` is FunnelNode, or makes a kind of it from the same parts.
+    """
     compiler = _FunnelCompiler(outside)
     plan = compiler.plan(reduced.stream, None)
     slot = compiler.operand_slot(plan, reduced)
-    node = FunnelNode(reduced, plan, compiler.plans, list(dict.fromkeys(compiler.inputs)), slot)
+    node = make(reduced, plan, compiler.plans, list(dict.fromkeys(compiler.inputs)), slot)
     return node, [reduced.stream, *(nested.stream for nested in compiler.plans)]
 
 

