@@ -133,6 +133,11 @@ class BigQueryStream:
                 failures += self._send(target, target.take())
         return failures
 
+    def discard(self) -> None:
+        """Forget the rows that were not sent: those of a bundle that failed."""
+        for target in self._tables.values():
+            target.take()
+
     def _send(self, target: _Target, batches: deque[_Batch]) -> list[Failure]:
         """Send until every batch is accepted or refused; a batch that is refused as a whole is halved."""
         self._open(target)

@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import apache_beam as beam
 import grpc
 import pytest
+from apache_beam.testing.util import assert_that, equal_to
 from google.cloud.bigquery_storage_v1 import types
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from pipelines.io import bigquery_stream
+from pipelines.io.append_rows import AppendRows, RowChange
 from pipelines.io.bigquery_service import BigQueryError
 from pipelines.io.bigquery_stream import BigQueryStream
 from pipelines.io.output import BigQueryOutput
@@ -268,3 +271,29 @@ def newest_rows(rows: list[Any], layout: str) -> dict[str, Any]:
             kept[row.anonymous_id] = (version, deleted, row)
     assert {version for version, _, _ in kept.values()} == {9}
     return {key: row for key, (_, deleted, row) in kept.items() if not deleted}
+
+
+def test_a_pipeline_appends_and_gets_the_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server()
+    bad = links(2)[0] | {"timestamp": None}
+    changes = [RowChange("identity_links", [links(1)[0], bad]), RowChange("identity_links", links(3), deleted=True)]
+    with server.running() as address:
+        monkeypatch.setenv("BIGQUERY_STORAGE_EMULATOR_HOST", address)
+        with beam.Pipeline(runner="FnApiRunner") as pipeline:
+            failures = pipeline | beam.Create(changes) | AppendRows(BigQueryOutput("shop-project", "shop"))
+            ids_of_failures = failures | "Ids" >> beam.Map(lambda failure: failure.message_id)
+            assert_that(ids_of_failures, equal_to(["message_id-00002"]))
+    rows = server.rows["identity_links_log"]
+    assert ids(rows) == [1, 3]
+    assert {row.message_id: row.row_deleted for row in rows} == {"message_id-00001": False, "message_id-00003": True}
+
+
+def test_rows_of_a_failed_bundle_are_forgotten(connect: Callable[..., BigQueryStream]) -> None:
+    server = Server()
+    with server.running() as address:
+        stream = connect(address)
+        stream.write("identity_links", links(1))
+        stream.discard()
+        stream.write("identity_links", links(2))
+        stream.flush()
+    assert ids(server.rows["identity_links_log"]) == [2]

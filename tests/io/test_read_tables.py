@@ -6,14 +6,23 @@ from pathlib import Path
 
 import apache_beam as beam
 import duckdb
+import orjson
 import pytest
+from apache_beam.testing.util import assert_that, equal_to
 
+from pipelines.io.locations import DuckDBInput
 from pipelines.io.output import DuckDBOutput, FilesOutput, Output, OutputError
+from pipelines.io.read_tables import ReadTables
 from pipelines.io.tables import read_batches, read_table, to_events
 from pipelines.io.write_tables import WriteTables
 from schemas.arrow import arrow_schema
+from schemas.block import TableBlock
+from schemas.event import Event
 from schemas.tables import EVENTS, PROFILES, TABLES
+from schemas.tracking_plan import load_tracking_plan
 from tests.io.rows import NOON_US, example_blocks, expected_rows
+from transforms.blocks import unpack
+from transforms.parse import EventParser
 
 
 @pytest.fixture(params=["duckdb", "files"])
@@ -54,3 +63,46 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE invoices (a INTEGER)")
     with pytest.raises(OutputError, match="there is no table 'profiles'"):
         read_table(DuckDBOutput(str(tmp_path / "other.duckdb")), PROFILES)
+
+
+EVENT_ROWS = [
+    (
+        "m1",
+        "user:ada",
+        "ada",
+        None,
+        "track",
+        "Song Played",
+        NOON_US,
+        NOON_US + 5,
+        '{"plays":[1,null]}',
+        None,
+        '{"locale":"de"}',
+    ),
+    ("m2", "user:ada", None, "a1", "page", "Home", NOON_US + 1, None, "{}", None, None),
+    ("m3", "user:ada", "ada", "a1", "identify", None, NOON_US + 2, None, None, '{"email":null,"age":7}', None),
+]
+
+
+def test_a_jobs_events_are_another_jobs_input(tmp_path: Path) -> None:
+    path = str(tmp_path / "o.duckdb")
+    with beam.Pipeline(runner="FnApiRunner") as pipeline:
+        block = TableBlock("events", 0, tuple(zip(*EVENT_ROWS, strict=True)))
+        _ = (pipeline | beam.Create([block]),) | WriteTables(DuckDBOutput(path))
+
+    def check(blocks: list[tuple[int, bytes]]) -> None:
+        records = [record for _, packed in blocks for record in unpack([packed])]
+        events = sorted(Event(*record[: len(Event._fields)]) for record in records)
+        assert [event.message_id for event in events] == ["m1", "m2", "m3"]
+        for event, row in zip(events, EVENT_ROWS, strict=True):
+            read = (event.message_id, event.user_id, event.anonymous_id, event.type, event.name, event.timestamp)
+            assert read == (row[0], row[2], row[3], row[4], row[5] or "", row[6])
+            assert event.received_at == row[7]
+            for text, found in zip(row[8:], (event.properties, event.traits, event.context), strict=True):
+                assert (found and orjson.loads(found)) == (text and orjson.loads(text))
+
+    with beam.Pipeline(runner="FnApiRunner") as pipeline:
+        location = DuckDBInput(f"duckdb:{path}", path)
+        parsed = pipeline | ReadTables([location], EventParser(load_tracking_plan()), 4)
+        assert_that(parsed.events, check, label="Events")
+        assert_that(parsed.failed, equal_to([]), label="Failed")

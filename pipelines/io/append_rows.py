@@ -1,0 +1,65 @@
+"""Append rows to BigQuery while a job runs: the end of a streaming job's graph.
+
+Delivery: a bundle is done when BigQuery has accepted its rows, at least once; a reader of the views sees each row once
+(see bigquery_stream.py). Rows are visible as soon as their bundle is done, whatever the watermark says. Rows that
+cannot be written come out as failures, at the instant of no event, in the global window.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.typehints.decorators import no_annotations
+from apache_beam.utils.windowed_value import WindowedValue
+
+from pipelines.io.bigquery_stream import BigQueryStream
+from pipelines.io.output import BigQueryOutput
+from schemas.event import Failure
+
+
+class RowChange(NamedTuple):
+    """Rows of one table to write, or (`deleted`) to take away. See `BigQueryStream.write`."""
+
+    table: str
+    rows: Sequence[Mapping[str, Any]]
+    deleted: bool = False
+
+
+class AppendRows(beam.PTransform):
+    """Write `RowChange`s. Returns the `Failure`s: rows that their table cannot hold, or that BigQuery refused.
+
+    Write those to `failed_events` with a second AppendRows.
+    """
+
+    def __init__(self, output: BigQueryOutput) -> None:
+        super().__init__()
+        self._output = output
+
+    @no_annotations
+    def expand(self, changes: beam.PCollection[RowChange]) -> beam.PCollection[Failure]:
+        return changes | "Append" >> beam.ParDo(_Append(self._output))
+
+
+class _Append(beam.DoFn):
+    def __init__(self, output: BigQueryOutput) -> None:
+        self._output = output
+        self._stream: BigQueryStream | None = None
+
+    def start_bundle(self) -> None:
+        # What a bundle that failed left behind must not be sent with the next one.
+        if self._stream is None:
+            self._stream = BigQueryStream(self._output)
+        self._stream.discard()
+
+    def process(self, change: RowChange) -> Iterator[Failure]:
+        yield from self._open_stream().write(change.table, change.rows, deleted=change.deleted)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        for failure in self._open_stream().flush():
+            yield GlobalWindows.windowed_value(failure)
+
+    def _open_stream(self) -> BigQueryStream:
+        if self._stream is None:
+            raise RuntimeError("start_bundle() comes first")
+        return self._stream

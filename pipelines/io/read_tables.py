@@ -1,0 +1,85 @@
+"""Reads the table `events` of an earlier job, in BigQuery or DuckDB, as the input of a bounded job.
+
+Stands beside ReadFiles, first in a job's graph: rows become messages in Segment's wire format again, and go through the
+same parser. The table has no `previousId` and no `groupId`: an alias among its rows is a failed event.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.typehints.decorators import no_annotations
+
+from pipelines.io.locations import BigQueryInput, DuckDBInput
+from pipelines.io.output import DuckDBOutput
+from pipelines.io.read_files import Outputs, ParsedEvents, parse_messages
+from pipelines.io.tables import read_batches
+from schemas.tables import EVENTS
+from transforms import counting
+from transforms.blocks import collection_paused
+from transforms.parse import EventParser
+from transforms.parse.rows import json_message
+
+TableInput = BigQueryInput | DuckDBInput
+
+_WIRE_NAMES = {
+    "message_id": "messageId",
+    "user_id": "userId",
+    "anonymous_id": "anonymousId",
+    "type": "type",
+    "timestamp": "timestamp",
+    "received_at": "receivedAt",
+    "properties": "properties",
+    "traits": "traits",
+    "context": "context",
+}
+
+
+class ReadTables(beam.PTransform):
+    """Every event of the tables, parsed. A table that cannot be read fails the job. One table is read in one place."""
+
+    def __init__(self, locations: Iterable[TableInput], parser: EventParser, buckets: int) -> None:
+        super().__init__()
+        self._locations = list(locations)
+        self._parser = parser
+        self._buckets = buckets
+
+    @no_annotations
+    def expand(self, begin: beam.pvalue.PBegin) -> ParsedEvents:
+        outputs = (
+            begin
+            | "Tables" >> beam.Create(self._locations)
+            | "Spread" >> beam.Reshuffle()
+            | "Parse" >> beam.ParDo(_ParseTable(self._parser, self._buckets)).with_outputs(*ParsedEvents._fields)
+        )
+        return ParsedEvents(outputs.events, outputs.failed)
+
+
+class _ParseTable(beam.DoFn):
+    def __init__(self, parser: EventParser, buckets: int) -> None:
+        self._parser = parser
+        self._buckets = buckets
+
+    def process(self, location: TableInput) -> Iterator[Outputs]:
+        for batch in event_batches(location):
+            with collection_paused():
+                yield from parse_messages(self._parser, messages(batch), location.text, self._buckets)
+            counting.count(counting.RANGES)
+
+
+def event_batches(location: TableInput) -> Iterator[pa.RecordBatch]:
+    """The rows of a location, as record batches of the table `events`."""
+    if isinstance(location, DuckDBInput):
+        return read_batches(DuckDBOutput(location.path), EVENTS)
+    from pipelines.io.bigquery_read import read_events
+
+    return read_events(location.project, location.dataset, location.start_us, location.stop_us)
+
+
+def messages(batch: pa.RecordBatch) -> Iterator[bytes]:
+    """Rows of the table `events` as messages in the wire format."""
+    for row in batch.to_pylist():
+        message: dict[str, Any] = {wire: row[column] for column, wire in _WIRE_NAMES.items()}
+        message["event" if row["type"] == "track" else "name"] = row["event"]
+        yield json_message(message)
