@@ -43,12 +43,6 @@ def log_name(table: Table) -> str:
     return f"{table.name}_log"
 
 
-def log_key(table: Table) -> tuple[str, ...]:
-    """What identifies a row in the log. The partition's column is part of it, so that a filter on it can prune."""
-    partition = (table.partition,) if table.partition and table.partition not in table.key else ()
-    return table.key + partition
-
-
 def bigquery_field(column: Column) -> dict[str, Any]:
     """The column as a `TableFieldSchema` resource."""
     mode = "REPEATED" if column.repeated else "REQUIRED" if column.required else "NULLABLE"
@@ -91,13 +85,29 @@ def bigquery_view(table: Table, project: str, dataset: str) -> dict[str, Any]:
 
 
 def view_query(table: Table, project: str, dataset: str) -> str:
-    """The newest version of every row, without those that are gone."""
+    """The newest version of every row, without those that are gone.
+
+    Of a partitioned table the newest versions are looked up by key apart, and the rows numbered within their instant.
+    So a condition on the partition's column can be applied below, and of the rest only keys and versions are read.
+    """
+    log = f"`{project}.{dataset}.{log_name(table)}`"
     columns = ", ".join(f"`{name}`" for name in table.column_names())
-    key = ", ".join(f"`{name}`" for name in log_key(table))
+    key = ", ".join(f"`{name}`" for name in table.key)
+    newest_first = "row_version DESC, row_written_at DESC"
+    if not table.partition or table.partition in table.key:
+        numbered = f"SELECT *, ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {newest_first}) AS row_place FROM {log}"
+        return f"SELECT {columns} FROM ({numbered}) WHERE row_place = 1 AND NOT row_deleted"
+    numbered = (
+        f"SELECT *, ROW_NUMBER() OVER (PARTITION BY {key}, `{table.partition}` ORDER BY {newest_first}) AS row_place"
+        f" FROM {log}"
+    )
+    newest = (
+        f"SELECT {key}, ARRAY_AGG(STRUCT(row_version, row_written_at) ORDER BY {newest_first} LIMIT 1)[OFFSET(0)]"
+        f" AS row_newest FROM {log} GROUP BY {key}"
+    )
     return (
-        f"SELECT {columns} FROM (SELECT *, ROW_NUMBER() OVER ("
-        f"PARTITION BY {key} ORDER BY row_version DESC, row_written_at DESC) AS row_place"
-        f" FROM `{project}.{dataset}.{log_name(table)}`) WHERE row_place = 1 AND NOT row_deleted"
+        f"SELECT {columns} FROM ({numbered}) JOIN ({newest}) USING ({key}) WHERE row_place = 1 AND NOT row_deleted"
+        " AND row_version = row_newest.row_version AND row_written_at = row_newest.row_written_at"
     )
 
 

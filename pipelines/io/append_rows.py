@@ -5,8 +5,7 @@ Delivery: a bundle is done when BigQuery has accepted its rows, at least once; a
 cannot be written come out as failures, at the instant of no event, in the global window.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
 
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
@@ -16,18 +15,14 @@ from apache_beam.utils.windowed_value import WindowedValue
 from pipelines.io.bigquery_stream import BigQueryStream
 from pipelines.io.output import BigQueryOutput
 from schemas.event import Failure
+from schemas.tables import TABLES
+from schemas.update import RowUpdate
 
-
-class RowChange(NamedTuple):
-    """Rows of one table to write, or (`deleted`) to take away. See `BigQueryStream.write`."""
-
-    table: str
-    rows: Sequence[Mapping[str, Any]]
-    deleted: bool = False
+_COLUMNS = {table.name: table.column_names() for table in TABLES}
 
 
 class AppendRows(beam.PTransform):
-    """Write `RowChange`s. Returns the `Failure`s: rows that their table cannot hold, or that BigQuery refused.
+    """Write `RowUpdate`s. Returns the `Failure`s: rows that their table cannot hold, or that BigQuery refused.
 
     Write those to `failed_events` with a second AppendRows.
     """
@@ -37,7 +32,7 @@ class AppendRows(beam.PTransform):
         self._output = output
 
     @no_annotations
-    def expand(self, changes: beam.PCollection[RowChange]) -> beam.PCollection[Failure]:
+    def expand(self, changes: beam.PCollection[RowUpdate]) -> beam.PCollection[Failure]:
         return changes | "Append" >> beam.ParDo(_Append(self._output))
 
 
@@ -52,8 +47,9 @@ class _Append(beam.DoFn):
             self._stream = BigQueryStream(self._output)
         self._stream.discard()
 
-    def process(self, change: RowChange) -> Iterator[Failure]:
-        yield from self._open_stream().write(change.table, change.rows, deleted=change.deleted)
+    def process(self, update: RowUpdate) -> Iterator[Failure]:
+        row = dict(zip(_COLUMNS[update.table], update.row, strict=True), row_version=update.version)
+        yield from self._open_stream().write(update.table, [row], deleted=update.withdrawn)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         for failure in self._open_stream().flush():

@@ -15,7 +15,7 @@ from google.api_core import exceptions
 
 from pipelines.io.bigquery_service import REQUEST_SECONDS, BigQueryError, rest_client, retried
 from pipelines.io.output import BigQueryOutput, OutputError, parse_output
-from schemas.bigquery import log_key, log_name
+from schemas.bigquery import log_name
 from schemas.tables import TABLES, Table
 
 KEEP_DELETED_DAYS = 7
@@ -29,7 +29,7 @@ def compaction_statements(output: BigQueryOutput) -> list[str]:
 
 def _statement(output: BigQueryOutput, table: Table) -> str:
     log = f"`{output.project}.{output.dataset}.{log_name(table)}`"
-    key = ", ".join(f"`{name}`" for name in log_key(table))
+    key = ", ".join(f"`{name}`" for name in table.key)
     return (
         f"DELETE FROM {log}\n"
         f"WHERE TO_JSON_STRING(STRUCT({key}, row_version)) IN (\n"

@@ -40,6 +40,17 @@ _FIELD_TYPES: dict[ColumnType, int] = {
     "BYTES": _FIELD.TYPE_BYTES,
 }
 
+_EMPTY: dict[ColumnType, Any] = {
+    "STRING": "",
+    "INTEGER": 0,
+    "FLOAT": 0.0,
+    "BOOLEAN": False,
+    "TIMESTAMP": 0,
+    "DATE": "1970-01-01",
+    "JSON": "{}",
+    "BYTES": b"",
+}
+
 CHANGE_TYPE, CHANGE_SEQUENCE = "_CHANGE_TYPE", "_CHANGE_SEQUENCE_NUMBER"
 """Pseudocolumns of the layout "cdc"."""
 
@@ -63,6 +74,7 @@ class RowEncoder:
         self._layout = layout
         columns = table.columns + (LOG_COLUMNS if layout == "append" else ())
         self._columns = {column.name: column for column in table.columns}
+        self._key = table.key
         self.descriptor = _descriptor(table.name, columns, layout)
         file = descriptor_pb2.FileDescriptorProto(name=f"{table.name}.proto", syntax="proto2")
         file.message_type.append(self.descriptor)
@@ -76,13 +88,13 @@ class RowEncoder:
         Args:
             row: values by column.
             version: of the rows with one key, the one with the highest stands.
-            deleted: the row with this key is gone.
+            deleted: the row with this key is gone; only its key counts.
             written_at: microseconds since the epoch.
 
         Raises:
             RowError: the table cannot hold the row.
         """
-        values, errors = self._check(row)
+        values, errors = self._check(self._emptied(row) if deleted else row)
         if errors:
             raise RowError(errors)
         if self._layout == "append":
@@ -93,6 +105,14 @@ class RowEncoder:
         if len(encoded) > MAX_ROW_BYTES:
             raise RowError([f": {len(encoded)} bytes, expected at most {MAX_ROW_BYTES}"])
         return encoded
+
+    def _emptied(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The row's key, and something in every other column that cannot be null."""
+        return {
+            name: row.get(name) if name in self._key else _EMPTY[column.type]
+            for name, column in self._columns.items()
+            if column.required
+        }
 
     def _check(self, row: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         errors = [f"/{name}: expected no such column" for name in row if name not in self._columns]

@@ -105,7 +105,7 @@ class BigQueryStream:
             table: the table's name.
             rows: values by column, as in a `TableBlock`. `row_version` may be among them: of the rows with one key,
                 the one with the highest stands. By default it is the row's `version`, else its `recorded_at`, else 1.
-            deleted: the rows with these keys are gone. They carry all required columns nevertheless.
+            deleted: the rows with these keys are gone; of their values only the keys count.
 
         Returns:
             The rows that cannot be written.

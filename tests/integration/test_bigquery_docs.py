@@ -10,7 +10,7 @@ from typing import Any
 from pipelines.io.bigquery_compaction import compaction_statements
 from pipelines.io.bigquery_stream import BigQueryStream
 from pipelines.io.output import BigQueryOutput
-from schemas.bigquery import log_key, log_name
+from schemas.bigquery import log_name
 from schemas.tables import EVENTS, FAILED_EVENTS, MEMBERSHIP_CHANGES, MEMBERSHIPS, PROFILES, TABLES, Table
 from tests.integration.bigquery_place import query
 from tests.io.rows import block_value
@@ -134,7 +134,7 @@ def test_the_queries_of_the_docs(output: BigQueryOutput) -> None:
 def test_the_docs_name_every_log_with_its_key() -> None:
     text = DOC.read_text()
     for table in TABLES:
-        key = ", ".join(f"`{name}`" for name in log_key(table))
+        key = ", ".join(f"`{name}`" for name in table.key)
         cluster = ", ".join(f"`{name}`" for name in table.cluster)
         cells = [f"`{log_name(table)}`", key, f"`{table.partition}`" if table.partition else "", cluster]
         assert cells in [_cells(line) for line in text.splitlines()]

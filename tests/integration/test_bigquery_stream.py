@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import subprocess
 import sys
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 from pipelines.io import bigquery_stream
 from pipelines.io.bigquery_compaction import compact
 from pipelines.io.bigquery_load import write_dataset
+from pipelines.io.bigquery_read import read_events
 from pipelines.io.bigquery_stream import BigQueryStream
 from pipelines.io.output import BigQueryOutput
+from pipelines.io.tables import to_events
 from schemas.tables import EVENTS, MEMBERSHIPS, PROFILES, TABLES, Table
 from services.service import Running
 from tests.integration.bigquery_place import expect, query, rows_in
@@ -76,6 +79,7 @@ KILLED = """
 import os, sys
 from pipelines.io import bigquery_stream
 from pipelines.io.output import BigQueryOutput
+from pipelines.io.tables import to_events
 from schemas.tables import PROFILES
 from tests.integration.test_bigquery_stream import row_of
 bigquery_stream.REQUEST_BYTES = 1000
@@ -103,6 +107,29 @@ def test_a_killed_writer_is_made_good_by_the_next(output: BigQueryOutput) -> Non
     stream.write("profiles", [row_of(PROFILES, number) for number in range(12)])
     stream.flush()
     expect(output, list(range(12)), PROFILES)
+
+
+def test_an_event_that_moves_or_goes_leaves_nothing_behind(output: BigQueryOutput) -> None:
+    """Its timestamp, and so its partition, is not part of its key; and who takes it away knows only its id."""
+    stream = BigQueryStream(output)
+    first = row_of(EVENTS, 1) | {"row_version": 1}
+    stream.write("events", [first, first, row_of(EVENTS, 2) | {"row_version": 1}])
+    stream.flush()
+    expect(output, [1, 2], EVENTS)
+    moved = first | {"timestamp": NOON_US - 40 * 86_400_000_000, "row_version": 2}
+    stream.write("events", [moved, moved, first])
+    stream.flush()
+    found = rows_in(output, EVENTS)
+    assert [row[0] for row in found] == ["message_id-00001", "message_id-00002"]
+    assert found[0][6] < found[1][6] - datetime.timedelta(days=39)
+    stream.write("events", [{"message_id": "message_id-00001", "row_version": 3}], deleted=True)
+    stream.write("events", [moved])
+    stream.flush()
+    expect(output, [2], EVENTS)
+    batches = read_events(output.project, output.dataset, NOON_US, NOON_US + 100_000_000)
+    assert [event.message_id for batch in batches for event in to_events(batch)] == ["message_id-00002"]
+    compact(output)
+    expect(output, [2], EVENTS)
 
 
 def test_compaction_changes_no_view(output: BigQueryOutput) -> None:

@@ -29,8 +29,8 @@ def test_every_value_is_encoded(table: Table) -> None:
     encoder = RowEncoder(table, "append")
     for number in range(4):
         row = row_of(table, number)
-        message = decode(encoder, table.name, encoder.encode(row, version=7, deleted=True, written_at=NOON_US))
-        assert (message.row_version, message.row_deleted, message.row_written_at) == (7, True, NOON_US)
+        message = decode(encoder, table.name, encoder.encode(row, version=7, deleted=False, written_at=NOON_US))
+        assert (message.row_version, message.row_deleted, message.row_written_at) == (7, False, NOON_US)
         for column in table.columns:
             value = row[column.name]
             if value is None:
@@ -41,6 +41,20 @@ def test_every_value_is_encoded(table: Table) -> None:
                 assert getattr(message, column.name) == 3652 + number  # days since 1970 of 1980-01-01 and on
             else:
                 assert getattr(message, column.name) == value
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_of_a_row_that_is_gone_only_the_key_counts(table: Table) -> None:
+    encoder = RowEncoder(table, "append")
+    row = row_of(table, 1)
+    key = {name: row[name] for name in table.key}
+    encoded = encoder.encode(key, version=7, deleted=True, written_at=NOON_US)
+    assert encoded == encoder.encode(row, version=7, deleted=True, written_at=NOON_US)
+    message = decode(encoder, table.name, encoded)
+    assert {name: getattr(message, name) for name in table.key} == key
+    assert message.row_deleted
+    with pytest.raises(RowError, match=f"/{table.key[0]}: is missing"):
+        encoder.encode({}, version=7, deleted=True, written_at=NOON_US)
 
 
 def test_changes_of_the_layout_cdc() -> None:

@@ -19,11 +19,12 @@ from google.cloud.bigquery_storage_v1 import types
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from pipelines.io import bigquery_stream
-from pipelines.io.append_rows import AppendRows, RowChange
+from pipelines.io.append_rows import AppendRows
 from pipelines.io.bigquery_service import BigQueryError
 from pipelines.io.bigquery_stream import BigQueryStream
 from pipelines.io.output import BigQueryOutput
 from schemas.tables import FAILED_EVENTS, IDENTITY_LINKS, PROFILES
+from schemas.update import RowUpdate
 from tests.io.faults import Plan, serve, write_proxy
 from tests.io.rows import NOON_US, block_value
 
@@ -256,7 +257,7 @@ def test_faults_leave_the_newest_versions(
         assert stream.flush() == []
     assert sum(plan.done.values()) > plan.done["none"]
     newest = newest_rows(server.rows["identity_links_log" if layout == "append" else "identity_links"], layout)
-    assert ids(list(newest.values())) == [0, 1, 2, 3]
+    assert sorted(newest) == [f"anonymous_id-{number:05}" for number in range(4)]
 
 
 def newest_rows(rows: list[Any], layout: str) -> dict[str, Any]:
@@ -275,17 +276,21 @@ def newest_rows(rows: list[Any], layout: str) -> dict[str, Any]:
 
 def test_a_pipeline_appends_and_gets_the_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server()
-    bad = links(2)[0] | {"timestamp": None}
-    changes = [RowChange("identity_links", [links(1)[0], bad]), RowChange("identity_links", links(3), deleted=True)]
+    rows = [tuple(row.values()) for row in links(1, 2, 3)]
+    bad = (*rows[1][:2], None, rows[1][3])
+    changes = [
+        RowUpdate("identity_links", rows[0], 4),
+        RowUpdate("identity_links", bad, 4),
+        RowUpdate("identity_links", (*rows[2][:3], None), 5, withdrawn=True),
+    ]
     with server.running() as address:
         monkeypatch.setenv("BIGQUERY_STORAGE_EMULATOR_HOST", address)
         with beam.Pipeline(runner="FnApiRunner") as pipeline:
             failures = pipeline | beam.Create(changes) | AppendRows(BigQueryOutput("shop-project", "shop"))
             ids_of_failures = failures | "Ids" >> beam.Map(lambda failure: failure.message_id)
             assert_that(ids_of_failures, equal_to(["message_id-00002"]))
-    rows = server.rows["identity_links_log"]
-    assert ids(rows) == [1, 3]
-    assert {row.message_id: row.row_deleted for row in rows} == {"message_id-00001": False, "message_id-00003": True}
+    written = {row.anonymous_id: (row.row_version, row.row_deleted) for row in server.rows["identity_links_log"]}
+    assert written == {"anonymous_id-00001": (4, False), "anonymous_id-00003": (5, True)}
 
 
 def test_rows_of_a_failed_bundle_are_forgotten(connect: Callable[..., BigQueryStream]) -> None:
