@@ -7,6 +7,7 @@ which says what was given and what was expected: exit status 2, nothing written.
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
@@ -14,7 +15,7 @@ from typing import Literal, TypeVar
 from apache_beam.options.pipeline_options import PipelineOptions
 from rapidfuzz import process
 
-from pipelines.io.locations import InputError, InputLocation, parse_inputs
+from pipelines.io.locations import InputError, InputLocation, check_input, parse_inputs
 from pipelines.io.output import Output, OutputError, check_output, parse_output
 from schemas.tracking_plan import TrackingPlan, load_tracking_plan
 from schemas.tracking_plan_files import SchemaErrors
@@ -46,6 +47,7 @@ class ProfilesOptions:
     max_event_bytes: int
     stitch_window_us: int
     max_merges: int
+    verbose: bool
     warnings: tuple[str, ...]
     beam_arguments: tuple[str, ...]
 
@@ -73,6 +75,7 @@ def profiles_argument_parser() -> argparse.ArgumentParser:
         metavar="LOCATION",
         help="duckdb:PATH, files:DIR (Parquet) or bigquery:PROJECT.DATASET",
     )
+    parser.add_argument("--verbose", action="store_true", help="log what Beam does, and where in the code a job failed")
     return parser
 
 
@@ -133,11 +136,15 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
         UsageError: with everything that is wrong.
     """
     parser = profiles_argument_parser()
-    known, rest = parser.parse_known_args(arguments)
+    known, rest, missing = _parse_arguments(parser, arguments)
     problems: list[str] = list(_unknown_arguments(parser, rest))
+    if missing:
+        raise UsageError("\n\n".join([*problems, f"{', '.join(missing)}: required; --help tells all options"]))
     plan = _checked(problems, lambda: load_tracking_plan(known.schemas))
     loaded = _checked(problems, lambda: load_definitions(known.segments, known.traits, plan))
     inputs = _checked(problems, lambda: parse_inputs(known.input))
+    for location in inputs or ():
+        _checked(problems, functools.partial(check_input, location))
     output = _checked(problems, lambda: parse_output(known.output))
     as_of = _checked(problems, lambda: _as_of(known.as_of))
     stitch_window_us = _checked(problems, lambda: _duration(known.stitch_window))
@@ -163,9 +170,21 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
         max_event_bytes=known.max_event_bytes,
         stitch_window_us=stitch_window_us,
         max_merges=known.max_merges,
+        verbose=known.verbose,
         warnings=tuple(loaded.warnings),
         beam_arguments=tuple(rest),
     )
+
+
+def _parse_arguments(
+    parser: argparse.ArgumentParser, arguments: Sequence[str]
+) -> tuple[argparse.Namespace, list[str], list[str]]:
+    """What was given, what is left, and what is missing: argparse alone would not say that `--sgments` is misspelt."""
+    required = [action for action in parser._actions if action.required]
+    for action in required:
+        action.required = False
+    known, rest = parser.parse_known_args(arguments)
+    return known, rest, [action.option_strings[0] for action in required if getattr(known, action.dest) is None]
 
 
 def _checked(problems: list[str], read: Callable[[], Result]) -> Result | None:
@@ -204,7 +223,9 @@ def _unknown_arguments(parser: argparse.ArgumentParser, rest: Sequence[str]) -> 
         options._add_argparse_args(beam_parser)
     _, unknown = beam_parser.parse_known_args(list(rest))
     known = [flag for one in (parser, beam_parser) for action in one._actions for flag in action.option_strings]
-    for argument in unknown:
+    for before, argument in zip(["", *unknown], unknown, strict=False):
+        if not argument.startswith("-") and before.startswith("--"):
+            continue  # the value of one that there is not
         name = argument.partition("=")[0]
         near = process.extractOne(name, known, score_cutoff=70) if name.startswith("-") else None
         hint = f"; did you mean {near[0]}?" if near else ""

@@ -2,13 +2,22 @@
 
 import logging
 import sys
+import time
+import traceback
 from collections.abc import Sequence
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineState
 
 from pipelines.batch import build_batch
+from pipelines.failure import describe_failure, quiet_beam
+from pipelines.io.locations import FileInput
+from pipelines.io.read_files import plan_ranges
+from pipelines.io.staging import remove_abandoned
+from pipelines.io.write_tables import local_target
 from pipelines.options import ProfilesOptions, UsageError, parse_profiles_options
+from pipelines.progress import show_progress
 from pipelines.runners import with_default_runner
 from pipelines.summary import print_summary
 
@@ -28,12 +37,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: ProfilesOptions) -> int:
     """Runs a job whose options have been checked."""
-    pipeline = beam.Pipeline(options=PipelineOptions(with_default_runner(options)))
-    build_batch(pipeline, options)
-    result = pipeline.run()
-    result.wait_until_finish()
-    print_summary(options, result)
+    started = time.monotonic()
+    ranges = plan_ranges(location for location in options.inputs if isinstance(location, FileInput))
+    try:
+        with quiet_beam(verbose=options.verbose), show_progress(len(ranges), str(options.output)):
+            pipeline = beam.Pipeline(options=PipelineOptions(with_default_runner(options)))
+            build_batch(pipeline, options)
+            result = pipeline.run()
+            state = result.wait_until_finish()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it has ended the job
+        if options.verbose:
+            traceback.print_exc()
+        return _failed(describe_failure(error, str(options.output)), options)
+    except KeyboardInterrupt:
+        return _failed(f"Stopped. {options.output} is what it was before.", options)
+    if state not in (None, PipelineState.DONE):
+        return _failed(f"The job failed: the runner says {state}. Its own log knows why.", options)
+    print_summary(options, result, time.monotonic() - started)
     return 0
+
+
+def _failed(text: str, options: ProfilesOptions) -> int:
+    print(text, file=sys.stderr)
+    remove_abandoned(local_target(options.output), own=True)
+    return 1
 
 
 if __name__ == "__main__":

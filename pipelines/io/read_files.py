@@ -6,6 +6,7 @@ events on one by one costs more than all of that.
 """
 
 import gzip
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import IO, Any, Literal, NamedTuple
 
@@ -125,8 +126,23 @@ def parse_messages(
         yield TaggedOutput("failed", failed_events_block(failures))
 
 
+class UnreadableFileError(Exception):
+    """A file that the operating system or its compression does not let be read; names it."""
+
+
 def messages(piece: FileRange) -> Iterator[bytes | Failure]:
-    """The records of a range: JSON messages as they stand, Avro and Parquet rows as JSON."""
+    """The records of a range: JSON messages as they stand, Avro and Parquet rows as JSON.
+
+    Raises:
+        UnreadableFileError: the file cannot be read. What is in it does not raise.
+    """
+    try:
+        yield from _messages(piece)
+    except (EOFError, OSError, zlib.error) as error:
+        raise UnreadableFileError(f"{piece.path} cannot be read: {error}") from error
+
+
+def _messages(piece: FileRange) -> Iterator[bytes | Failure]:
     with FileSystems.open(piece.path, compression_type=CompressionTypes.UNCOMPRESSED) as raw:
         file: IO[bytes] = gzip.GzipFile(fileobj=raw) if piece.gzipped else raw
         if piece.format == "avro":

@@ -56,11 +56,14 @@ def new_staging_folder(target: Path) -> Path:
     return target.parent / f"{_prefix(target)}{os.getpid()}-{uuid.uuid4().hex[:12]}"
 
 
-def remove_abandoned(target: Path) -> None:
-    """Remove the staging folders of runs on this host that ended without removing them."""
+def remove_abandoned(target: Path, *, own: bool = False) -> None:
+    """Remove the staging folders of runs on this host that ended without removing them.
+
+    `own`: those of this process too, whose job has failed.
+    """
     for folder in target.parent.glob(f"{_prefix(target)}*"):
         owner = re.fullmatch(r"(\d+)-[0-9a-f]+", folder.name.removeprefix(_prefix(target)))
-        if owner and not _is_running(int(owner[1])):
+        if owner and ((own and int(owner[1]) == os.getpid()) or not _is_running(int(owner[1]))):
             shutil.rmtree(folder, ignore_errors=True)  # another run may be sweeping too
 
 
