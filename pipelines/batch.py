@@ -40,7 +40,7 @@ def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
     _ = (
         read.failed,
         events.failed,
-        identity.tables,
+        *identity.tables,
         anonymous.tables,
         known.tables,
         merged.tables,

@@ -39,15 +39,15 @@ def deduplicate(records: Iterable[Record]) -> Deduplicated:
     failures: list[Failure] = []
     duplicates = 0
     for message_id, same in repeated.items():
-        contents = _contents(same)
+        contents = distinct_contents(same)
         first[message_id] = contents[0]
-        failures += [_conflict(record) for record in contents[1:]]
+        failures += [conflict(record) for record in contents[1:]]
         duplicates += len(same) - len(contents)
     return Deduplicated(list(first.values()), failures, duplicates)
 
 
-def _contents(records: Sequence[Record]) -> list[Record]:
-    """One record per content, the one that stands first."""
+def distinct_contents(records: Sequence[Record]) -> list[Record]:
+    """One record per content, of records with one message id; the one that stands comes first."""
     by_hash: dict[bytes, Record] = {}
     for record in records:
         content = canonical_content_hash(record[RAW])
@@ -62,7 +62,8 @@ def _standing(record: Record) -> tuple[int, bytes, str]:
     return record[TIMESTAMP], record[RAW], record[SOURCE]
 
 
-def _conflict(record: Record) -> Failure:
+def conflict(record: Record) -> Failure:
+    """The failure of a record whose content does not stand."""
     error = "/messageId: expected other events with this messageId to have the same content"
     return Failure(
         failure_reasons.CONFLICTING_DUPLICATE,

@@ -50,7 +50,7 @@ class ResolvedIdentity(NamedTuple):
     plan: beam.PCollection[IdentityPlan]
     known: beam.PCollection[tuple[int, bytes]]
     anonymous: beam.PCollection[tuple[int, Iterable[bytes]]]
-    tables: beam.PCollection[TableBlock]
+    tables: tuple[beam.PCollection[TableBlock], ...]
     erased: beam.PCollection[Erased]
 
 
@@ -95,7 +95,7 @@ class ResolveIdentity(beam.PTransform):
                 "known", "anonymous", "tables", "erased"
             )
         )
-        tables = (refused, merged, devices.tables) | "Tables" >> beam.Flatten()
+        tables = (refused, merged, devices.tables)
         return ResolvedIdentity(plan, devices.known, devices.anonymous, tables, devices.erased)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from transforms.segments import funnel_compiler
 from transforms.segments.comparisons import Kind, compile_relative, compile_timeless, is_relative
@@ -24,8 +25,12 @@ from transforms.segments.streams import Selection, StreamNode, ThresholdNode
 from transforms.segments.values import as_instant, is_many
 
 
+@lru_cache(maxsize=4)
 def compile_program(definitions: ast.Definitions) -> Program:
-    """Compiles checked definitions (references resolved, what is referred to first)."""
+    """Compiles checked definitions (references resolved, what is referred to first).
+
+    A process compiles a set once, however many stages and bundles ask for it.
+    """
     return _Compiler(definitions).compile()
 
 

@@ -10,7 +10,7 @@ from transforms.segments.language import ast
 from transforms.segments.operators import FIXED_DATES
 from transforms.segments.reducers import operand_reader
 from transforms.segments.state import EventView
-from transforms.segments.values import as_instant, is_many, path_getter
+from transforms.segments.values import as_instant, is_many, path_getter, split_path
 
 Keep = Callable[[EventView], bool]
 Read = Callable[[EventView], Any]
@@ -18,8 +18,11 @@ Read = Callable[[EventView], Any]
 
 def field_reader(field: ast.Field) -> Read:
     """The value of a property or of a context field in an event."""
-    get = path_getter(field.path)
+    get, parts = path_getter(field.path), split_path(field.path)
     if field.source == "properties":
+        if len(parts) == 1 and parts[0] != "$":
+            name = parts[0]
+            return lambda view: view.properties.get(name)
         return lambda view: get(view.properties)
     return lambda view: get(view.context)
 

@@ -12,6 +12,8 @@ from schemas.event import CONTEXT, MESSAGE_ID, PROPERTIES, TIMESTAMP, TRAITS
 EventTuple = tuple[Any, ...]
 """An `Event`, or the same fields as a plain tuple."""
 
+_NOTHING: dict[str, Any] = {}
+
 
 class Change(NamedTuple):
     """A profile enters or leaves a segment at the instant `at`; `message_ids` as docs/architecture.md says."""
@@ -24,35 +26,30 @@ class Change(NamedTuple):
 
 
 class EventView:
-    """An event as rules read it: its JSON objects are decoded when first asked for."""
+    """An event as rules read it. `properties` are decoded at once, since nearly every rule reads them."""
 
-    __slots__ = ("_context", "_properties", "_traits", "event", "message_id", "timestamp")
+    __slots__ = ("_context", "_traits", "event", "message_id", "properties", "timestamp")
 
     def __init__(self, event: EventTuple) -> None:
         self.event = event
         self.message_id: str = event[MESSAGE_ID]
         self.timestamp: int = event[TIMESTAMP]
-        self._properties: Any = None
-        self._context: Any = None
-        self._traits: Any = None
-
-    @property
-    def properties(self) -> dict[str, Any]:
-        if self._properties is None:
-            self._properties = orjson.loads(self.event[PROPERTIES] or b"{}")
-        return self._properties  # type: ignore[no-any-return]
+        properties = event[PROPERTIES]
+        self.properties: dict[str, Any] = _NOTHING if properties is None else orjson.loads(properties)
+        self._context: dict[str, Any] | None = None
+        self._traits: dict[str, Any] | None = None
 
     @property
     def context(self) -> dict[str, Any]:
         if self._context is None:
             self._context = orjson.loads(self.event[CONTEXT] or b"{}")
-        return self._context  # type: ignore[no-any-return]
+        return self._context
 
     @property
     def traits(self) -> dict[str, Any]:
         if self._traits is None:
             self._traits = orjson.loads(self.event[TRAITS] or b"{}")
-        return self._traits  # type: ignore[no-any-return]
+        return self._traits
 
 
 class TraitWrite(NamedTuple):

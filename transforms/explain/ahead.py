@@ -1,0 +1,35 @@
+"""What time alone will bring, if nothing else happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from transforms.segments.engine import step
+from transforms.segments.program import Program
+from transforms.segments.state import Change, State
+
+MOST_STEPS = 10_000
+"""Segments that leave and enter again for ever would otherwise keep the search for others going."""
+
+
+def next_changes(program: Program, state: State, segments: Iterable[str]) -> dict[str, Change]:
+    """The next change of each segment without another event; those that nothing will change are left out.
+
+    The state, brought to the instant from which to look, is used up.
+    """
+    waiting = set(segments)
+    relevant = frozenset[int]().union(*(program.reads[segment] for segment in waiting))
+    found: dict[str, Change] = {}
+    seen, steps = len(state.changes), 0
+    while waiting and steps < MOST_STEPS and (due := state.next_due()) is not None:
+        if state.heap[0][1] not in relevant:
+            state.wake(state.heap[0][1], None)
+            continue
+        step(program, state, due, ())
+        steps += 1
+        for change in state.changes[seen:]:
+            if change.segment in waiting:
+                waiting.remove(change.segment)
+                found[change.segment] = change
+        seen = len(state.changes)
+    return found

@@ -1,0 +1,125 @@
+"""Rules in plain English: what a value is, and what is asked of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from transforms.segments.language import ast
+from transforms.segments.language.format import format_condition, format_scalar
+from transforms.segments.language.literals import format_duration
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_REDUCERS = {
+    "count": "number of {stream}",
+    "sum": "sum of {operand} over {stream}",
+    "avg": "mean of {operand} over {stream}",
+    "min": "least {operand} of {stream}",
+    "max": "greatest {operand} of {stream}",
+    "mode": "most frequent {operand} of {stream}",
+    "first": "first {operand} of {stream}",
+    "last": "latest {operand} of {stream}",
+    "unique": "different values of {operand} in {stream}",
+    "unique_count": "number of different values of {operand} in {stream}",
+    "first_at": "time of the first of {stream}",
+    "last_at": "time of the last of {stream}",
+}
+
+_WISHES = {
+    "equals": "{0}",
+    "differs": "not {0}",
+    "greater_than": "more than {0}",
+    "at_least": "at least {0}",
+    "less_than": "less than {0}",
+    "at_most": "at most {0}",
+    "absent": "none at all",
+    "exists": "any",
+    "contains": "with {any} in it",
+    "omits": "without {0} in it",
+    "starts_with": "starting with {0}",
+    "ends_with": "ending with {0}",
+    "one_of": "one of {all}",
+    "none_of": "none of {all}",
+    "before_date": "before {0}",
+    "after_date": "after {0}",
+    "within_last": "in the last {0}",
+    "within_next": "in the next {0}",
+    "before_last": "{0} ago or longer",
+    "after_next": "more than {0} ahead",
+}
+
+
+def instant_words(instant: int | None) -> str:
+    """`2026-06-30 12:00:00 UTC`, with the fraction of a second where there is one; "never" for None."""
+    if instant is None:
+        return "never"
+    moment = _EPOCH + timedelta(microseconds=instant)
+    fraction = f".{moment.microsecond:06}".rstrip("0") if moment.microsecond else ""
+    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} UTC"
+
+
+def span_words(microseconds: int | float) -> str:
+    """A length of time in its largest unit, to one digit after the point: `2.5 days`."""
+    for unit, length in (("day", 86_400e6), ("hour", 3_600e6), ("minute", 60e6)):
+        if microseconds >= length:
+            return f"{microseconds / length:.1f} {unit}s"
+    return f"{microseconds / 1e6:.1f} seconds"
+
+
+def value_words(value: Any) -> str:
+    """A value as JSON, text in single quotes; "missing" for None."""
+    if value is None:
+        return "missing"
+    if isinstance(value, str):
+        return f"'{value}'"
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return orjson.dumps(value).decode()
+
+
+def subject_words(scalar: ast.Scalar) -> str:
+    """What a scalar is: `number of 'Order Completed' in the last 30 days`."""
+    if isinstance(scalar, ast.Reduced):
+        operand = f"'{scalar.operand.path}'" if scalar.operand is not None else ""
+        return _REDUCERS[scalar.reducer].format(stream=stream_words(scalar.stream), operand=operand)
+    if isinstance(scalar, ast.Trait):
+        return f"trait '{scalar.path}'"
+    if isinstance(scalar, ast.ComputedTrait):
+        return f"computed trait '{scalar.name}'"
+    if isinstance(scalar, ast.Membership):
+        return f"membership of '{scalar.name}'"
+    if isinstance(scalar, ast.Percent):
+        return f"number of the profile, 0 to 99, in '{scalar.salt}'"
+    if isinstance(scalar, ast.Duration):
+        return format_duration(scalar.microseconds)
+    return format_scalar(scalar)
+
+
+def stream_words(stream: ast.Stream) -> str:
+    """`'Product Viewed' in the last 7 days where ...`."""
+    kind = "" if stream.type == "track" else f"{stream.type} "
+    windows = [_filter_words(part) for part in stream.filters if not isinstance(part, ast.Where)]
+    conditions = [_filter_words(part) for part in stream.filters if isinstance(part, ast.Where)]
+    return " ".join([f"{kind}'{stream.name}'", *windows, *conditions])
+
+
+def _filter_words(part: ast.Where | ast.Window | ast.ParentWindow) -> str:
+    if isinstance(part, ast.Where):
+        return f"where {format_condition(part.condition)}"
+    end = format_duration(part.end)
+    if isinstance(part, ast.ParentWindow):
+        return f"{format_duration(part.start)} to {end} after it" if part.start else f"within {end} after it"
+    return f"{format_duration(part.start)} to {end} ago" if part.start else f"in the last {end}"
+
+
+def wish_words(condition: ast.Compare | ast.HeldFor, *, wanted: bool = True) -> str:
+    """What a comparison asks for: `at least 2`; after NOT: `not at least 2`."""
+    if isinstance(condition, ast.HeldFor):
+        text = f"{wish_words(condition.comparison)} for {format_duration(condition.duration)}"
+    else:
+        arguments = [subject_words(argument) for argument in condition.arguments]
+        text = _WISHES[condition.operator].format(*arguments, any=" or ".join(arguments), all=", ".join(arguments))
+    return text if wanted else f"not {text}"

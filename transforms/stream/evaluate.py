@@ -1,0 +1,81 @@
+"""What a profile's events come to now, and when that changes next. Pure; around the evaluator of the bounded job."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.event import ANONYMOUS_ID, TIMESTAMP
+from transforms.blocks import Record
+from transforms.profiles.history import latest_device_type
+from transforms.segments.comparisons import NEVER
+from transforms.segments.program import Program
+from transforms.segments.replay import MembershipInterval, computed_traits, intervals_of, run, with_expiry
+from transforms.segments.state import State
+from transforms.segments.streams import StreamNode
+
+
+class Rules:
+    """A program, and what tells it from that of other definitions."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.versions = program.versions
+        definitions = (*program.definitions.segments, *program.definitions.traits)
+        names = sorted(f"{type(item).__name__} {item.name} {item.version}" for item in definitions)
+        self.fingerprint = hashlib.sha256("\0".join(names).encode()).hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class Summary:
+    """What the row of a profile tells of its events. Instants in microseconds."""
+
+    first_seen_at: int
+    last_seen_at: int
+    event_count: int
+    anonymous_ids: list[str]
+    device_type: str | None
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """Everything at `now`. `due`: the next instant at which anything changes without an event; None: never."""
+
+    summary: Summary
+    stays: list[MembershipInterval]
+    traits: dict[str, Any]
+    computed: dict[str, Any]
+    due: int | None
+
+
+def evaluate(program: Program, profile_id: str, records: Sequence[Record], now: int) -> Evaluation:
+    """Replays a profile's events, in order, none later than `now`."""
+    state = State(profile_id)
+    run(program, state, records, now)
+    computed = computed_traits(program, state, now)
+    due = next_change(program, state, now)
+    traits = dict(state.traits)
+    stays = with_expiry(program, state, list(intervals_of(state.changes)))
+    return Evaluation(summarise(records), stays, traits, computed, due)
+
+
+def summarise(records: Sequence[Record]) -> Summary:
+    """The summary of events in order."""
+    devices = sorted({record[ANONYMOUS_ID] for record in records} - {None})
+    return Summary(
+        records[0][TIMESTAMP], records[-1][TIMESTAMP], len(records), devices, latest_device_type(records)
+    )
+
+
+def next_change(program: Program, state: State, now: int) -> int | None:
+    """The next instant at which a membership or a computed trait can change by itself."""
+    timers = [] if (due := state.next_due()) is None else [due]
+    for node, _ in program.computed.values():
+        # A stream that no rule reads sets no timers: its value is worked out when it is asked for.
+        if isinstance(node, StreamNode) and not node.dependents and (cell := state.cells.get(node.id)) is not None:
+            start, end = node.selection.start, node.selection.end
+            for entry in cell[0]:
+                timers += [at for at in (entry[0] + start, entry[0] + end) if now < at < NEVER]
+    return min(timers, default=None)

@@ -1,0 +1,128 @@
+"""Facts and how they travel: every stage of the stream is a function of a set of facts, kept up to date.
+
+A stage's cell holds the facts that it was told, each with a count. What follows from them is derived from the set alone,
+never from the order in which it came; when facts come or go, the cell tells the next stages the difference. A message
+adds 1 to a fact's count or takes 1 away, so messages may overtake each other: the sum is the same.
+
+Versions order what is said about one event by the cells that it passes: a cell's own counter stands in the bits below
+those of the cell before it, so whoever decided later, higher up, wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas.event import Event
+
+Fact = tuple[Any, ...]
+"""(kind, field, ...): text, whole numbers, bytes and None only."""
+
+EVENT = "event"
+MERGE = "merge"
+DELETED = "deleted"
+"""Why a message was sent: an event came, a link or alias moved it, a deletion erased it."""
+
+DEVICE_SHIFT = 25
+DEDUPLICATE_SHIFT = 50
+_MOST = (1 << 25) - 1
+_MOST_FIRST = (1 << 13) - 1
+
+
+class Message(NamedTuple):
+    """One fact more (`sign` 1) or less (-1) for the cell `key` of `stage`."""
+
+    stage: str
+    key: str
+    fact: Fact
+    sign: int = 1
+    version: int = 0
+    why: str = EVENT
+
+
+def deduplicate_version(counter: int) -> int:
+    """The version of what the cell of a message id says."""
+    return min(counter, _MOST_FIRST) << DEDUPLICATE_SHIFT
+
+
+def device_version(before: int, counter: int) -> int:
+    """The version of what a device (or the registry) says of an event that came with version `before`."""
+    return before | min(counter, _MOST) << DEVICE_SHIFT
+
+
+def user_version(before: int, counter: int) -> int:
+    """The version of what a user's cell says of an event that came with version `before`."""
+    return before | min(counter, _MOST)
+
+
+def event_fact(event: Iterable[Any]) -> Fact:
+    """An event as a fact."""
+    return (EVENT, *event)
+
+
+def event_of(fact: Fact) -> Fact:
+    """The event of a fact, as a plain tuple."""
+    return fact[1 : 1 + len(Event._fields)]
+
+
+class Facts:
+    """A multiset of facts. Counts below zero are kept: the fact is still on its way."""
+
+    __slots__ = ("_kinds",)
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, dict[Fact, tuple[int, int]]] = {}
+
+    def take(self, fact: Fact, sign: int, version: int = 0) -> None:
+        """Counts a fact up or down; of its versions the greatest is kept."""
+        facts = self._kinds.setdefault(fact[0], {})
+        count, known = facts.get(fact, (0, 0))
+        if count + sign:
+            facts[fact] = (count + sign, max(known, version))
+        else:
+            del facts[fact]
+
+    def of(self, kind: str) -> list[Fact]:
+        """The facts of a kind that stand."""
+        return [fact for fact, (count, _) in self._kinds.get(kind, {}).items() if count > 0]
+
+    def count(self, fact: Fact) -> int:
+        return self._kinds.get(fact[0], {}).get(fact, (0, 0))[0]
+
+    def version(self, fact: Fact) -> int | None:
+        """The version of a fact that stands; None for one that does not."""
+        count, version = self._kinds.get(fact[0], {}).get(fact, (0, 0))
+        return version if count > 0 else None
+
+    def drop(self, fact: Fact) -> None:
+        """Forgets a fact, whatever its count."""
+        self._kinds.get(fact[0], {}).pop(fact, None)
+
+    def counted(self) -> list[tuple[Fact, int, int]]:
+        """Everything, for packing."""
+        return [(fact, count, version) for facts in self._kinds.values() for fact, (count, version) in facts.items()]
+
+    @classmethod
+    def restore(cls, counted: Iterable[tuple[Fact, int, int]]) -> Facts:
+        """What `counted` gave."""
+        facts = cls()
+        for fact, count, version in counted:
+            facts._kinds.setdefault(fact[0], {})[fact] = (count, version)
+        return facts
+
+
+_Wire = list[tuple[str, str, Fact, int, int, str]]
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Wire)
+
+
+def pack_messages(messages: Iterable[Message]) -> bytes:
+    """Messages as bytes."""
+    return _ENCODER.encode(list(messages))
+
+
+def unpack_messages(data: bytes) -> Iterator[Message]:
+    """What `pack_messages` was given."""
+    return (Message(*fields) for fields in _DECODER.decode(data))

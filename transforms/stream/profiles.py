@@ -1,0 +1,207 @@
+"""Stage `profiles`: one profile, its events, and the rows that follow from them.
+
+An event takes effect when it comes; what time alone brings, when the watermark passes it. "Now" is the later of the
+profile's last event and the last instant that its timer told. What an event proves wrong is corrected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+
+from schemas.event import MESSAGE_ID, TIMESTAMP
+from schemas.tables import MEMBERSHIP_CHANGES, MEMBERSHIPS, PROFILES
+from schemas.update import RowUpdate
+from transforms.profiles.normalize import normalize_traits
+from transforms.profiles.rows import TYPED_COLUMNS, Row, json_object, membership_row, merged_profile, user_id_of
+from transforms.stream.cell import checked_layout
+from transforms.stream.evaluate import Evaluation, Rules, evaluate
+from transforms.stream.facts import DELETED, EVENT, MERGE, Fact, Facts, Message, event_of
+from transforms.stream.stays import Said, Stay, StayKey, as_stay, change_row
+
+LAYOUT = 1
+_BY_TIME = itemgetter(1 + TIMESTAMP, 1 + MESSAGE_ID)
+_CORRECTIONS = {EVENT: "late_event", MERGE: "merge", DELETED: "deleted"}
+SEGMENT_CHANGED = "segment_changed"
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    facts: list[tuple[Fact, int, int]]
+    clock: int | None
+    due: int | None
+    version: int
+    recorded_at: int
+    digest: bytes
+    rules: str
+    stays: list[tuple[str, int, Stay]]
+    generations: list[tuple[str, int, int]]
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Packed)
+
+
+class ProfileCell:
+    """Facts: events, ("merged", root profile).
+
+    Attributes:
+        clock: up to where timers have told that time has passed.
+        due: the next instant at which anything changes without an event: where the timer stands.
+        version: of the rows that were written last.
+    """
+
+    def __init__(self, profile_id: str) -> None:
+        self.profile_id = profile_id
+        self.facts = Facts()
+        self.clock: int | None = None
+        self.due: int | None = None
+        self.version = 0
+        self._recorded_at = 0
+        self._digest = b""
+        self._rules = ""
+        self._stays: dict[StayKey, Stay] = {}
+        self._generations: dict[StayKey, int] = {}
+
+    def pack(self) -> bytes:
+        packed = _Packed(
+            self.facts.counted(),
+            self.clock,
+            self.due,
+            self.version,
+            self._recorded_at,
+            self._digest,
+            self._rules,
+            [(*key, stay) for key, stay in self._stays.items()],
+            [(*key, count) for key, count in self._generations.items()],
+        )
+        return bytes((LAYOUT,)) + _ENCODER.encode(packed)
+
+    @classmethod
+    def unpack(cls, profile_id: str, data: bytes | None) -> ProfileCell:
+        cell = cls(profile_id)
+        if not data:
+            return cell
+        _, body = checked_layout(data, LAYOUT)
+        packed = _DECODER.decode(body)
+        cell.facts = Facts.restore(packed.facts)
+        cell.clock, cell.due, cell.version = packed.clock, packed.due, packed.version
+        cell._recorded_at, cell._digest, cell._rules = packed.recorded_at, packed.digest, packed.rules
+        cell._stays = {(segment, entered_at): stay for segment, entered_at, stay in packed.stays}
+        cell._generations = {(segment, entered_at): count for segment, entered_at, count in packed.generations}
+        return cell
+
+    # --- what happens ------------------------------------------------------------------------------------------------
+
+    def handle(self, rules: Rules, messages: Sequence[Message], recorded_at: int) -> list[RowUpdate]:
+        """Takes in messages of other stages."""
+        prior_now = self._now()
+        for message in messages:
+            self.facts.take(message.fact, message.sign, message.version)
+        reasons = {message.why for message in messages}
+        why = DELETED if DELETED in reasons else MERGE if MERGE in reasons else EVENT
+        return self._evaluate(rules, prior_now, _CORRECTIONS[why], recorded_at)
+
+    def fire(self, rules: Rules, at: int, recorded_at: int) -> list[RowUpdate]:
+        """The timer for the instant `at`. A stale one, for which nothing is due yet, does nothing."""
+        if self.due is None or at < self.due:
+            return []
+        prior_now = self._now()
+        self.clock = at if self.clock is None else max(at, self.clock)
+        return self._evaluate(rules, prior_now, "late_event", recorded_at)
+
+    def refresh(self, rules: Rules, recorded_at: int) -> list[RowUpdate]:
+        """The rules may have changed."""
+        return self._evaluate(rules, self._now(), SEGMENT_CHANGED, recorded_at)
+
+    # --- what follows ------------------------------------------------------------------------------------------------
+
+    def _now(self) -> int | None:
+        last = max((fact[1 + TIMESTAMP] for fact in self.facts.of(EVENT)), default=None)
+        return last if self.clock is None or last is None else max(self.clock, last)
+
+    def _evaluate(
+        self, rules: Rules, prior_now: int | None, correction: str, recorded_at: int
+    ) -> list[RowUpdate]:
+        if self._rules not in ("", rules.fingerprint):
+            correction = SEGMENT_CHANGED
+        self._rules = rules.fingerprint
+        self.version += 1
+        records = [event_of(fact) for fact in sorted(self.facts.of(EVENT), key=_BY_TIME)]
+        if not records:
+            self.due = None
+            return self._nothing_left(rules, prior_now, correction, recorded_at)
+        now = self._now()
+        assert now is not None
+        found = evaluate(rules.program, self.profile_id, records, now)
+        self.due = found.due
+        updates = self._membership_updates(rules, found, Said(self.profile_id, self._generations, prior_now, correction), recorded_at)
+        row, _ = profile_row(self.profile_id, found)
+        return [*updates, *self._profile_update(row, recorded_at)]
+
+    def _nothing_left(
+        self, rules: Rules, prior_now: int | None, correction: str, recorded_at: int
+    ) -> list[RowUpdate]:
+        """A profile without events: merged into another, or gone."""
+        said = Said(self.profile_id, self._generations, prior_now, correction)
+        updates = self._membership_updates(rules, None, said, recorded_at)
+        merged = self.facts.of("merged")
+        if merged:
+            return [*updates, *self._profile_update(merged_profile(self.profile_id, max(merged)[1], 0)[:-2], recorded_at)]
+        if not self._digest:
+            return updates
+        self._digest = b""
+        row = (self.profile_id, *(None,) * (len(PROFILES.columns) - 1))
+        return [*updates, RowUpdate(PROFILES.name, row, self.version, withdrawn=True)]
+
+    def _profile_update(self, row: Row, recorded_at: int) -> Iterable[RowUpdate]:
+        digest = blake2b(_ENCODER.encode(row), digest_size=8).digest()
+        if digest != self._digest:
+            self._digest = digest
+            yield RowUpdate(PROFILES.name, (*row, self.version, recorded_at), self.version)
+
+    def _membership_updates(
+        self, rules: Rules, found: Evaluation | None, said: Said, recorded_at: int
+    ) -> list[RowUpdate]:
+        stays = [] if found is None else found.stays
+        changes = said.compare(self._stays, stays, rules.versions)
+        written = {(stay.segment, stay.entered_at): as_stay(stay, rules.versions[stay.segment]) for stay in stays}
+        updates = [
+            RowUpdate(MEMBERSHIPS.name, _withdrawn_membership(self.profile_id, key), self.version, withdrawn=True)
+            for key in self._stays
+            if key not in written
+        ]
+        for stay in stays:
+            key = (stay.segment, stay.entered_at)
+            if self._stays.get(key) != written[key]:
+                row = membership_row(self.profile_id, stay, rules.versions[stay.segment], recorded_at)
+                updates.append(RowUpdate(MEMBERSHIPS.name, row, self.version))
+        self._stays = written
+        for change in changes:
+            # Strictly growing, so that the log can be read in the order in which it was said.
+            self._recorded_at = max(recorded_at, self._recorded_at + 1)
+            updates.append(
+                RowUpdate(MEMBERSHIP_CHANGES.name, change_row(self.profile_id, change, self._recorded_at), self.version)
+            )
+        return updates
+
+
+def profile_row(profile_id: str, found: Evaluation) -> tuple[Row, tuple[str, ...]]:
+    """The row of `profiles` without version and recorded_at, and the columns that could not be normalised."""
+    summary = found.summary
+    typed, not_normalised = normalize_traits(found.traits, summary.device_type)
+    segments = sorted(stay.segment for stay in found.stays if stay.exited_at is None)
+    row: tuple[Any, ...] = (
+        (profile_id, user_id_of(profile_id), summary.anonymous_ids)
+        + tuple(typed[name] for name in TYPED_COLUMNS)
+        + (json_object(found.traits), json_object(found.computed), segments)
+        + (summary.first_seen_at, summary.last_seen_at, summary.event_count, None)
+    )
+    return row, not_normalised
+
+
+def _withdrawn_membership(profile_id: str, key: StayKey) -> Row:
+    return (profile_id, *key, *(None,) * (len(MEMBERSHIPS.columns) - 3))

@@ -1,0 +1,45 @@
+"""Stage `users`: one user id, its events, and the profile that they belong to: its own or that of its root.
+
+Anonymous events arrive here when a device has decided that they are the user's; erasure has been decided for them there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from schemas.event import TIMESTAMP, USER_ID
+from transforms.stream.cell import Target
+from transforms.stream.facts import Fact, event_fact, user_version
+from transforms.stream.owners import Context, Decision, Erasures, OwnerCell, as_erasures, erased_by
+from transforms.stream.stages import PROFILES, RECEIPTS
+
+
+class _Basis(NamedTuple):
+    root: str
+    erasures: Erasures
+
+
+class UserCell(OwnerCell):
+    """Facts: events, ("root", user), ("erased", instant, message id, ...), ("absorbs", anonymous profile)."""
+
+    def context(self) -> Context:
+        roots = self.facts.of("root")
+        root = f"user:{max(roots)[1] if roots else self.key}"
+        erased = self.facts.of("erased")
+        told: Counter[Target] = Counter(
+            (PROFILES, profile, ("merged", root)) for _, profile in self.facts.of("absorbs")
+        )
+        if roots:
+            told[PROFILES, f"user:{self.key}", ("merged", root)] += 1
+        return Context(_Basis(root, as_erasures(max(erased, key=len)[1:]) if erased else ()), told)
+
+    def decide(self, context: Context, event: Fact) -> Decision:
+        root, erasures = context.basis  # type: ignore[misc]
+        deletion = erased_by(erasures, event[TIMESTAMP]) if erasures and event[USER_ID] is not None else None
+        if deletion is not None:
+            return Decision((RECEIPTS, deletion, ("erased", "events")), "")
+        return Decision((PROFILES, root, event_fact(event)), root)
+
+    def version_of(self, before: int) -> int:
+        return user_version(before, self.counter)
