@@ -8,7 +8,10 @@ before the watermark (watermark.py), so the watermark waits for each of them.
 | state / timer | set | cleared |
 | --- | --- | --- |
 | `receipts`: (element time, token) of one source | by each receipt | when acknowledged |
-| `due`: the earliest receipt's time, event time | by each receipt, by a firing that leaves some | when none is left |
+| `due`: the time waited for, in event time | by the first receipt, by a firing that leaves some | by firing |
+
+A firing waits next for the latest receipt that it leaves, not for the earliest: so they are acknowledged together, once
+in a while, rather than one by one behind the stream.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,8 +31,8 @@ _MILLISECOND_US = 1_000
 class AcknowledgeWritten(beam.PTransform):
     """Takes (receipts, written): `written` is anything that comes out of the write, held back until it is durable.
 
-    Has no output. A receipt is acknowledged after the watermark of both has passed its time, so later by the source's
-    out-of-orderness, and by its idle timeout when nothing more comes.
+    Has no output. A receipt is acknowledged after the watermark of both has passed its time: later by once or twice the
+    source's out-of-orderness, and by its idle timeout when nothing more comes.
     """
 
     def __init__(self, sources: Sequence[StreamSource]) -> None:
@@ -65,10 +68,10 @@ class _AcknowledgeDue(beam.DoFn):
         receipts: Any = beam.DoFn.StateParam(RECEIPTS),
         due: Any = beam.DoFn.TimerParam(DUE),
     ) -> None:
-        at_us = timestamp.micros
-        waiting = [at for at, _ in receipts.read()]
-        receipts.add((at_us, element[1]))
-        due.set(_after(min([at_us, *waiting])))
+        is_first = not any(True for _ in receipts.read())
+        receipts.add((timestamp.micros, element[1]))
+        if is_first:
+            due.set(_after(timestamp.micros))
 
     @on_timer(DUE)
     def on_due(
@@ -78,17 +81,16 @@ class _AcknowledgeDue(beam.DoFn):
         receipts: Any = beam.DoFn.StateParam(RECEIPTS),
         due: Any = beam.DoFn.TimerParam(DUE),
     ) -> None:
-        later = []
-        for at_us, token in sorted(receipts.read()):
-            if _after(at_us) <= fired:
-                self._sources[key].acknowledge(token)
-            else:
-                later.append((at_us, token))
+        waiting = sorted(receipts.read())
+        passed = [token for at_us, token in waiting if _after(at_us) <= fired]
+        later = waiting[len(passed) :]
+        if passed:
+            self._sources[key].acknowledge(passed)
         receipts.clear()
         for receipt in later:
             receipts.add(receipt)
         if later:
-            due.set(_after(later[0][0]))
+            due.set(_after(later[-1][0]))
 
 
 def _after(at_us: int) -> Timestamp:

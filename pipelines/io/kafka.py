@@ -101,10 +101,12 @@ class KafkaSource:
         _give_back(self, reader, client)
         return batch
 
-    def acknowledge(self, token: bytes) -> None:
-        offsets: dict[str, int] = json.loads(token)
-        if offsets:
-            _committer(self).commit(offsets)
+    def acknowledge(self, tokens: Sequence[bytes]) -> None:
+        offsets: dict[str, int] = {}
+        for token in tokens:
+            for name, at in json.loads(token).items():
+                offsets[name] = max(at, offsets.get(name, at))
+        _committer(self).commit(offsets)
 
     def _read(self, client: ReaderClient, reader: Reader, progress: Progress, watermark: StreamWatermark) -> Batch:
         positions = dict(progress.positions)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,8 +79,11 @@ class PubSubSource:
         watermark.observe(_ALL, max(record.event_us for record in records), self.clock())
         return Batch(records, {_ALL: progress.positions[_ALL] + len(records)}, json.dumps(ack_ids).encode())
 
-    def acknowledge(self, token: bytes) -> None:
-        _client().acknowledge(subscription=self.location.path, ack_ids=json.loads(token), timeout=REQUEST_SECONDS)
+    def acknowledge(self, tokens: Sequence[bytes]) -> None:
+        ack_ids = [ack_id for token in tokens for ack_id in json.loads(token)]
+        for start in range(0, len(ack_ids), MAX_PULL):
+            part = ack_ids[start : start + MAX_PULL]
+            _client().acknowledge(subscription=self.location.path, ack_ids=part, timeout=REQUEST_SECONDS)
 
     def _pull(self) -> list[Any] | None:
         """The messages that are there; [] when there are none; None when nobody answers, which says nothing."""

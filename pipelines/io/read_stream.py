@@ -170,4 +170,4 @@ class ReadStream(beam.DoFn, RestrictionProvider, WatermarkEstimatorProvider):
 
 def _acknowledge(source: StreamSource, token: bytes) -> None:
     if token:
-        source.acknowledge(token)
+        source.acknowledge([token])

@@ -108,7 +108,7 @@ def _is_dataflow(pipeline: beam.Pipeline) -> bool:
 
 
 def _read_with_service(pipeline: beam.Pipeline, source: PubSubSource) -> dict[str | None, Any]:
-    """Dataflow reads Pub/Sub itself: it acknowledges when its own checkpoint is durable and knows the oldest message."""
+    """Dataflow reads Pub/Sub itself: it acknowledges what its checkpoint holds, and knows how old the backlog is."""
     received = pipeline | "ReadFromPubSub" >> ReadFromPubSub(subscription=source.location.path, with_attributes=True)
     to_message = beam.Map(_from_pubsub, source.text).with_output_types(Message)
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -83,8 +83,8 @@ class StreamSource(Protocol):
     def read(self, reader: Reader, progress: Progress, watermark: StreamWatermark) -> Batch:
         """Reads what comes after `progress`, bounded in number, bytes and time, and tells the watermark of it."""
 
-    def acknowledge(self, token: bytes) -> None:
-        """Tells the outside that a batch is durable and need not come again. May be called late and out of order."""
+    def acknowledge(self, tokens: Sequence[bytes]) -> None:
+        """Tells the outside that batches are durable and need not come again. May be called late and out of order."""
 
 
 def now_us() -> int:

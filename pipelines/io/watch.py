@@ -12,7 +12,7 @@ import io
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,9 +81,9 @@ class WatchSource:
         token = json.dumps(moved).encode() if moved else b""
         return Batch(records, positions, token, 0.0 if unread else self.options.watch_seconds)
 
-    def acknowledge(self, token: bytes) -> None:
+    def acknowledge(self, tokens: Sequence[bytes]) -> None:
         if self.options.watch_journal:
-            append_to_journal(self.options.watch_journal, token)
+            append_to_journal(self.options.watch_journal, tokens)
 
     def _record(self, line: bytes, updated_us: int) -> Record:
         raw = line.removesuffix(b"\r")
@@ -167,9 +167,9 @@ def read_journal(path: str) -> dict[str, int]:
     return read
 
 
-def append_to_journal(path: str, token: bytes) -> None:
-    """Adds what one batch read, durably."""
+def append_to_journal(path: str, tokens: Sequence[bytes]) -> None:
+    """Adds what some batches read, durably."""
     with Path(path).open("ab") as journal:
-        journal.write(token + b"\n")
+        journal.write(b"".join(token + b"\n" for token in tokens))
         journal.flush()
         os.fsync(journal.fileno())

@@ -86,7 +86,7 @@ class Job:
             batch = self.batch()
             bodies += [record.message.raw.decode() for record in batch.records]
             if batch.token:
-                self.source.acknowledge(batch.token)
+                self.source.acknowledge([batch.token])
         raise AssertionError(f"only {bodies} came")
 
     def watermark_when(self, condition: Callable[[int | None], bool]) -> int | None:
@@ -137,8 +137,8 @@ def test_acknowledging_out_of_order_never_goes_back(brokers: str, make_topic: Ca
     topic = make_topic(1)
     publish(brokers, topic, 0, ["a", "b", "c"])
     job = Job(brokers, topic)
-    job.source.acknowledge(json.dumps({"0": 2}).encode())
-    job.source.acknowledge(json.dumps({"0": 1}).encode())
+    job.source.acknowledge([json.dumps({"0": 2}).encode()])
+    job.source.acknowledge([json.dumps({"0": 1}).encode()])
     close_connections()
     assert Job(brokers, topic).read(1) == ["c"]
 
@@ -222,7 +222,7 @@ def test_offsets_that_retention_has_deleted_are_passed_over_with_a_warning(
 ) -> None:
     topic = make_topic(1)
     publish(brokers, topic, 0, ["a", "b", "c"])
-    Job(brokers, topic).source.acknowledge(json.dumps({"0": 1}).encode())
+    Job(brokers, topic).source.acknowledge([json.dumps({"0": 1}).encode()])
     admin = AdminClient({"bootstrap.servers": brokers})
     for deleted in admin.delete_records([TopicPartition(topic, 0, 2)]).values():
         deleted.result(30)
@@ -247,7 +247,7 @@ def test_it_pauses_while_too_much_waits_to_be_written(brokers: str, make_topic: 
         tokens += [batch.token] if batch.token else []
     assert 10 < read <= 20, "it stops a batch or two after the limit"
     assert job.batch().records == [], "and stays stopped"
-    job.source.acknowledge(tokens[-1])
+    job.source.acknowledge([tokens[-1]])
     assert len(job.read(40 - read)) == 40 - read
 
 

@@ -1,7 +1,7 @@
 """The splittable DoFn around a source: its tracker's arithmetic, and a whole run over a source in memory."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -108,8 +108,8 @@ class CountingSource:
         records = [Record(Message(b"%d" % n, name, {}), n * 1_000_000) for n in numbers]
         return Batch(records, {name: numbers[-1] + 1}, json.dumps(numbers[-1]).encode())
 
-    def acknowledge(self, token: bytes) -> None:
-        self.acknowledged.append(json.loads(token))
+    def acknowledge(self, tokens: Sequence[bytes]) -> None:
+        self.acknowledged.extend(json.loads(token) for token in tokens)
 
 
 class Timed(beam.DoFn):

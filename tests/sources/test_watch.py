@@ -172,7 +172,7 @@ def test_a_restart_goes_on_from_the_journal(tmp_path: Path) -> None:
     put(folder / "x.ndjson", lines([1]))
     first = Watcher(folder, **options)
     batch = first.batch()
-    first.source.acknowledge(batch.token)
+    first.source.acknowledge([batch.token])
     put(folder / "y.ndjson", lines([2]))
     lost = first.batch()
     assert len(lost.records) == 1, "read, but the job dies before it is written"
