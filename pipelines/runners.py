@@ -15,7 +15,7 @@ _WORTH_PROCESSES_BYTES = 64 * 1024 * 1024
 
 
 def with_default_runner(options: ProfilesOptions) -> list[str]:
-    """Beam's arguments; without a runner among them, those of the local runner, with a process per core for large input."""
+    """Beam's arguments; if they name no runner, those of the local one, with a process per core for large input."""
     arguments = list(options.beam_arguments)
     if any(argument.partition("=")[0] == "--runner" for argument in arguments):
         return arguments

@@ -75,7 +75,8 @@ class Buckets:
 def pack(records: list[Record]) -> bytes:
     """The records as one block."""
     plain = marshal.dumps(records, _WITHOUT_REFERENCES)
-    return len(plain).to_bytes(_LENGTH_BYTES, "big") + pa.compress(plain, codec=_CODEC, asbytes=True)
+    packed: bytes = pa.compress(plain, codec=_CODEC, asbytes=True)
+    return len(plain).to_bytes(_LENGTH_BYTES, "big") + packed
 
 
 def unpack(blocks: Iterable[bytes]) -> Iterator[Record]:

@@ -4,7 +4,7 @@ Takes blocks keyed by bucket of message id. Each message id is in one bucket, so
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
@@ -18,11 +18,12 @@ from transforms.deduplicate import RAW, SOURCE, deduplicate
 from transforms.failures import failed_events_block
 
 Claim = tuple[str, tuple[Any, ...]]
-"""("alias", (timestamp, message id, previous id, user id, bytes, source, received_at)) or ("delete", (timestamp, message id, user id))."""
+"""("alias", (timestamp, message id, previous id, user id, bytes, source, received_at)) or
+("delete", (timestamp, message id, user id))."""
 
 
 Keyed = tuple[int, bytes]
-Outputs = (
+Outputs: TypeAlias = (
     TaggedOutput[Literal["known"], Keyed]
     | TaggedOutput[Literal["devices"], Keyed]
     | TaggedOutput[Literal["users"], Keyed]
@@ -53,7 +54,7 @@ class DeduplicatedEvents(NamedTuple):
 
 
 class DeduplicateEvents(beam.PTransform):
-    """Exactly one event per message id. `as_of`, where it is given, is the instant after which nothing has happened yet."""
+    """Exactly one event per message id. After `as_of`, where it is given, nothing has happened yet."""
 
     def __init__(self, buckets: int, as_of: int | None) -> None:
         super().__init__()

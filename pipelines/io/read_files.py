@@ -1,14 +1,14 @@
 """Reads the files of a bounded job: byte ranges in, blocks of parsed events and of failures out.
 
-First in a job's graph. Plain NDJSON is read in ranges of some megabytes, in parallel; compressed files, Avro and Parquet
-a file at a time. Each range is read, decoded, validated and sorted into buckets of message ids in one call: passing
+First in a job's graph. Plain NDJSON is read in ranges of some megabytes, in parallel; compressed files, Avro and
+Parquet a file at a time. Each range is read, decoded, validated and sorted into buckets of message ids in one call: passing
 events on one by one costs more than all of that.
 """
 
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import IO, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import apache_beam as beam
 from apache_beam.io.filesystem import CompressionTypes
@@ -31,7 +31,7 @@ _COMPRESSION = 8
 
 
 class FileRange(NamedTuple):
-    """The lines that start in [start, end) of a file, or (end None) the whole file. `source` is the `--input` as given."""
+    """The lines that start in [start, end) of a file, or (end None) all of it. `source` is the `--input` as given."""
 
     path: str
     format: str
@@ -41,7 +41,7 @@ class FileRange(NamedTuple):
     source: str
 
 
-Outputs = TaggedOutput[Literal["events"], tuple[int, bytes]] | TaggedOutput[Literal["failed"], TableBlock]
+Outputs: TypeAlias = TaggedOutput[Literal["events"], tuple[int, bytes]] | TaggedOutput[Literal["failed"], TableBlock]
 
 
 class ParsedEvents(NamedTuple):
@@ -144,7 +144,7 @@ def messages(piece: FileRange) -> Iterator[bytes | Failure]:
 
 def _messages(piece: FileRange) -> Iterator[bytes | Failure]:
     with FileSystems.open(piece.path, compression_type=CompressionTypes.UNCOMPRESSED) as raw:
-        file: IO[bytes] = gzip.GzipFile(fileobj=raw) if piece.gzipped else raw
+        file: Any = gzip.GzipFile(fileobj=raw) if piece.gzipped else raw
         if piece.format == "avro":
             yield from avro_messages(file, piece.source)
         elif piece.format == "parquet":

@@ -1,7 +1,7 @@
 """What aliases and deletions, all of them together, mean for every other event. Pure.
 
-Erasure comes in between two resolutions (docs/architecture.md): identity with everything tells what belongs to a deleted
-profile; what is left of links and aliases tells to whom the rest belongs.
+Erasure comes in between two resolutions (docs/architecture.md): identity with everything tells what belongs to a
+deleted profile; what is left of links and aliases tells to whom the rest belongs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class IdentityPlan(NamedTuple):
 
     Attributes:
         roots: merged user -> the user whose profile took it.
-        erased: user -> its profile's deletions, in order, as (instant, message id); of users that share a profile alike.
+        erased: user -> its profile's deletions, in order, as (instant, message id); alike for all
+            users of a profile.
         refused: message id of an alias that merges nothing -> reason.
         merged: the aliases that merged a user, in order.
         as_of: the instant at which everything is told; later events have not happened.
@@ -66,10 +67,12 @@ def make_plan(
     """Resolves aliases and deletions.
 
     Args:
-        aliases, deletions: all of those events.
+        aliases: all alias events.
+        deletions: all delete events.
         last_seen: previous ids of aliases that occur as a userId -> timestamp of their last event as such.
         as_of: nothing that is given here is later.
-        stitch_window_us, max_merges: CONTRACT section 3.
+        stitch_window_us: how long before a device's first link its events still become the user's.
+        max_merges: how many users one may absorb.
     """
     aliases = list(aliases)
     before = merge_users(aliases, last_seen.__contains__, max_merges)
@@ -113,7 +116,7 @@ class Device:
         self.links = self._after.distinct()
 
     def owner(self, timestamp: int) -> tuple[str | None, str | None]:
-        """(user, None) for an anonymous event of the device, user None: nobody's; (None, deletion) where it is erased."""
+        """Whose an anonymous event is: (user or None for nobody, None), or (None, deletion) where it is erased."""
         window = self._plan.stitch_window_us
         user = self._before.owner(timestamp, window)
         if user is not None and self._plan.erased:

@@ -1,12 +1,12 @@
 """Decides, in a bounded job, whose each event is: the Beam side of `plan.py` and `links.py`.
 
-After deduplication, before profiles are built. Aliases and deletions are resolved in one place, into the `IdentityPlan`;
-anonymous events meet the links of their device in a bucket of the device's id.
+After deduplication, before profiles are built. Aliases and deletions are resolved in one place, into the
+`IdentityPlan`; anonymous events meet the links of their device in a bucket of the device's id.
 """
 
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import apache_beam as beam
 from apache_beam.pvalue import AsList, AsSingleton, TaggedOutput
@@ -28,7 +28,7 @@ Erased = tuple[str, tuple[str, int]]
 """(message id of the deletion, (table, rows))."""
 
 
-Outputs = (
+Outputs: TypeAlias = (
     TaggedOutput[Literal["known"], tuple[int, bytes]]
     | TaggedOutput[Literal["anonymous"], tuple[int, Iterable[bytes]]]
     | TaggedOutput[Literal["tables"], TableBlock]

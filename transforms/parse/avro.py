@@ -21,7 +21,7 @@ _CHUNK_BYTES: Final = 64 * 1024
 
 
 def avro_messages(file: IO[bytes], source: str, attributes: Attributes | None = None) -> Iterator[bytes | Failure]:
-    """Every record of an Avro file as the JSON message that it stands for, and a failure for every stretch that is none.
+    """Every record of an Avro file as the JSON message that it stands for, and a failure for what cannot be read.
 
     Args:
         file: open for reading; it need not be seekable.

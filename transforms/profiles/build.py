@@ -5,7 +5,7 @@ that an alias has made one profile are in the buckets of their own ids: they mak
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import apache_beam as beam
 from apache_beam.pvalue import AsSingleton, TaggedOutput
@@ -23,7 +23,7 @@ from transforms.profiles.rows import Row, block
 from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
 
-Outputs = (
+Outputs: TypeAlias = (
     TaggedOutput[Literal["tables"], TableBlock]
     | TaggedOutput[Literal["erased"], Erased]
     | TaggedOutput[Literal["merged"], tuple[int, bytes]]

@@ -55,10 +55,10 @@ def _profile_row(
     segments = sorted(interval.segment for interval in result.memberships if interval.exited_at is None)
     anonymous_ids = sorted({record[ANONYMOUS_ID] for record in records} - {None})
     row = (
-        (profile_id, user_id_of(profile_id), anonymous_ids)
-        + tuple(typed[name] for name in TYPED_COLUMNS)
-        + (json_object(result.traits), json_object(result.computed), segments)
-        + (records[0][TIMESTAMP], records[-1][TIMESTAMP], len(records), None, 1, as_of)
+        *(profile_id, user_id_of(profile_id), anonymous_ids),
+        *(typed[name] for name in TYPED_COLUMNS),
+        *(json_object(result.traits), json_object(result.computed), segments),
+        *(records[0][TIMESTAMP], records[-1][TIMESTAMP], len(records), None, 1, as_of),
     )
     return row, not_normalised
 

@@ -37,9 +37,19 @@ def merged_profile(profile_id: str, merged_into: str, recorded_at: int) -> Row:
     """The row that a merged or absorbed profile keeps."""
     nothing = (None,) * len(TYPED_COLUMNS)
     return (
-        (profile_id, user_id_of(profile_id), [])
-        + nothing
-        + (b"{}", b"{}", [], None, None, 0, merged_into, 1, recorded_at)
+        profile_id,
+        user_id_of(profile_id),
+        [],
+        *nothing,
+        b"{}",
+        b"{}",
+        [],
+        None,
+        None,
+        0,
+        merged_into,
+        1,
+        recorded_at,
     )
 
 

@@ -85,10 +85,9 @@ class Sum(Accumulator):
         sums[1] += sign
         partials, kept = sums[3:], []
         for partial in partials:
-            if abs(value) < abs(partial):
-                value, partial = partial, value
-            high = value + partial
-            low = partial - (high - value)
+            larger, smaller = (value, partial) if abs(value) >= abs(partial) else (partial, value)
+            high = larger + smaller
+            low = smaller - (high - larger)
             if low:
                 kept.append(low)
             value = high

@@ -111,7 +111,8 @@ def _lift(single: Timeless, left: Kind, arguments: Sequence[Kind]) -> Timeless:
 def compile_relative(comparison: ast.Compare, left: Kind) -> Callable[[Any, int], tuple[bool, int]]:
     """A relative date comparison as `f(left value, T) -> (holds, until)`: the answer stands before `until`."""
     duration = comparison.arguments[0]
-    assert isinstance(duration, ast.Duration)
+    if not isinstance(duration, ast.Duration):
+        raise TypeError(f"{comparison.operator} takes a duration")
     bounds = operators.RELATIVE_DATES[comparison.operator]
     length = duration.microseconds
 

@@ -53,8 +53,7 @@ def _take(program: Program, state: State, event: EventTuple, work: list[int]) ->
             return
         view = EventView(event)
         for field in state.write_traits(view):
-            for node in program.trait_nodes.get(field, ()):
-                work.append(node.id)
+            work.extend(node.id for node in program.trait_nodes.get(field, ()))
         state.instant.append(view)
         return
     route = program.routes.get((event[TYPE], event[NAME]))

@@ -15,7 +15,7 @@ from transforms.segments.accumulators import WITNESSES
 from transforms.segments.comparisons import NEVER
 from transforms.segments.funnels import FunnelCell, FunnelNode, Parent, Scope
 from transforms.segments.nodes import Witness
-from transforms.segments.state import EventView, State
+from transforms.segments.state import State
 
 
 class FunnelThresholdNode(FunnelNode):

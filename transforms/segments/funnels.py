@@ -216,8 +216,8 @@ def matching(plan: Plan, scope: Scope) -> list[Candidate]:
 class FunnelNode(Node):
     """A reduced stream whose events are asked again as time and other events pass.
 
-    `plan` is the stream itself, `plans` its nested streams (each one's `store` is its place), `inputs` the nodes outside
-    that conditions read, `slot` where the reducer's operand stands in a candidate (None: it has none).
+    `plan` is the stream itself, `plans` its nested streams (each one's `store` is its place), `inputs` the nodes
+    outside that conditions read, `slot` where the reducer's operand stands in a candidate (None: it has none).
     """
 
     def __init__(
@@ -231,7 +231,7 @@ class FunnelNode(Node):
         self.slot = slot
         self.reduce = compile_reducer(reduced)
         self.default = default_value(reduced.reducer)
-        self.joined = [nested for nested in plans if nested.join is not None and nested.depth == 1]
+        self.joined = [(nested, nested.join[1]) for nested in plans if nested.join is not None and nested.depth == 1]
 
     def absorb(self, state: State, view: EventView, role: int) -> bool:
         """Role 0 is the stream itself, role i its nested stream i, from 1."""
@@ -257,13 +257,9 @@ class FunnelNode(Node):
     def _add_parent(self, cell: FunnelCell, candidate: Candidate) -> None:
         parent = Parent(candidate)
         cell.pending.append(parent)
-        for nested in self.joined:
-            for key in self._parent_keys(nested, parent):
+        for nested, slot in self.joined:
+            for key in join_keys(candidate[2][slot]):
                 cell.index[nested.store].setdefault(key, deque()).append(parent)
-
-    def _parent_keys(self, nested: Plan, parent: Parent) -> Iterable[Any]:
-        assert nested.join is not None
-        return join_keys(parent.candidate[2][nested.join[1]])
 
     def _add_child(self, cell: FunnelCell, plan: Plan, child: Candidate) -> None:
         cell.stores[plan.store].add(plan, child)
@@ -299,8 +295,8 @@ class FunnelNode(Node):
             parent = cell.parents.popleft()
             parent.active = False
             cell.count -= parent.holds
-            for nested in self.joined:
-                _pop_first(cell.index[nested.store], self._parent_keys(nested, parent))
+            for nested, slot in self.joined:
+                _pop_first(cell.index[nested.store], join_keys(parent.candidate[2][slot]))
 
     def _activate_parents(self, cell: FunnelCell, now: int) -> None:
         while cell.pending and cell.pending[0].candidate[0] + self.plan.start <= now:

@@ -1,7 +1,8 @@
 """From a rule's truth to membership: expiry, longest stay, pause before the next entry.
 
 The cell is [entered_at or None, left_at or None, spent, message_ids]: `spent` after a stay that ended by
-`max_membership` without a `reentry_after`, until the rule has been false; `message_ids` as (timestamp, id). The timer stands at the next instant at which one of the options acts.
+`max_membership` without a `reentry_after`, until the rule has been false; `message_ids` as (timestamp, id).
+The timer stands at the next instant at which one of the options acts.
 """
 
 from __future__ import annotations
@@ -102,7 +103,11 @@ class SegmentNode(Node):
         return self.definition.expires is not None and now >= self.definition.expires
 
     def _cause(self, state: State, now: int) -> str:
-        return "event" if now == state.started_at or any(self.mentions.concerns(view) for view in state.instant) else "time"
+        return (
+            "event"
+            if now == state.started_at or any(self.mentions.concerns(view) for view in state.instant)
+            else "time"
+        )
 
     def _next_due(self, cell: list[Any], truth: bool, now: int) -> int | None:
         definition = self.definition

@@ -39,7 +39,7 @@ class Node:
     def set(self, state: State, value: Any) -> bool:
         """Stores the value; True if it changed."""
         old = state.values.get(self.id, self.default)
-        # Python holds 1, 1.0 and true equal, JSON does not; lists and objects count as changed unless they are the same.
+        # Python holds 1 and True equal, JSON does not; lists and objects count as changed unless they are the same.
         if value is old or (type(value) is type(old) and type(value) not in (list, dict) and value == old):
             return False
         state.values[self.id] = value

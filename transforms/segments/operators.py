@@ -1,6 +1,7 @@
 """The comparators of the rule language: one table row each.
 
-A comparator sees one left value and its arguments and answers true or false; null on either side is false, save `absent`.
+A comparator sees one left value and its arguments and answers true or false; null on either side is false, save
+`absent`.
 Paths with `$` hold several values: `any_pair` lifts a comparator to them.
 """
 

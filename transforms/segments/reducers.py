@@ -30,7 +30,7 @@ def default_value(reducer: str) -> Any:
 
 
 def operand_reader(reduced: ast.Reduced) -> Callable[[Any], tuple[Any, ...] | None]:
-    """A function from the operand's value in one event to the entry's `values`, or None where it contributes nothing."""
+    """A function from the operand's value in an event to the entry's `values`; None: it contributes nothing."""
     if reduced.operand is None:
         return lambda _: ()
     many = is_many(reduced.operand.path)

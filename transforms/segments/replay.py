@@ -43,7 +43,7 @@ class ReplayResult:
 
 
 def replay(program: Program, profile_id: str, events: Sequence[EventTuple], as_of: int) -> ReplayResult:
-    """Steps through a profile's events, given in order of timestamp and message id; those after `as_of` do not exist."""
+    """Steps through a profile's events, in order of timestamp and message id; those after `as_of` do not exist."""
     state = State(profile_id)
     run(program, state, events[: bisect_right(events, as_of, key=itemgetter(TIMESTAMP))], as_of)
     computed = computed_traits(program, state, as_of)

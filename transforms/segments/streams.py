@@ -5,7 +5,8 @@
 | StreamNode | [pending entries, active entries, sums]: pending until their age reaches the window's start |
 | ThresholdNode | [pending entries, active entries, number of entries] |
 
-The timer of each stands at the next instant at which an entry begins or ceases to count, as far as that can change the value.
+The timer of each stands at the next instant at which an entry begins or ceases to count, as far as that can change the
+value.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class Selection:
 class StreamNode(Node):
     """A reduced stream.
 
-    One that no rule reads (a computed trait's) is not kept up to date: its entries are kept as they come and reduced when
-    the trait is read. That costs a tenth.
+    One that no rule reads (a computed trait's) is not kept up to date: its entries are kept as they come and reduced
+    when the trait is read. That costs a tenth.
     """
 
     def __init__(self, reduced: ast.Reduced, selection: Selection) -> None:

@@ -34,7 +34,7 @@ def split_path(path: str) -> list[str]:
 
 
 def path_getter(path: str) -> Getter:
-    """A function from a JSON object (or None) to the value at `path`; for a path with `$`, to the list of values there."""
+    """A function from a JSON object (or None) to the value at `path`; with a `$` in it, to the list of values."""
     parts = split_path(path)
     if "$" in parts:
         return lambda root: _collect(root, parts)
