@@ -83,7 +83,7 @@ def difference(before: Counter[Target], after: Counter[Target], why: str) -> lis
 
 
 class RowChanges:
-    """Rows of one table by key, before and after, as updates. Versions: even for a row taken back, odd for one written."""
+    """Rows of one table by key, before and after, as updates. Versions are even for rows taken back, else odd."""
 
     def __init__(self, table: str, key_length: int) -> None:
         self._table = table

@@ -1,7 +1,7 @@
 """Stage `messages`: one message id, its copies and its conflicting contents, in any order of arrival.
 
-Which copy stands is decided as in a bounded job. When a better one comes, the one that stood is taken back from wherever
-it went; a content that loses becomes a failure, one that wins after all stops being one.
+Which copy stands is decided as in a bounded job. When a better one comes, the one that stood is taken back from
+wherever it went; a content that loses becomes a failure, one that wins after all stops being one.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class MessageIdCell:
 
     def keeps_until(self, allowed_lateness_us: int) -> int:
         """The instant from which no copy can come any more that is not too late."""
-        return max(record[TIMESTAMP] for record in self.records) + allowed_lateness_us + 1
+        latest: int = max(record[TIMESTAMP] for record in self.records)
+        return latest + allowed_lateness_us + 1
 
     def handle(self, records: Sequence[Record]) -> list[Output]:
         """Takes in records of this message id: events with their bytes and source."""

@@ -27,8 +27,11 @@ class _Basis(NamedTuple):
     rows: dict[tuple[object, ...], Fact]
 
 
-class DeviceCell(OwnerCell):
-    """Facts: events, ("link", timestamp, message id, user), ("erased", user, instant, message id, ...)."""
+class DeviceCell(OwnerCell[_Basis]):
+    """Facts: events, ("link", timestamp, message id, user), ("erased", user, instant, message id, ...).
+
+    And ("merge", timestamp, message id, user) of an alias by which this id, a user's, was merged: a row, but no link.
+    """
 
     stitch_window_us = DEFAULT_STITCH_WINDOW_US
 
@@ -39,30 +42,32 @@ class DeviceCell(OwnerCell):
         if before is None:
             return found
         after = self.context()
-        rows_before, rows_after = _rows(before), _rows(after)
+        rows_before, rows_after = before.basis.rows, after.basis.rows
         if any(rows_after.get(key) != row for key, row in rows_before.items()):
             self.counter += 1
         return [*found, *_LINKS.updates(rows_before, rows_after, self.counter)]
 
-    def context(self) -> Context:
+    def context(self) -> Context[_Basis]:
         links = [Link(*fact[1:]) for fact in self.facts.of("link")]
+        rows: dict[tuple[object, ...], Fact] = {}
+        for _, timestamp, message_id, user in sorted(self.facts.of("merge"), reverse=True):
+            rows[self.key, user, timestamp] = (self.key, user, timestamp, message_id)
         if not links:
-            return Context(_Basis(None, {}), Counter())
+            return Context(_Basis(None, rows), Counter())
         erased = {fact[1]: list(as_erasures(fact[2:])) for fact in sorted(self.facts.of("erased"), key=len)}
         plan = IdentityPlan({}, erased, {}, [], frozenset(), 0, self.stitch_window_us)
         device = Device(plan, links)
-        rows: dict[tuple[object, ...], Fact] = {}
         for link in device.links:
             row = (self.key, link.user_id, link.timestamp, link.message_id)
-            rows[row[:3]] = row
+            rows[row[:3]] = min(row, rows.get(row[:3], row))
         deletions = [plan.erased_by(link.user_id, link.timestamp) for link in links] if erased else []
         told: Counter[Target] = Counter(
             (RECEIPTS, deletion, ("erased", IDENTITY_LINKS.name)) for deletion in deletions if deletion is not None
         )
         return Context(_Basis(device, rows), told)
 
-    def decide(self, context: Context, event: Fact) -> Decision:
-        device = _basis(context).device
+    def decide(self, context: Context[_Basis], event: Fact) -> Decision:
+        device = context.basis.device
         user, deletion = (None, None) if device is None else device.owner(event[TIMESTAMP])
         if deletion is not None:
             return Decision((RECEIPTS, deletion, ("erased", "events")), "")
@@ -71,10 +76,10 @@ class DeviceCell(OwnerCell):
         anonymous = f"anon:{self.key}"
         return Decision((PROFILES, anonymous, event_fact(event)), anonymous)
 
-    def summary(self, context: Context) -> Counter[Target]:
+    def summary(self, context: Context[_Basis]) -> Counter[Target]:
         """Adds the user who took over the whole anonymous profile, if one did."""
         told = context.told.copy()
-        device = _basis(context).device
+        device = context.basis.device
         stitched: tuple[int, str, str] | None = None
         for fact in self.facts.of(EVENT) if device is not None else ():
             timestamp, message_id = fact[1 + TIMESTAMP], fact[1 + MESSAGE_ID]
@@ -91,12 +96,3 @@ class DeviceCell(OwnerCell):
 
     def version_of(self, before: int) -> int:
         return device_version(before, self.counter)
-
-
-def _basis(context: Context) -> _Basis:
-    assert isinstance(context.basis, _Basis)
-    return context.basis
-
-
-def _rows(context: Context) -> dict[tuple[object, ...], Fact]:
-    return _basis(context).rows

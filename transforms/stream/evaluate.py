@@ -23,9 +23,9 @@ class Rules:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.versions = program.versions
-        definitions = (*program.definitions.segments, *program.definitions.traits)
-        names = sorted(f"{type(item).__name__} {item.name} {item.version}" for item in definitions)
-        self.fingerprint = hashlib.sha256("\0".join(names).encode()).hexdigest()[:16]
+        names = [f"segment {item.name} {item.version}" for item in program.definitions.segments]
+        names += [f"trait {item.name} {item.version}" for item in program.definitions.traits]
+        self.fingerprint = hashlib.sha256("\0".join(sorted(names)).encode()).hexdigest()[:16]
 
 
 @dataclass(slots=True)
@@ -64,9 +64,7 @@ def evaluate(program: Program, profile_id: str, records: Sequence[Record], now: 
 def summarise(records: Sequence[Record]) -> Summary:
     """The summary of events in order."""
     devices = sorted({record[ANONYMOUS_ID] for record in records} - {None})
-    return Summary(
-        records[0][TIMESTAMP], records[-1][TIMESTAMP], len(records), devices, latest_device_type(records)
-    )
+    return Summary(records[0][TIMESTAMP], records[-1][TIMESTAMP], len(records), devices, latest_device_type(records))
 
 
 def next_change(program: Program, state: State, now: int) -> int | None:

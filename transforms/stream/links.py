@@ -23,5 +23,7 @@ class LinkIndexCell(FactCell):
         if not erased:
             return Counter()
         return Counter(
-            (DEVICES, device, ("erased", self.key, *fact[1:])) for _, device in self.facts.of("linked") for fact in erased
+            (DEVICES, device, ("erased", self.key, *fact[1:]))
+            for _, device in self.facts.of("linked")
+            for fact in erased
         )

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from schemas.event import MESSAGE_ID
 from transforms.stream.cell import FactCell, Output, Target, difference
@@ -21,17 +21,20 @@ Erasures = tuple[tuple[int, str], ...]
 """(instant, message id of the deletion), in order."""
 
 
+Basis = TypeVar("Basis")
+
+
 class Decision(NamedTuple):
-    """Whom an event is told to, and the owner in its row: a profile id, "" for no row, None where the next cell writes it."""
+    """Whom an event is told to, and its row's owner: a profile id, "" for no row, None where the next cell writes it."""
 
     target: Target
     owner: str | None
 
 
-class Context(NamedTuple):
+class Context(NamedTuple, Generic[Basis]):
     """What decisions depend on (`basis`), and what follows whatever the events are."""
 
-    basis: object
+    basis: Basis
     told: Counter[Target]
 
 
@@ -46,15 +49,15 @@ def erased_by(erasures: Erasures, timestamp: int) -> str | None:
     return erasures[place][1] if place < len(erasures) else None
 
 
-class OwnerCell(FactCell):
+class OwnerCell(FactCell, Generic[Basis]):
     """A cell of events that are passed on to their owners."""
 
     @abstractmethod
-    def context(self) -> Context:
+    def context(self) -> Context[Basis]:
         """The present context, from the facts that are no events."""
 
     @abstractmethod
-    def decide(self, context: Context, event: Fact) -> Decision:
+    def decide(self, context: Context[Basis], event: Fact) -> Decision:
         """Where an event belongs."""
 
     @abstractmethod
@@ -82,7 +85,7 @@ class OwnerCell(FactCell):
         why = next((message.why for message in reversed(messages) if message.why != EVENT), MERGE)
         return [*difference(told_before, told_after, why), *self._outputs(changes, reasons)]
 
-    def _said(self, context: Context, fact: Fact, version: int | None) -> tuple[Decision, int] | None:
+    def _said(self, context: Context[Basis], fact: Fact, version: int | None) -> tuple[Decision, int] | None:
         return None if version is None else (self.decide(context, event_of(fact)), version)
 
     def _outputs(
@@ -108,6 +111,6 @@ class OwnerCell(FactCell):
                 found.append(no_event_row(fact[1 + MESSAGE_ID], said))
         return found
 
-    def summary(self, context: Context) -> Counter[Target]:
+    def summary(self, context: Context[Basis]) -> Counter[Target]:
         """What follows from context and events together."""
         return context.told

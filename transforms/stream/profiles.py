@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from operator import itemgetter
-from typing import Any
-
 import msgspec
 
 from schemas.event import MESSAGE_ID, TIMESTAMP
@@ -123,34 +121,34 @@ class ProfileCell:
         last = max((fact[1 + TIMESTAMP] for fact in self.facts.of(EVENT)), default=None)
         return last if self.clock is None or last is None else max(self.clock, last)
 
-    def _evaluate(
-        self, rules: Rules, prior_now: int | None, correction: str, recorded_at: int
-    ) -> list[RowUpdate]:
+    def _evaluate(self, rules: Rules, prior_now: int | None, correction: str, recorded_at: int) -> list[RowUpdate]:
         if self._rules not in ("", rules.fingerprint):
             correction = SEGMENT_CHANGED
         self._rules = rules.fingerprint
         self.version += 1
         records = [event_of(fact) for fact in sorted(self.facts.of(EVENT), key=_BY_TIME)]
-        if not records:
+        now = self._now()
+        if now is None:
             self.due = None
             return self._nothing_left(rules, prior_now, correction, recorded_at)
-        now = self._now()
-        assert now is not None
         found = evaluate(rules.program, self.profile_id, records, now)
         self.due = found.due
-        updates = self._membership_updates(rules, found, Said(self.profile_id, self._generations, prior_now, correction), recorded_at)
+        updates = self._membership_updates(
+            rules, found, Said(self.profile_id, self._generations, prior_now, correction), recorded_at
+        )
         row, _ = profile_row(self.profile_id, found)
         return [*updates, *self._profile_update(row, recorded_at)]
 
-    def _nothing_left(
-        self, rules: Rules, prior_now: int | None, correction: str, recorded_at: int
-    ) -> list[RowUpdate]:
+    def _nothing_left(self, rules: Rules, prior_now: int | None, correction: str, recorded_at: int) -> list[RowUpdate]:
         """A profile without events: merged into another, or gone."""
         said = Said(self.profile_id, self._generations, prior_now, correction)
         updates = self._membership_updates(rules, None, said, recorded_at)
         merged = self.facts.of("merged")
         if merged:
-            return [*updates, *self._profile_update(merged_profile(self.profile_id, max(merged)[1], 0)[:-2], recorded_at)]
+            return [
+                *updates,
+                *self._profile_update(merged_profile(self.profile_id, max(merged)[1], 0)[:-2], recorded_at),
+            ]
         if not self._digest:
             return updates
         self._digest = b""
@@ -194,11 +192,11 @@ def profile_row(profile_id: str, found: Evaluation) -> tuple[Row, tuple[str, ...
     summary = found.summary
     typed, not_normalised = normalize_traits(found.traits, summary.device_type)
     segments = sorted(stay.segment for stay in found.stays if stay.exited_at is None)
-    row: tuple[Any, ...] = (
-        (profile_id, user_id_of(profile_id), summary.anonymous_ids)
-        + tuple(typed[name] for name in TYPED_COLUMNS)
-        + (json_object(found.traits), json_object(found.computed), segments)
-        + (summary.first_seen_at, summary.last_seen_at, summary.event_count, None)
+    row = (
+        *(profile_id, user_id_of(profile_id), summary.anonymous_ids),
+        *(typed[name] for name in TYPED_COLUMNS),
+        *(json_object(found.traits), json_object(found.computed), segments),
+        *(summary.first_seen_at, summary.last_seen_at, summary.event_count, None),
     )
     return row, not_normalised
 

@@ -11,16 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.event import ANONYMOUS_ID, MESSAGE_ID, PREVIOUS_ID, RECEIVED_AT, TIMESTAMP, USER_ID, Event, Failure
-from schemas.tables import FAILED_EVENTS, IDENTITY_LINKS
+from schemas.tables import FAILED_EVENTS
 from transforms.identity.aliases import DEFAULT_MAX_MERGES, Alias
 from transforms.identity.plan import Deletion, IdentityPlan, make_plan
 from transforms.stream.cell import FactCell, Output, RowChanges, Target, difference
 from transforms.stream.facts import DELETED, EVENT, MERGE, Fact, Message, device_version, event_fact, event_of
 from transforms.stream.rows import failure_row, no_event_row
-from transforms.stream.stages import LINKS, RECEIPTS, USERS, link_targets
+from transforms.stream.stages import DEVICES, LINKS, RECEIPTS, USERS, link_targets
 
 _FAILURES = RowChanges(FAILED_EVENTS.name, 1)
-_LINKS = RowChanges(IDENTITY_LINKS.name, 3)
 _RAW = 1 + len(Event._fields)
 
 
@@ -31,7 +30,6 @@ class _Told:
     targets: Counter[Target]
     events: dict[Fact, int]
     failures: dict[tuple[object, ...], Fact]
-    links: dict[tuple[object, ...], Fact]
 
 
 class RegistryCell(FactCell):
@@ -44,14 +42,13 @@ class RegistryCell(FactCell):
         self.take(messages)
         after = self._told()
         gone = (before.targets - after.targets) or before.events.items() - after.events.items()
-        self.counter += bool(gone or before.failures != after.failures or before.links != after.links)
+        self.counter += bool(gone or before.failures != after.failures)
         came = {message.fact[0] for message in messages}
         why = DELETED if "delete" in came else MERGE
         return [
             *difference(before.targets, after.targets, why),
             *self._events(before, after, why),
             *_FAILURES.updates(before.failures, after.failures, self.counter),
-            *_LINKS.updates(before.links, after.links, self.counter),
             *self._deletions(messages),
         ]
 
@@ -93,7 +90,7 @@ class RegistryCell(FactCell):
 
     def _told(self) -> _Told:
         plan = self._plan()
-        told = _Told(Counter(), {}, {}, {})
+        told = _Told(Counter(), {}, {})
         for user, root in plan.roots.items():
             told.targets[USERS, user, ("root", root)] += 1
         for user, deletions in plan.erased.items():
@@ -105,8 +102,9 @@ class RegistryCell(FactCell):
         for alias in self.facts.of("alias"):
             self._tell_alias(alias, plan, told)
         for merged in plan.merged:
-            row = (merged.previous_id, merged.user_id, merged.timestamp, merged.message_id)
-            told.links.setdefault(row[:3], row)
+            # The cell of the previous id writes the row: it may have others with the same key.
+            row = ("merge", merged.timestamp, merged.message_id, merged.user_id)
+            told.targets[DEVICES, merged.previous_id, row] += 1
         return told
 
     def _tell_alias(self, alias: Fact, plan: IdentityPlan, told: _Told) -> None:

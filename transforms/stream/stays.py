@@ -68,7 +68,9 @@ class Said:
             now = stays.get(key)
             if now is None or was.exited_at not in (None, now.exited_at):
                 retracted.append(key)
-        said = [self._row(before[key].segment_version, "retracted", key, key[1], self._correction, ()) for key in retracted]
+        said = [
+            self._row(before[key].segment_version, "retracted", key, key[1], self._correction, ()) for key in retracted
+        ]
         for key in retracted:
             self._generations[key] = self._generations.get(key, 0) + 1
         for key, stay in stays.items():

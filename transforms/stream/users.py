@@ -1,6 +1,6 @@
 """Stage `users`: one user id, its events, and the profile that they belong to: its own or that of its root.
 
-Anonymous events arrive here when a device has decided that they are the user's; erasure has been decided for them there.
+Anonymous events arrive here when a device has decided that they are the user's; it has decided about their erasure.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ class _Basis(NamedTuple):
     erasures: Erasures
 
 
-class UserCell(OwnerCell):
+class UserCell(OwnerCell[_Basis]):
     """Facts: events, ("root", user), ("erased", instant, message id, ...), ("absorbs", anonymous profile)."""
 
-    def context(self) -> Context:
+    def context(self) -> Context[_Basis]:
         roots = self.facts.of("root")
         root = f"user:{max(roots)[1] if roots else self.key}"
         erased = self.facts.of("erased")
@@ -34,8 +34,8 @@ class UserCell(OwnerCell):
             told[PROFILES, f"user:{self.key}", ("merged", root)] += 1
         return Context(_Basis(root, as_erasures(max(erased, key=len)[1:]) if erased else ()), told)
 
-    def decide(self, context: Context, event: Fact) -> Decision:
-        root, erasures = context.basis  # type: ignore[misc]
+    def decide(self, context: Context[_Basis], event: Fact) -> Decision:
+        root, erasures = context.basis
         deletion = erased_by(erasures, event[TIMESTAMP]) if erasures and event[USER_ID] is not None else None
         if deletion is not None:
             return Decision((RECEIPTS, deletion, ("erased", "events")), "")

@@ -1,0 +1,169 @@
+"""The stream without Beam: cells in dicts, messages delivered in any order, a watermark that moves when it likes."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from schemas.tables import TABLES
+from schemas.update import RowUpdate
+from tests.stream.batch_tables import Tables, comparable
+from tests.stream.made_worlds import World
+from transforms.blocks import Record
+from transforms.segments.program import Program
+from transforms.stream.deduplicate import MessageIdCell
+from transforms.stream.devices import DeviceCell
+from transforms.stream.evaluate import Rules
+from transforms.stream.facts import Message, pack_messages, unpack_messages
+from transforms.stream.links import LinkIndexCell
+from transforms.stream.names import NameCell
+from transforms.stream.profiles import ProfileCell
+from transforms.stream.receipts import ReceiptCell
+from transforms.stream.registry import RegistryCell
+from transforms.stream.stages import DEVICES, LINKS, NAMES, ORDER, PROFILES, RECEIPTS, REGISTRY, USERS
+from transforms.stream.users import UserCell
+
+CELLS: dict[str, Any] = {
+    NAMES: NameCell,
+    REGISTRY: RegistryCell,
+    LINKS: LinkIndexCell,
+    DEVICES: DeviceCell,
+    USERS: UserCell,
+    RECEIPTS: ReceiptCell,
+}
+
+
+class Written:
+    """The tables as a sink keeps them: the greatest version stands, whatever order updates come in."""
+
+    def __init__(self) -> None:
+        self.newest: dict[tuple[str, tuple[Any, ...]], RowUpdate] = {}
+        self.keys = {table.name: len(table.key) for table in TABLES}
+
+    def write(self, update: RowUpdate) -> None:
+        key = (update.table, update.row[: self.keys[update.table]])
+        known = self.newest.get(key)
+        if known is None or update.version > known.version:
+            self.newest[key] = update
+            return
+        if update.version == known.version:
+            assert update == known, f"two rows of one version: {known} and {update}"
+
+    def tables(self) -> Tables:
+        found: Tables = {table.name: {} for table in TABLES}
+        for (table, key), update in self.newest.items():
+            if not update.withdrawn:
+                found[table][key] = comparable(table, update.row)
+        return found
+
+
+def differences(expected: Tables, got: Tables) -> list[str]:
+    """Every row that differs, on a line."""
+    return [
+        f"{table} {key}: batch {expected[table].get(key)} stream {got[table].get(key)}"
+        for table in expected
+        if table != "membership_changes"
+        for key in sorted({*expected[table], *got[table]}, key=str)
+        if expected[table].get(key) != got[table].get(key)
+    ]
+
+
+class Simulation:
+    """Runs a world through the cells. `seed` decides the order of everything."""
+
+    def __init__(self, world: World, program: Program, seed: int) -> None:
+        self.world = world
+        self.rules = Rules(program)
+        self.random = random.Random(seed)  # noqa: S311 - test data, no secret
+        self.packed: dict[tuple[str, str], bytes] = {}
+        self.queue: dict[tuple[str, str], list[Message]] = defaultdict(list)
+        self.written = Written()
+        self.watermark = 0
+        self.clock = 0
+        self.due: dict[str, int] = {}
+
+    def run(self) -> Tables:
+        arrivals = list(self.world.records)
+        self.random.shuffle(arrivals)
+        while arrivals or self.queue:
+            if arrivals and self.random.random() < 0.4:
+                self.arrive([arrivals.pop() for _ in range(min(len(arrivals), self.random.choice((1, 1, 2, 5))))])
+            elif self.queue:
+                self.deliver(self.random.choice(list(self.queue)))
+            if self.random.random() < 0.05:
+                self.advance(self.random.choice([record[1] for record in self.world.records]))
+        self.advance(self.world.as_of)
+        return self.written.tables()
+
+    def arrive(self, records: list[Record]) -> None:
+        by_id: dict[str, list[Record]] = defaultdict(list)
+        for record in records:
+            by_id[record[0]].append(record)
+        for message_id, same in by_id.items():
+            cell = MessageIdCell.unpack(self.packed.get(("messages", message_id)))
+            self.send("messages", cell.handle(same))
+            self.packed["messages", message_id] = cell.pack()
+
+    def deliver(self, address: tuple[str, str]) -> None:
+        stage, key = address
+        waiting = self.queue.pop(address)
+        self.random.shuffle(waiting)
+        count = self.random.choice((1, 3, len(waiting)))
+        if waiting[count:]:
+            self.queue[address] = waiting[count:]
+        messages = list(unpack_messages(pack_messages(waiting[:count])))
+        if stage == PROFILES:
+            self.profile(key, messages)
+            return
+        cell = CELLS[stage].unpack(key, self.packed.get(address))
+        cell.max_merges, cell.stitch_window_us = self.world.max_merges, self.world.stitch_window
+        self.send(stage, cell.handle(messages))
+        self.packed[address] = cell.pack()
+
+    def profile(self, key: str, messages: list[Message]) -> None:
+        cell = ProfileCell.unpack(key, self.packed.get((PROFILES, key)))
+        self.clock += 1
+        self.send(PROFILES, cell.handle(self.rules, messages, self.clock))
+        self.keep(key, cell)
+
+    def keep(self, key: str, cell: ProfileCell) -> None:
+        self.packed[PROFILES, key] = cell.pack()
+        self.due.pop(key, None)
+        if cell.due is not None:
+            self.due[key] = cell.due
+
+    def advance(self, watermark: int) -> None:
+        """Moves the watermark; timers that it passes fire, one after the other."""
+        self.watermark = max(self.watermark, watermark)
+        while ready := [(at, key) for key, at in self.due.items() if at <= self.watermark]:
+            at, key = self.random.choice(ready)
+            cell = ProfileCell.unpack(key, self.packed[PROFILES, key])
+            self.clock += 1
+            self.send(PROFILES, cell.fire(self.rules, at, self.clock))
+            self.keep(key, cell)
+
+    def send(self, stage: str, outputs: Iterable[Message | RowUpdate]) -> None:
+        for output in outputs:
+            if isinstance(output, RowUpdate):
+                self.written.write(output)
+                continue
+            assert ORDER.index(output.stage) > ORDER.index(stage)
+            self.queue[output.stage, output.key].append(output)
+
+    def current_log(self) -> dict[tuple[str, str, int], int | None]:
+        """What the log of changes comes to: (profile, segment, entered_at) -> exited_at."""
+        rows = [u.row for u in self.written.newest.values() if u.table == "membership_changes"]
+        stays: dict[tuple[str, str, int], int | None] = {}
+        for _, profile, segment, _, change, at, *_ in sorted(rows, key=lambda row: (row[1], row[-1])):
+            if change == "entered":
+                assert (profile, segment, at) not in stays
+                stays[profile, segment, at] = None
+            elif change == "retracted":
+                del stays[profile, segment, at]
+            else:
+                began = [key for key, end in stays.items() if key[:2] == (profile, segment) and end is None]
+                entered = max(key[2] for key in began if key[2] < at)
+                stays[profile, segment, entered] = at
+        return stays
