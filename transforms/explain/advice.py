@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from transforms.explain.mentioned import Mentioned, Property
 from transforms.explain.statistics import Overlap
 from transforms.explain.words import instant_words
-from transforms.segments.language import ast
 from transforms.segments.language.definitions import MANY_SEGMENTS
 from transforms.segments.language.errors import closest
 
@@ -67,11 +66,6 @@ def about_absent(
     for path in sorted(read.traits):
         if path not in occurring:
             yield f"{name}: trait '{path}' never occurs in the input"
-
-
-def about_definition(segment: ast.SegmentDefinition, as_of: int) -> list[str]:
-    """What can be said of a definition alone."""
-    return list(about_expiry(segment.name, segment.expires, as_of))
 
 
 def _did_you_mean(name: str, known: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ Comparison = ast.Compare | ast.HeldFor
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A comparison of the rule, and whether the rule wants it to hold (under NOT it does not). `name` of its segment."""
+    """A comparison, and whether the rule wants it to hold (under NOT it does not). `name`: of its own segment."""
 
     name: str
     condition: Comparison

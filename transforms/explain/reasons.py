@@ -1,7 +1,7 @@
 """The events without which a membership would not hold: as few as there can be, each of them needed.
 
-`message_ids` of a membership are all events that contributed when it began. Here the question is another one: of what is
-there now, what can be left out? What remains is enough, and without any one of it the membership would not hold.
+`message_ids` of a membership are all events that contributed when it began. Here the question is another one: of what
+is there now, what can be left out? What remains is enough, and without any one of it the membership would not hold.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a segment lived, from its rows of `memberships`: days, sizes, stays. Pure; instants in microseconds, days are UTC."""
+"""How a segment lived, from its rows of `memberships`: days (UTC), sizes, stays. Pure; instants in microseconds."""
 
 from __future__ import annotations
 

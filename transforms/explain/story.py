@@ -9,6 +9,7 @@ from schemas.event import MESSAGE_ID, NAME, TIMESTAMP, TYPE
 from transforms.blocks import Record
 from transforms.explain.ahead import next_changes
 from transforms.explain.findings import Finding, FindingGroup, RuleParts
+from transforms.explain.mentioned import needed_definitions
 from transforms.explain.reasons import Reason, Reasons
 from transforms.explain.survey import Rule
 from transforms.explain.words import instant_words, span_words
@@ -24,7 +25,8 @@ MOST_EXPLAINED = 50
 @dataclass(frozen=True, slots=True)
 class Turn:
     """An entry or exit. `events`: those that did it, in order; `parts`: of the segment's own changes, the parts of the
-    rule that held (entered) or failed (exited) at that instant, None for other segments' changes."""
+    rule that held (entered) or failed (exited) at that instant, None for other segments' changes.
+    """
 
     at: int
     segment: str
@@ -68,38 +70,51 @@ class Story:
 
 def tell(rule: Rule, profile_id: str, events: Sequence[Record], as_of: int) -> Story:
     """The story of a profile up to `as_of`; `events` are all that it has until then, in order."""
-    program = compile_program(rule.definitions)
-    intervals = replay(program, profile_id, events, as_of).memberships
+    explainer = Explainer(rule)
+    intervals = replay(compile_program(rule.definitions), profile_id, events, as_of).memberships
     return Story(
         profile_id,
         events,
-        tuple(_turns(rule, profile_id, events, intervals)),
+        tuple(_turns(rule.segment.name, explainer, profile_id, events, intervals)),
         tuple(sorted(interval.segment for interval in intervals if interval.exited_at is None)),
-        standing(rule, profile_id, events, as_of),
+        explainer.standing(profile_id, events, as_of),
     )
 
 
-def standing(rule: Rule, profile_id: str, events: Sequence[Record], as_of: int) -> Standing:
-    """How the profile stands to the segment at `as_of`."""
-    segment = rule.segment
-    program = compile_program(rule.definitions)
-    state = State(profile_id)
-    run(program, state, events, as_of)
-    own = [interval for interval in intervals_of(state.changes) if interval.segment == segment.name]
-    member = bool(own) and own[-1].exited_at is None
-    coming: Change | None = next_changes(program, state, [segment.name]).get(segment.name)
-    findings = None
-    if segment.when is not None:
-        findings = RuleParts(segment, rule.definitions).at(profile_id, events, as_of)
-    return Standing(
-        member,
-        own[-1].entered_at if member else None,
-        findings,
-        "" if member else _obstacle(segment, profile_id, findings, own, as_of),
-        Reasons(segment, rule.definitions).why(profile_id, events, as_of) if member else None,
-        None if coming is None else "entered" if coming.entered else "exited",
-        None if coming is None else coming.at,
-    )
+class Explainer:
+    """Explains how profiles stand to one segment; compiled once."""
+
+    def __init__(self, rule: Rule) -> None:
+        needed = needed_definitions(rule.definitions, frozenset({rule.segment.name}))
+        self._segment = rule.segment
+        self._program = compile_program(needed)
+        self._parts = RuleParts(rule.segment, needed) if rule.segment.when is not None else None
+        self._reasons = Reasons(rule.segment, needed)
+
+    def standing(self, profile_id: str, events: Sequence[Record], as_of: int) -> Standing:
+        """How the profile stands to the segment at `as_of`."""
+        segment = self._segment
+        state = State(profile_id)
+        run(self._program, state, events, as_of)
+        own = [interval for interval in intervals_of(state.changes) if interval.segment == segment.name]
+        member = bool(own) and own[-1].exited_at is None
+        coming: Change | None = next_changes(self._program, state, [segment.name]).get(segment.name)
+        findings = None if self._parts is None else self._parts.at(profile_id, events, as_of)
+        return Standing(
+            member,
+            own[-1].entered_at if member else None,
+            findings,
+            "" if member else _obstacle(segment, profile_id, findings, own, as_of),
+            self._reasons.why(profile_id, events, as_of) if member else None,
+            None if coming is None else "entered" if coming.entered else "exited",
+            None if coming is None else coming.at,
+        )
+
+    def parts_at(self, profile_id: str, events: Sequence[Record], instants: Sequence[int]) -> dict[int, FindingGroup]:
+        """What held at each of some instants, in order; nothing for a static segment."""
+        if self._parts is None:
+            return {}
+        return dict(zip(instants, self._parts.at_each(profile_id, events, instants), strict=True))
 
 
 def _obstacle(
@@ -127,7 +142,11 @@ def _obstacle(
 
 
 def _turns(
-    rule: Rule, profile_id: str, events: Sequence[Record], intervals: Sequence[MembershipInterval]
+    name: str,
+    explainer: Explainer,
+    profile_id: str,
+    events: Sequence[Record],
+    intervals: Sequence[MembershipInterval],
 ) -> list[Turn]:
     by_id = {event[MESSAGE_ID]: event for event in events}
     changes: list[tuple[int, str, str, str, tuple[str, ...]]] = []
@@ -136,12 +155,8 @@ def _turns(
         if stay.exited_at is not None:
             changes.append((stay.exited_at, stay.segment, "exited", stay.exit_cause or "", stay.exit_message_ids))
     changes.sort(key=lambda change: (change[0], change[1], change[2] == "entered"))
-    name = rule.segment.name
     instants = sorted({change[0] for change in changes if change[1] == name})[-MOST_EXPLAINED:]
-    found: dict[int, FindingGroup] = {}
-    if rule.segment.when is not None:
-        parts = RuleParts(rule.segment, rule.definitions)
-        found = dict(zip(instants, parts.at_each(profile_id, events, instants), strict=True))
+    found = explainer.parts_at(profile_id, events, instants)
     return [
         Turn(
             at,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -62,11 +62,12 @@ class Sample:
     size: int
     examples: list[Example] = field(default_factory=list)
 
-    def add(self, profile_id: str, events: Sequence[Record]) -> None:
-        """Considers a profile."""
+    def add(self, profile_id: str, events: Sequence[Record], concerns: Callable[[Record], bool]) -> None:
+        """Considers a profile; of its events those are kept that concern the rule, and the first."""
         place = crc32(profile_id.encode())
         if len(self.examples) < self.size or (place, profile_id) < self.examples[-1][:2]:
-            self.examples = heapq.nsmallest(self.size, [*self.examples, (place, profile_id, events)], key=_place)
+            kept = [event for number, event in enumerate(events) if not number or concerns(event)]
+            self.examples = heapq.nsmallest(self.size, [*self.examples, (place, profile_id, kept)], key=_place)
 
     def __add__(self, other: Sample) -> Sample:
         return Sample(self.size, heapq.nsmallest(self.size, [*self.examples, *other.examples], key=_place))
@@ -158,6 +159,9 @@ class _Surveyor:
             else None
         )
         read = mentioned(needed_definitions(rule.definitions, frozenset({rule.segment.name})))
+        self._streams = read.streams
+        if against is not None:
+            self._streams |= mentioned(against.definitions).streams
         self._pending: dict[tuple[str, str], list[tuple[Property, Any]]] = {}
         for wanted in read.properties:
             self._pending.setdefault((wanted.type, wanted.name), []).append((wanted, path_getter(wanted.path)))
@@ -180,13 +184,16 @@ class _Surveyor:
             found.others[other] += 1
             found.shared[other] += member
         if member:
-            found.members.add(profile_id, events)
+            found.members.add(profile_id, events, self._concerns)
             if has_consent(state.traits, self._segment.consent):
                 found.consented.append(profile_id)
         if self._against is not None:
             was_member = self._take_against(self._against, profile_id, events)
             if member != was_member:
-                (found.added if member else found.removed).add(profile_id, events)
+                (found.added if member else found.removed).add(profile_id, events, self._concerns)
+
+    def _concerns(self, event: Record) -> bool:
+        return event[TYPE] == "identify" or (event[TYPE], event[NAME]) in self._streams
 
     def _take_against(self, program: Program, profile_id: str, events: Sequence[Record]) -> bool:
         name = self._against_name

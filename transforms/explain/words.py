@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from transforms.segments.language import ast
-from transforms.segments.language.format import format_condition, format_scalar
+from transforms.segments.language.format import format_scalar
 from transforms.segments.language.literals import format_duration
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,12 +35,12 @@ _WISHES = {
     "at_least": "at least {0}",
     "less_than": "less than {0}",
     "at_most": "at most {0}",
-    "absent": "none at all",
-    "exists": "any",
-    "contains": "with {any} in it",
-    "omits": "without {0} in it",
-    "starts_with": "starting with {0}",
-    "ends_with": "ending with {0}",
+    "absent": "missing",
+    "exists": "there",
+    "contains": "text with {any} in it",
+    "omits": "text without {0} in it",
+    "starts_with": "text that starts with {0}",
+    "ends_with": "text that ends with {0}",
     "one_of": "one of {all}",
     "none_of": "none of {all}",
     "before_date": "before {0}",
@@ -93,6 +93,8 @@ def subject_words(scalar: ast.Scalar) -> str:
         return f"membership of '{scalar.name}'"
     if isinstance(scalar, ast.Percent):
         return f"number of the profile, 0 to 99, in '{scalar.salt}'"
+    if isinstance(scalar, ast.Field):
+        return f"the outer event's '{scalar.path}'" if scalar.parent else f"'{scalar.path}'"
     if isinstance(scalar, ast.Duration):
         return format_duration(scalar.microseconds)
     return format_scalar(scalar)
@@ -108,11 +110,22 @@ def stream_words(stream: ast.Stream) -> str:
 
 def _filter_words(part: ast.Where | ast.Window | ast.ParentWindow) -> str:
     if isinstance(part, ast.Where):
-        return f"where {format_condition(part.condition)}"
+        return f"where {condition_words(part.condition)}"
     end = format_duration(part.end)
     if isinstance(part, ast.ParentWindow):
         return f"{format_duration(part.start)} to {end} after it" if part.start else f"within {end} after it"
     return f"{format_duration(part.start)} to {end} ago" if part.start else f"in the last {end}"
+
+
+def condition_words(condition: ast.Condition) -> str:
+    """A condition: `'rating' is at most 2`."""
+    if isinstance(condition, ast.And | ast.Or):
+        word = " and " if isinstance(condition, ast.And) else " or "
+        return "(" + word.join(map(condition_words, condition.items)) + ")"
+    if isinstance(condition, ast.Not):
+        return f"not ({condition_words(condition.item)})"
+    comparison = condition.comparison if isinstance(condition, ast.HeldFor) else condition
+    return f"{subject_words(comparison.left)} is {wish_words(condition)}"
 
 
 def wish_words(condition: ast.Compare | ast.HeldFor, *, wanted: bool = True) -> str:

@@ -1,0 +1,1 @@
+"""A bounded input's events, resolved on this machine without a runner: for commands that a person waits for."""

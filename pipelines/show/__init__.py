@@ -1,0 +1,1 @@
+"""What the commands for people print: text, JSON, progress."""
