@@ -110,6 +110,8 @@ def test_an_idle_partition_does_not_stall_timers_on_prism(brokers: str, topic: s
     check_timers(brokers, topic, settings, ["--runner=PrismRunner", f"--prism_location={prism_binary}"])
 
 
+# Beam's worker threads end with an exception when the job that they work for is cancelled.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_idle_partition_does_not_stall_timers_on_flink(
     brokers: str, topic: str, flink_job_server: Running | None
 ) -> None:
