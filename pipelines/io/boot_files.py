@@ -1,0 +1,104 @@
+"""Files that exist now as the history of a stream, read as a bounded job reads them (read_files.py).
+
+A damaged part of an Avro or Parquet file is a failure there, not a message. Here it is a message that carries it, so
+that it goes through the journal like the others; `failure_of` finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import orjson
+
+from pipelines.io.boot_sources import Boot, hold
+from pipelines.io.event_time import read_event_time_us
+from pipelines.io.locations import FileInput
+from pipelines.io.read_files import messages, plan_ranges
+from pipelines.io.source_options import SourceOptions
+from pipelines.io.stream_source import Batch, Progress, Reader, Record, now_us
+from pipelines.io.watermark import StreamWatermark
+from schemas.event import Failure
+from schemas.message import Message
+
+_FAILURE = "tidemark.failure"
+_END = 1 << 62
+
+
+@dataclass(frozen=True)
+class HistorySource:
+    """A bounded input. A position is the number of records read of a byte range of a file."""
+
+    location: FileInput
+    options: SourceOptions
+    boot: Boot | None = None
+
+    @property
+    def text(self) -> str:
+        return self.location.text
+
+    def count_readers(self) -> int:
+        return 1
+
+    def start(self, reader: Reader) -> Progress:
+        names = [str(number) for number in range(len(plan_ranges([self.location])))]
+        if not names:
+            self._note_end()
+        return Progress(dict.fromkeys(names, 0), dict.fromkeys(names, _END))
+
+    def read(self, reader: Reader, progress: Progress, watermark: StreamWatermark) -> Batch:
+        hold(watermark)
+        positions = dict(progress.positions)
+        name = min(progress.remaining(), key=int)
+        records = self._read(int(name), positions[name])
+        if len(records) == self.options.max_poll_records:
+            positions[name] += len(records)
+        else:
+            positions[name] = _END
+        if all(at == _END for at in positions.values()):
+            self._note_end()
+        return Batch(records, positions)
+
+    def acknowledge(self, tokens: Sequence[bytes]) -> None:
+        """Nobody waits for it."""
+
+    def _read(self, number: int, at: int) -> list[Record]:
+        """The records of a range from the given one on, up to a batch of them."""
+        most, key = self.options.max_poll_records, (self, number)
+        stands_at, found = _OPEN.pop(key, (-1, iter(())))
+        if stands_at != at:
+            found = islice(messages(plan_ranges([self.location])[number]), at, None)
+        part = list(islice(found, most))
+        if len(part) == most:
+            _OPEN[key] = (at + most, found)
+        return [self._record(one) for one in part]
+
+    def _record(self, found: bytes | Failure) -> Record:
+        now = now_us()
+        if isinstance(found, Failure):
+            return Record(_failed_message(found), now)
+        return Record(Message(found, self.text, {}), read_event_time_us(found, now))
+
+    def _note_end(self) -> None:
+        if self.boot is not None:
+            self.boot.note_end(self.text)
+
+
+# Files that are being read, where the last batch ended: a compressed file cannot be read on from its middle.
+_OPEN: dict[tuple[HistorySource, int], tuple[int, Iterator[bytes | Failure]]] = {}
+
+
+def failure_of(message: Message) -> Failure | None:
+    """The failure that a message carries."""
+    text = message.attributes.get(_FAILURE)
+    if text is None:
+        return None
+    reason, errors, stage, message_id, attributes, received_at = orjson.loads(text)
+    return Failure(reason, tuple(errors), stage, message_id, message.raw, attributes, message.source, received_at)
+
+
+def _failed_message(failure: Failure) -> Message:
+    reason, errors, stage, message_id, raw, attributes, source, received_at = failure
+    fields = (reason, errors, stage, message_id, attributes, received_at)
+    return Message(raw, source, {_FAILURE: orjson.dumps(fields).decode()})

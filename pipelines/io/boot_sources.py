@@ -1,0 +1,156 @@
+"""History first, then live: the sources of a stream that keeps a journal (boot_journal.py). Knows no Beam.
+
+| source | ends | gives |
+| --- | --- | --- |
+| `JournalSource` | at the journal's last message when the job started | what earlier runs read |
+| `HistorySource` (boot_files.py), `TableHistorySource` (boot_tables.py) | where the input ends | bounded inputs |
+| `JournaledSource` | as the source that it wraps | what that source reads, once it is in the journal |
+
+Those that end hold the watermark until they have ended. A live source waits for them; then it gives a watermark before
+any event at once (`BEFORE_ALL_US`), which tells everything after it that the history is through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.io.boot_journal import open_journal
+from pipelines.io.source_options import SourceOptions
+from pipelines.io.stream_source import Batch, Progress, Reader, StreamSource, now_us
+from pipelines.io.watermark import StreamWatermark, WatermarkPolicy
+from transforms.parse.instants import EARLIEST_US
+
+BEFORE_ALL_US = EARLIEST_US - 1_000_000
+"""An instant that no event can have."""
+WAIT_SECONDS = 0.1
+_ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """What this run of a job begins with.
+
+    Args:
+        folder: of the journal.
+        run: names this run.
+        known_until: the journal's last number when the run started.
+        histories: how many sources must end before live ones begin.
+    """
+
+    folder: Path
+    run: str
+    known_until: int
+    histories: int
+
+    def journal_id(self) -> str:
+        """Names the journal."""
+        return open_journal(self.folder).id()
+
+    def note_end(self, name: str) -> None:
+        """A source was read to its end."""
+        open_journal(self.folder).note_history(self.run, name)
+
+    def is_over(self) -> bool:
+        """Whether all that ends was read to its end."""
+        return open_journal(self.folder).count_history(self.run) >= self.histories
+
+
+@dataclass(frozen=True)
+class JournalSource:
+    """What earlier runs wrote into the journal, in order of arrival."""
+
+    boot: Boot
+    options: SourceOptions
+
+    @property
+    def text(self) -> str:
+        return "journal"
+
+    def count_readers(self) -> int:
+        return 1
+
+    def start(self, reader: Reader) -> Progress:
+        if not self.boot.known_until:
+            self.boot.note_end(self.text)
+        return Progress({_ALL: 0}, {_ALL: self.boot.known_until})
+
+    def read(self, reader: Reader, progress: Progress, watermark: StreamWatermark) -> Batch:
+        until = self.boot.known_until
+        found = open_journal(self.boot.folder).read(
+            progress.positions[_ALL], until, self.options.max_poll_records, self.options.max_poll_bytes
+        )
+        at = found[-1].number if found else until
+        if at >= until:
+            self.boot.note_end(self.text)
+        hold(watermark)
+        return Batch([one.record for one in found], {_ALL: at})
+
+    def acknowledge(self, tokens: Sequence[bytes]) -> None:
+        """Nobody waits for it."""
+
+
+@dataclass(frozen=True)
+class JournaledSource:
+    """Another source, whose records are in the journal before anybody sees them.
+
+    What stands in the journal from earlier runs is not given again: `JournalSource` gives it.
+
+    Args:
+        source: the source.
+        boot: of this run.
+        policy: of the source's watermark.
+        live: whether to wait until the history was read.
+    """
+
+    source: StreamSource
+    boot: Boot
+    policy: WatermarkPolicy
+    live: bool = True
+
+    @property
+    def text(self) -> str:
+        return self.source.text
+
+    def count_readers(self) -> int:
+        return self.source.count_readers()
+
+    def start(self, reader: Reader) -> Progress:
+        return self.source.start(reader)
+
+    def read(self, reader: Reader, progress: Progress, watermark: StreamWatermark) -> Batch:
+        if self.live and watermark.current_us() is None:
+            if not _is_over(self.boot):
+                return Batch([], dict(progress.positions), wait_seconds=WAIT_SECONDS)
+            _begin(watermark, self.policy)
+        batch = self.source.read(reader, progress, watermark)
+        if not batch.records:
+            return batch
+        return batch._replace(records=open_journal(self.boot.folder).append(batch.records, self.boot.known_until))
+
+    def acknowledge(self, tokens: Sequence[bytes]) -> None:
+        self.source.acknowledge(tokens)
+
+
+# Runs of this process whose history was read to its end: that does not change any more.
+_OVER: set[str] = set()
+
+
+def _is_over(boot: Boot) -> bool:
+    if boot.run not in _OVER and boot.is_over():
+        _OVER.add(boot.run)
+    return boot.run in _OVER
+
+
+def _begin(watermark: StreamWatermark, policy: WatermarkPolicy) -> None:
+    """Moves a watermark that knows nothing to `BEFORE_ALL_US`."""
+    watermark.track([_ALL])
+    watermark.observe(_ALL, BEFORE_ALL_US + policy.out_of_orderness_us, now_us())
+    watermark.current_us()
+
+
+def hold(watermark: StreamWatermark) -> None:
+    """Keeps the watermark where it is, at nothing: what is still to be read may be of any age."""
+    watermark.track([_ALL])
+    watermark.hold(_ALL, True)

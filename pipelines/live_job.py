@@ -1,0 +1,148 @@
+"""The job on inputs without end: history and live events in, tables that follow them out, until it is stopped."""
+
+import signal
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineState
+
+from pipelines.failure import describe_failure, quiet_beam
+from pipelines.io.boot import READABLE, UNREADABLE, ReadHistoryAndLive, SetAsideUnreadable, begin
+from pipelines.io.boot_journal import close_journals
+from pipelines.io.boot_sources import Boot
+from pipelines.io.kafka import close_connections
+from pipelines.io.live_output import WriteOptions, check_writers, close_writers
+from pipelines.io.source_options import SourceOptions
+from pipelines.io.write_updates import WriteUpdates
+from pipelines.live_runner import PrismMissingError, keeps_no_state, with_stream_runner
+from pipelines.options import ProfilesOptions
+from schemas.message import Message
+from schemas.update import RowUpdate
+
+Build = Callable[[beam.Pipeline, beam.PCollection[Message], ProfilesOptions], beam.PCollection[RowUpdate]]
+_SECOND_US = 1_000_000
+_CHECK_SECONDS = 0.5
+
+
+def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
+    """Runs until the inputs end or somebody stops it (Ctrl-C, SIGTERM): 0. Returns 1 when the job failed."""
+    try:
+        arguments = with_stream_runner(options.beam_arguments)
+    except PrismMissingError as error:
+        print(error, file=sys.stderr)
+        return 1
+    try:
+        with _stoppable(), quiet_beam(verbose=options.verbose):
+            pipeline = beam.Pipeline(options=PipelineOptions(arguments))
+            build_live(pipeline, options, arguments, build)
+            result = pipeline.run()
+            _wait(result)
+    except KeyboardInterrupt:
+        print(f"Stopped. {options.output} is up to date; started again, the job goes on from here.", file=sys.stderr)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it has ended the job
+        print(describe_failure(error, str(options.output)), file=sys.stderr)
+        return 1
+    finally:
+        close_all()
+    return 0
+
+
+def build_live(
+    pipeline: beam.Pipeline, options: ProfilesOptions, arguments: list[str], build: Build | None = None
+) -> None:
+    """Adds the whole job to the pipeline.
+
+    Args:
+        pipeline: an empty pipeline.
+        options: checked options.
+        arguments: Beam's own.
+        build: the graph between messages and rows; None: the one of pipelines/stream.py.
+    """
+    folder = options.stream.journal_folder(options.output)
+    boot = begin(folder, uuid.uuid4().hex, options.inputs) if folder else None
+    # With a journal a record is safe once it is read. Without one, a runner without checkpoints has it in memory only.
+    in_memory_only = boot is None and keeps_no_state(arguments)
+    reading = ReadHistoryAndLive(options.inputs, _source_options(options, boot, in_memory_only), boot)
+
+    read = pipeline | "ReadHistoryAndLive" >> reading
+    found = read.messages | "SetAsideUnreadable" >> SetAsideUnreadable()
+    updates = (build or _build_stream)(pipeline, found[READABLE], options)
+    written = (
+        (updates, found[UNREADABLE])
+        | "AllUpdates" >> beam.Flatten()
+        | "WriteUpdates" >> WriteUpdates(options.output, _write_options(options, boot))
+    )
+    if in_memory_only:
+        _ = (read.receipts, written) | "AcknowledgeWritten" >> reading.acknowledge_written()
+
+
+def close_all() -> None:
+    """Publishes and closes what this process holds open."""
+    try:
+        close_writers()
+    finally:
+        close_connections()
+        close_journals()
+
+
+def _build_stream(
+    pipeline: beam.Pipeline, messages: beam.PCollection[Message], options: ProfilesOptions
+) -> beam.PCollection[RowUpdate]:
+    from pipelines.stream import build_stream
+
+    updates: beam.PCollection[RowUpdate] = build_stream(pipeline, messages, options)
+    return updates
+
+
+def _source_options(options: ProfilesOptions, boot: Boot | None, in_memory_only: bool) -> SourceOptions:
+    stream = options.stream
+    return SourceOptions(
+        out_of_orderness_seconds=stream.out_of_orderness_us / _SECOND_US,
+        idle_timeout_seconds=stream.idle_timeout_us / _SECOND_US,
+        kafka_readers=stream.kafka_readers,
+        kafka_settings=stream.kafka_settings,
+        group="tidemark" if boot is None else f"tidemark-{boot.journal_id()[:8]}",
+        watch_journal="" if boot is None else str(boot.folder / "files"),
+        acknowledge="written" if in_memory_only else "bundle",
+    )
+
+
+def _write_options(options: ProfilesOptions, boot: Boot | None) -> WriteOptions:
+    return WriteOptions(
+        write_every_seconds=options.stream.write_every_us / _SECOND_US,
+        folder="" if boot is None else str(boot.folder),
+        run="" if boot is None else boot.run,
+        is_restart=boot is not None and boot.known_until > 0,
+    )
+
+
+def _wait(result: Any) -> None:
+    """Waits for the end, and looks now and then whether the writer still writes."""
+    pause = threading.Event()
+    while not PipelineState.is_terminal(result.state):
+        check_writers()
+        pause.wait(_CHECK_SECONDS)
+    state = result.wait_until_finish()  # raises what ended the job
+    if state not in (None, PipelineState.DONE, PipelineState.DRAINED):
+        raise RuntimeError(f"the runner says {state}")
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM ends the job as Ctrl-C does."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,30 @@
+"""A graph that stands in for the stream's own: events become rows of `events`, all else of `failed_events`."""
+
+from collections.abc import Iterator
+
+import apache_beam as beam
+
+from pipelines.options import ProfilesOptions
+from schemas.event import Event
+from schemas.message import Message
+from schemas.update import RowUpdate
+from transforms.parse import EventParser
+from transforms.stream.rows import event_row, failure_update
+
+
+class _ToRows(beam.DoFn):
+    def __init__(self, parser: EventParser) -> None:
+        self._parser = parser
+
+    def process(self, message: Message) -> Iterator[RowUpdate]:
+        event = self._parser.parse(message.raw, message.source)
+        if isinstance(event, Event):
+            yield event_row(event, f"user:{event.user_id}", 1)
+        else:
+            yield failure_update(event)
+
+
+def events_only(
+    _pipeline: beam.Pipeline, messages: beam.PCollection[Message], options: ProfilesOptions
+) -> beam.PCollection[RowUpdate]:
+    return messages | "ToRows" >> beam.ParDo(_ToRows(options.parser()))
