@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -17,6 +17,7 @@ from rapidfuzz import process
 
 from pipelines.io.locations import InputError, InputLocation, check_input, parse_inputs
 from pipelines.io.output import Output, OutputError, check_output, parse_output
+from pipelines.stream_options import StreamOptions, add_stream_arguments, read_stream_options
 from schemas.tracking_plan import TrackingPlan, load_tracking_plan
 from schemas.tracking_plan_files import SchemaErrors
 from transforms.identity.aliases import DEFAULT_MAX_MERGES
@@ -50,6 +51,7 @@ class ProfilesOptions:
     verbose: bool
     warnings: tuple[str, ...]
     beam_arguments: tuple[str, ...]
+    stream: StreamOptions = field(default_factory=StreamOptions)
 
     def parser(self) -> EventParser:
         """The parser that every input of the job goes through."""
@@ -62,7 +64,8 @@ def profiles_argument_parser() -> argparse.ArgumentParser:
         prog="python -m pipelines.profiles",
         description="Turn customer events into unified profiles and exact segment memberships.",
         epilog="Any option of Apache Beam may follow, --runner among them (default: a local runner that needs no "
-        "download). Exit status: 0 done, 1 the job failed, 2 the arguments or a segment are wrong (nothing was written).",
+        "download). Exit status: 0 done, 1 the job failed, 2 the arguments or a segment are wrong (nothing was "
+        "written).",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -76,6 +79,7 @@ def profiles_argument_parser() -> argparse.ArgumentParser:
         help="duckdb:PATH, files:DIR (Parquet) or bigquery:PROJECT.DATASET",
     )
     parser.add_argument("--verbose", action="store_true", help="log what Beam does, and where in the code a job failed")
+    add_stream_arguments(parser)
     return parser
 
 
@@ -105,7 +109,8 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--blocked_identifiers",
         metavar="A,B,...",
-        help=f"identifier values that identify nobody (default: {','.join(sorted(BLOCKED_IDENTIFIERS - {''}))} and the empty text)",
+        help="identifier values that identify nobody (default: "
+        f"{','.join(sorted(BLOCKED_IDENTIFIERS - {''}))} and the empty text)",
     )
     parser.add_argument(
         "--max_event_bytes",
@@ -155,8 +160,11 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
         problems.append(
             "--as_of: an input without end has none, it follows the watermark; expected bounded inputs only"
         )
+    stream = read_stream_options(known, problems)
     if not problems and output is not None:
         _checked(problems, lambda: check_output(output))
+    if not problems and output is not None and inputs is not None and not all(one.bounded for one in inputs):
+        problems += stream.check_output(output)
     if problems or plan is None or loaded is None or inputs is None or output is None or stitch_window_us is None:
         raise UsageError("\n\n".join(problems))
     return ProfilesOptions(
@@ -173,6 +181,7 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
         verbose=known.verbose,
         warnings=tuple(loaded.warnings),
         beam_arguments=tuple(rest),
+        stream=stream,
     )
 
 

@@ -1,4 +1,4 @@
-"""The main job: `python -m pipelines.profiles`. Events in; profiles, exact segment memberships and failed events out."""
+"""The main job: `python -m pipelines.profiles`. Events in; profiles, memberships and failed events out."""
 
 import logging
 import sys
@@ -37,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: ProfilesOptions) -> int:
     """Runs a job whose options have been checked."""
+    if not all(location.bounded for location in options.inputs):
+        from pipelines.live_job import run_stream
+
+        return run_stream(options)
     started = time.monotonic()
     ranges = plan_ranges(location for location in options.inputs if isinstance(location, FileInput))
     try:
