@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.isolation import is_isolated
-from services.manager import ROOT, Manager
+from services.manager import Manager
 from services.registry import SERVICES
 from services.service import Running
 
@@ -44,19 +44,17 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Callable[[str], Running]]:
-    """Gives a running service by its name. What was up before stays up; what it started is stopped at the end."""
+    """Gives a running service by its name: what `make services` started, else one that lives as long as this session."""
     with tempfile.TemporaryDirectory(prefix="tidemark-services-") as folder:
-        manager = Manager(state=Path(folder) if is_isolated() else ROOT)
-        started: list[str] = []
+        shared, own = Manager(), Manager(state=Path(folder))
 
         def bring_up(name: str) -> Running:
-            wanted = (*SERVICES[name].needs, name)
-            started.extend(each for each in wanted if manager.find(each) is None)
-            return manager.up(name)
+            # The shared ones are in another network than an isolated test.
+            return (None if is_isolated() else shared.find(name)) or own.up(name)
 
         yield bring_up
-        for name in reversed(started):
-            manager.down(name)
+        for name in reversed(SERVICES):
+            own.down(name)
 
 
 @pytest.fixture(scope="session")
