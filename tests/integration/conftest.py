@@ -44,7 +44,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[Callable[[str], Running]]:
-    """Gives a running service by its name: what `make services` started, else one that lives as long as this session."""
+    """Gives a running service by name: what `make services` started, else one that lives as long as this session."""
     with tempfile.TemporaryDirectory(prefix="tidemark-services-") as folder:
         shared, own = Manager(), Manager(state=Path(folder))
 
