@@ -1,0 +1,177 @@
+"""Small worlds as the job meets them: JSON lines, with users, devices, aliases, deletions, copies and broken records.
+
+Many worlds with ids of their own go through one run. Rules are generated too, and written to files.
+"""
+
+from __future__ import annotations
+
+import gzip
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from schemas.event import Event
+from tests.reference.values import iso
+from tests.strategies import rule_text, rules
+from tests.strategies.choices import Choices
+from tests.strategies.worlds import GRID_US, SPAN, START_US
+from tests.strategies.worlds import event as shop_event
+from transforms.segments.language import ast
+
+USERS = ("u1", "u2", "u3")
+DEVICES = ("a1", "a2")
+MOST_EVENTS = 14
+NEW_NAMES = {"Product Viewed": "Thing Viewed", "Order Completed": "Deal Completed", "Product Added": "Thing Added"}
+"""Generated properties are of any type: under these names no schema minds."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is told beside its events and rules. `as_of` None: the latest event."""
+
+    as_of: int | None
+    stitch_window_us: int
+    max_merges: int
+
+    def options(self) -> list[str]:
+        """The same on the command line."""
+        told = [f"--stitch_window={rule_text.duration(self.stitch_window_us)}", f"--max_merges={self.max_merges}"]
+        return told if self.as_of is None else [*told, f"--as_of={iso(self.as_of)}"]
+
+
+def settings(choices: Choices) -> Settings:
+    """Settings of a run."""
+    as_of = START_US + choices.number(0, 2 * SPAN) * GRID_US if choices.chance(40) else None
+    return Settings(as_of, choices.number(1, 12) * GRID_US, choices.pick((100, 1, 2)))
+
+
+def world(choices: Choices, prefix: str) -> list[bytes]:
+    """The lines of one world, in no particular order."""
+    lines = []
+    for number in range(choices.number(3, MOST_EVENTS)):
+        event = _identified(shop_event(f"{prefix}-m{number:02}", choices), prefix, choices)
+        lines.append(_line(event, choices))
+        if choices.chance(12):
+            lines.append(_copy(lines[-1], choices))
+    if choices.chance(30):
+        lines.append(_broken(prefix, choices))
+    return lines
+
+
+def _identified(event: Event, prefix: str, choices: Choices) -> Event:
+    user: str | None = f"{prefix}-{choices.pick(USERS)}"
+    device: str | None = f"{prefix}-{choices.pick(DEVICES)}"
+    kind = choices.pick(("as it is",) * 17 + ("alias",) * 2 + ("delete",))
+    if kind == "alias":
+        previous = f"{prefix}-{choices.pick((*USERS, *DEVICES, 'p1'))}"
+        nothing: dict[str, Any] = {"properties": None, "traits": None, "group_id": None, "name": ""}
+        return event._replace(type="alias", user_id=user, previous_id=previous, **nothing)
+    if kind == "delete":
+        return event._replace(type="delete", user_id=user, name="", properties=None, traits=None, group_id=None)
+    present = choices.number(0, 9)
+    return event._replace(user_id=None if present >= 6 else user, anonymous_id=None if present <= 2 else device)
+
+
+def _line(event: Event, choices: Choices) -> bytes:
+    """The event in wire format."""
+    name = NEW_NAMES.get(event.name, event.name)
+    message = {
+        "messageId": event.message_id,
+        "type": event.type,
+        "event" if event.type == "track" else "name": name or None,
+        "userId": event.user_id,
+        "anonymousId": event.anonymous_id,
+        "previousId": event.previous_id,
+        "groupId": event.group_id,
+        "timestamp": iso(event.timestamp),
+        "receivedAt": iso(event.timestamp + 1_000_000) if choices.chance(50) else None,
+    }
+    for field in ("properties", "traits", "context"):
+        text = getattr(event, field)
+        message[field] = None if text is None else orjson.loads(text)
+    return orjson.dumps({field: value for field, value in message.items() if value is not None})
+
+
+def _copy(line: bytes, choices: Choices) -> bytes:
+    """The same again: to the byte, as a retry, or with other content."""
+    message = orjson.loads(line)
+    kind = choices.number(0, 3)
+    if kind == 1:
+        message["receivedAt"] = iso(START_US + 3 * SPAN * GRID_US)
+    elif kind == 2:
+        message["context"] = {"library": {"name": f"other {choices.number(0, 9)}"}}
+    elif kind == 3:
+        message = dict(sorted(message.items()))
+    return line if kind == 0 else orjson.dumps(message)
+
+
+def _broken(prefix: str, choices: Choices) -> bytes:
+    message: dict[str, Any] = {"messageId": f"{prefix}-bad", "type": "track", "event": "Thing Viewed"}
+    kind = choices.number(0, 4)
+    if kind == 0:
+        return f'{{"messageId": "{prefix}-bad", '.encode()
+    if kind == 1:
+        return f'{{"messageId": "{prefix}-\xe9"}}'.encode("latin-1")
+    if kind == 2:
+        message |= {"userId": "undefined", "timestamp": iso(START_US)}
+    elif kind == 3:
+        message |= {"userId": f"{prefix}-u1"}
+    else:
+        message |= {"userId": 5, "timestamp": "soon"}
+    return orjson.dumps(message)
+
+
+def write_rules(folder: Path, choices: Choices, prefixes: list[str]) -> ast.Definitions:
+    """Generated segments and computed traits as files. Static lists name the users of every world."""
+    definitions = rules.definitions(choices)
+    for name in ("segments", "traits"):
+        (folder / name).mkdir()
+    for trait in definitions.traits:
+        _write(folder / "traits" / f"{trait.name}.yaml", {"value": _renamed(rule_text.scalar(trait.value))})
+    for segment in definitions.segments:
+        _write(folder / "segments" / f"{segment.name}.yaml", _segment_fields(segment, prefixes))
+    return definitions
+
+
+def _segment_fields(segment: ast.SegmentDefinition, prefixes: list[str]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if segment.when is not None:
+        fields["when"] = _renamed(rule_text.condition(segment.when))
+    else:
+        fields["members"] = sorted(f"{prefix}-{user}" for prefix in prefixes for user in segment.members or ())
+    if segment.expires is not None:
+        fields["expires"] = iso(segment.expires)
+    for limit in ("max_membership", "reentry_after"):
+        duration = getattr(segment, limit)
+        if duration is not None:
+            fields[limit] = rule_text.duration(duration)
+    if not segment.anonymous:
+        fields["anonymous"] = False
+    return fields
+
+
+def _renamed(text: str) -> str:
+    for name, other in NEW_NAMES.items():
+        text = text.replace(name, other)
+    return text
+
+
+def _write(file: Path, fields: dict[str, Any]) -> None:
+    # JSON is YAML.
+    file.write_bytes(orjson.dumps({"description": "A definition.", **fields}))
+
+
+def spread(lines: list[bytes], folder: Path, shuffle: random.Random) -> None:
+    """Writes lines into files: any number of them, plain or gzipped, with either line break."""
+    folder.mkdir()
+    files = [shuffle.choice((".ndjson", ".jsonl", ".json", ".ndjson.gz")) for _ in range(shuffle.randint(1, 5))]
+    parts: list[list[bytes]] = [[] for _ in files]
+    for line in lines:
+        shuffle.choice(parts).append(line)
+    for number, (suffix, part) in enumerate(zip(files, parts, strict=True)):
+        line_break = shuffle.choice((b"\n", b"\n", b"\r\n"))
+        content = line_break.join(part) + shuffle.choice((line_break, line_break * 2, b"")) * bool(part)
+        (folder / f"{number}{suffix}").write_bytes(gzip.compress(content) if suffix.endswith(".gz") else content)
