@@ -118,7 +118,7 @@ class Simulation:
             self.profile(key, messages)
             return
         cell = CELLS[stage].unpack(key, self.packed.get(address))
-        cell.max_merges, cell.stitch_window_us = self.world.max_merges, self.world.stitch_window
+        cell.configure(self.world.stitch_window, self.world.max_merges)
         self.send(stage, cell.handle(messages))
         self.packed[address] = cell.pack()
 

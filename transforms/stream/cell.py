@@ -71,6 +71,13 @@ class FactCell:
     def is_empty(self) -> bool:
         return not self.facts.counted() and not self.counter
 
+    def configure(self, stitch_window_us: int, max_merges: int) -> None:
+        """Sets the limits of identity, where a cell has any."""
+
+    def handle(self, messages: Sequence[Message]) -> Sequence[Output]:
+        """Takes in messages; what follows from them."""
+        raise NotImplementedError
+
     def take(self, messages: Sequence[Message]) -> None:
         for message in messages:
             self.facts.take(message.fact, message.sign, message.version)

@@ -35,6 +35,9 @@ class DeviceCell(OwnerCell[_Basis]):
 
     stitch_window_us = DEFAULT_STITCH_WINDOW_US
 
+    def configure(self, stitch_window_us: int, max_merges: int) -> None:
+        self.stitch_window_us = stitch_window_us
+
     def handle(self, messages: Sequence[Message]) -> list[Output]:
         links_change = any(message.fact[0] != EVENT for message in messages)
         before = self.context() if links_change else None

@@ -1,8 +1,8 @@
 """Facts and how they travel: every stage of the stream is a function of a set of facts, kept up to date.
 
 A stage's cell holds the facts that it was told, each with a count. What follows from them is derived from the set
-alone, never from the order in which it came; when facts come or go, the cell tells the next stages the difference. A message
-adds 1 to a fact's count or takes 1 away, so messages may overtake each other: the sum is the same.
+alone, never from the order in which it came; when facts come or go, the cell tells the next stages the difference. A
+message adds 1 to a fact's count or takes 1 away, so messages may overtake each other: the sum is the same.
 
 Versions order what is said about one event by the cells that it passes: a cell's own counter stands in the bits below
 those of the cell before it, so whoever decided later, higher up, wins.

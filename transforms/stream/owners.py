@@ -25,7 +25,7 @@ Basis = TypeVar("Basis")
 
 
 class Decision(NamedTuple):
-    """Whom an event is told to, and its row's owner: a profile id, "" for no row, None where the next cell writes it."""
+    """Whom an event is told to, and its row's owner: a profile id, "" for no row, None if the next cell writes it."""
 
     target: Target
     owner: str | None

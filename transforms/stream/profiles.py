@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from operator import itemgetter
+
 import msgspec
 
 from schemas.event import MESSAGE_ID, TIMESTAMP
@@ -25,6 +26,8 @@ LAYOUT = 1
 _BY_TIME = itemgetter(1 + TIMESTAMP, 1 + MESSAGE_ID)
 _CORRECTIONS = {EVENT: "late_event", MERGE: "merge", DELETED: "deleted"}
 SEGMENT_CHANGED = "segment_changed"
+REFRESH: Fact = ("refresh",)
+"""Not a fact but a call: look at the rules again."""
 
 
 class _Packed(msgspec.Struct, array_like=True):
@@ -98,7 +101,8 @@ class ProfileCell:
         """Takes in messages of other stages."""
         prior_now = self._now()
         for message in messages:
-            self.facts.take(message.fact, message.sign, message.version)
+            if message.fact != REFRESH:
+                self.facts.take(message.fact, message.sign, message.version)
         reasons = {message.why for message in messages}
         why = DELETED if DELETED in reasons else MERGE if MERGE in reasons else EVENT
         return self._evaluate(rules, prior_now, _CORRECTIONS[why], recorded_at)
@@ -110,10 +114,6 @@ class ProfileCell:
         prior_now = self._now()
         self.clock = at if self.clock is None else max(at, self.clock)
         return self._evaluate(rules, prior_now, "late_event", recorded_at)
-
-    def refresh(self, rules: Rules, recorded_at: int) -> list[RowUpdate]:
-        """The rules may have changed."""
-        return self._evaluate(rules, self._now(), SEGMENT_CHANGED, recorded_at)
 
     # --- what follows ------------------------------------------------------------------------------------------------
 

@@ -37,6 +37,9 @@ class RegistryCell(FactCell):
 
     max_merges = DEFAULT_MAX_MERGES
 
+    def configure(self, stitch_window_us: int, max_merges: int) -> None:
+        self.max_merges = max_merges
+
     def handle(self, messages: Sequence[Message]) -> list[Output]:
         before = self._told()
         self.take(messages)
