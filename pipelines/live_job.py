@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
-from pipelines.failure import describe_failure, quiet_beam
+from pipelines.failure import quiet_beam, read_cause
 from pipelines.io.boot import READABLE, UNREADABLE, ReadHistoryAndLive, SetAsideUnreadable, begin
 from pipelines.io.boot_journal import close_journals
 from pipelines.io.boot_sources import Boot
@@ -47,7 +48,10 @@ def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
     except KeyboardInterrupt:
         print(f"Stopped. {options.output} is up to date; started again, the job goes on from here.", file=sys.stderr)
     except Exception as error:  # noqa: BLE001 - whatever it is, it has ended the job
-        print(describe_failure(error, str(options.output)), file=sys.stderr)
+        if options.verbose:
+            traceback.print_exc()
+        cause, step = read_cause(error)
+        print(f"The job failed{f' in {step}' if step else ''}: {cause} Started again, it goes on.", file=sys.stderr)
         return 1
     finally:
         close_all()

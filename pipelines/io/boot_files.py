@@ -15,7 +15,7 @@ import orjson
 from pipelines.io.boot_sources import Boot, hold
 from pipelines.io.event_time import read_event_time_us
 from pipelines.io.locations import FileInput
-from pipelines.io.read_files import messages, plan_ranges
+from pipelines.io.read_files import FileRange, messages, plan_ranges
 from pipelines.io.source_options import SourceOptions
 from pipelines.io.stream_source import Batch, Progress, Reader, Record, now_us
 from pipelines.io.watermark import StreamWatermark
@@ -42,7 +42,7 @@ class HistorySource:
         return 1
 
     def start(self, reader: Reader) -> Progress:
-        names = [str(number) for number in range(len(plan_ranges([self.location])))]
+        names = list(self._ranges())
         if not names:
             self._note_end()
         return Progress(dict.fromkeys(names, 0), dict.fromkeys(names, _END))
@@ -50,8 +50,8 @@ class HistorySource:
     def read(self, reader: Reader, progress: Progress, watermark: StreamWatermark) -> Batch:
         hold(watermark)
         positions = dict(progress.positions)
-        name = min(progress.remaining(), key=int)
-        records = self._read(int(name), positions[name])
+        name = next(name for name, at in positions.items() if at != _END)
+        records = self._read(name, positions[name])
         if len(records) == self.options.max_poll_records:
             positions[name] += len(records)
         else:
@@ -63,12 +63,16 @@ class HistorySource:
     def acknowledge(self, tokens: Sequence[bytes]) -> None:
         """Nobody waits for it."""
 
-    def _read(self, number: int, at: int) -> list[Record]:
+    def _ranges(self) -> dict[str, FileRange]:
+        """By names that stay the same when files are added: only those that were there at the start are read."""
+        return {f"{one.start}:{one.path}": one for one in plan_ranges([self.location])}
+
+    def _read(self, name: str, at: int) -> list[Record]:
         """The records of a range from the given one on, up to a batch of them."""
-        most, key = self.options.max_poll_records, (self, number)
+        most, key = self.options.max_poll_records, (self.boot, self.text, name)
         stands_at, found = _OPEN.pop(key, (-1, iter(())))
         if stands_at != at:
-            found = islice(messages(plan_ranges([self.location])[number]), at, None)
+            found = islice(messages(self._ranges()[name]), at, None)
         part = list(islice(found, most))
         if len(part) == most:
             _OPEN[key] = (at + most, found)
@@ -86,7 +90,7 @@ class HistorySource:
 
 
 # Files that are being read, where the last batch ended: a compressed file cannot be read on from its middle.
-_OPEN: dict[tuple[HistorySource, int], tuple[int, Iterator[bytes | Failure]]] = {}
+_OPEN: dict[tuple[Boot | None, str, str], tuple[int, Iterator[bytes | Failure]]] = {}
 
 
 def failure_of(message: Message) -> Failure | None:

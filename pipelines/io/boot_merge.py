@@ -31,16 +31,16 @@ _COUNTS = DELETIONS.column_names().index("counts")
 
 # A boundary: where a membership begins or ends. Each is told once in the log.
 _BOUNDARIES = """
-    SELECT profile_id, segment, 'entered' AS change, entered_at AS at, segment_version FROM {0}
+    SELECT profile_id, segment, 'entered' AS change, entered_at AS "at", segment_version FROM {0}
     UNION ALL SELECT profile_id, segment, 'exited', exited_at, segment_version FROM {0} WHERE exited_at IS NOT NULL
 """
 _ADD_TOLD = """
     CREATE TEMP TABLE told AS
     WITH boundary_old AS ({old}), boundary_new AS ({new}),
-    added AS (SELECT * FROM boundary_new ANTI JOIN boundary_old USING (profile_id, segment, change, at))
+    added AS (SELECT * FROM boundary_new ANTI JOIN boundary_old USING (profile_id, segment, change, "at"))
     SELECT c.* FROM work.membership_changes c JOIN added a
-        ON c.profile_id = a.profile_id AND c.segment = a.segment AND c.change = a.change AND c.at = a.at
-    QUALIFY row_number() OVER (PARTITION BY a.profile_id, a.segment, a.change, a.at ORDER BY c.rowid DESC) = 1
+        ON c.profile_id = a.profile_id AND c.segment = a.segment AND c.change = a.change AND c."at" = a."at"
+    QUALIFY row_number() OVER (PARTITION BY a.profile_id, a.segment, a.change, a."at" ORDER BY c.rowid DESC) = 1
 """
 _RETRACTED = """
     SELECT o.profile_id, o.segment, o.segment_version, epoch_us(o.entered_at),

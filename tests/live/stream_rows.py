@@ -18,11 +18,11 @@ _FILLERS: dict[str, Any] = {
 }
 
 
-def update(table: str, version: int = 1, *, withdrawn: bool = False, **values: Any) -> RowUpdate:
-    """A row with these values, and something in every other column that may not be null."""
+def update(table: str, word: int = 1, *, withdrawn: bool = False, **values: Any) -> RowUpdate:
+    """A row with these values, and something in every other column that may not be null. `word` is its version."""
     row = []
     for column in _TABLES[table].columns:
         filler = [] if column.repeated else _FILLERS[column.type] if column.required else None
         row.append(values.pop(column.name, filler))
     assert not values, f"{table} has no {sorted(values)}"
-    return RowUpdate(table, tuple(row), version, withdrawn)
+    return RowUpdate(table, tuple(row), word, withdrawn)

@@ -1,0 +1,136 @@
+"""A restart tells nothing twice: the old log stands, and only what differs from it is added."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.io.boot_merge import EarlierRun
+from pipelines.io.duckdb_live import LiveTables
+from pipelines.io.output import DuckDBOutput, FilesOutput
+from schemas.update import RowUpdate
+from tests.live.stream_rows import update
+
+
+def membership(who: str, entered: int, exited: int | None = None, version: str = "v1") -> RowUpdate:
+    return update(
+        "memberships", profile_id=who, segment="vip", entered_at=entered, exited_at=exited, segment_version=version
+    )
+
+
+def change(change_id: str, who: str, kind: str, at: int, cause: str = "event") -> RowUpdate:
+    return update(
+        "membership_changes",
+        change_id=change_id,
+        profile_id=who,
+        segment="vip",
+        segment_version="v1",
+        change=kind,
+        at=at,
+        cause=cause,
+    )
+
+
+class Runs:
+    """An earlier run that was published, and a new one."""
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        self.output = DuckDBOutput(str(folder / "o.duckdb")) if kind == "duckdb" else FilesOutput(str(folder / "o"))
+        self._folder = folder
+        self.earlier = self._tables("earlier")
+        self.new = self._tables("new")
+
+    def _tables(self, name: str) -> LiveTables:
+        (self._folder / name).mkdir()
+        return LiveTables(self._folder / name)
+
+    def restart(self, before: list[RowUpdate], after: list[RowUpdate]) -> None:
+        """The new run says `after`, once the earlier one has published `before`."""
+        self.earlier.apply(before)
+        if isinstance(self.output, DuckDBOutput):
+            self.earlier.publish_database(Path(self.output.path))
+        else:
+            self.earlier.publish_folder(Path(self.output.directory))
+        run = EarlierRun(self.output)
+        run.read()
+        self.new.apply(map(run.adjust, after))
+        run.carry_over(self.new.connection)
+
+    def changes(self) -> list[tuple[Any, ...]]:
+        columns = 'profile_id, change, epoch_us("at"), cause'
+        return self.new.connection.execute(f"SELECT {columns} FROM work.membership_changes ORDER BY ALL").fetchall()  # noqa: S608
+
+
+@pytest.fixture(params=["duckdb", "files"])
+def runs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runs]:
+    runs = Runs(tmp_path, request.param)
+    yield runs
+    runs.earlier.connection.close()
+    runs.new.connection.close()
+
+
+ANN = update("profiles", profile_id="ann", version=1)
+
+
+def test_what_was_told_is_not_told_again_in_other_words(runs: Runs) -> None:
+    told = [change("a", "ann", "entered", 5, "late_event"), membership("ann", 5)]
+    again = [change("b", "ann", "entered", 5), membership("ann", 5)]
+    runs.restart([ANN, *told], [ANN, *again])
+    assert runs.changes() == [("ann", "entered", 5, "late_event")]
+
+
+def test_detours_of_the_way_back_are_not_told(runs: Runs) -> None:
+    detour = [change("b", "ann", "entered", 3), change("c", "ann", "retracted", 3)]
+    told = [change("a", "ann", "entered", 5), membership("ann", 5)]
+    runs.restart([ANN, *told], [ANN, *detour, *told])
+    assert runs.changes() == [("ann", "entered", 5, "event")]
+
+
+def test_what_came_between_the_last_writing_and_the_crash_is_told(runs: Runs) -> None:
+    told = [change("a", "ann", "entered", 5)]
+    after = [*told, change("b", "ann", "exited", 8, "time"), membership("ann", 5, 8)]
+    runs.restart([ANN, *told, membership("ann", 5)], [ANN, *after])
+    assert runs.changes() == [("ann", "entered", 5, "event"), ("ann", "exited", 8, "time")]
+
+
+@pytest.mark.parametrize(
+    ("now", "cause"),
+    [
+        ([ANN, membership("ann", 7)], "late_event"),
+        ([ANN, membership("ann", 7, version="v2")], "segment_changed"),
+        ([ANN], "segment_changed"),
+        ([update("profiles", profile_id="ann", merged_into="user:bob"), membership("bob", 5)], "merge"),
+        ([membership("bob", 5)], "deleted"),
+    ],
+)
+def test_what_is_no_more_is_retracted_with_its_cause(runs: Runs, now: list[RowUpdate], cause: str) -> None:
+    runs.restart([ANN, change("a", "ann", "entered", 5), membership("ann", 5)], now)
+    assert ("ann", "retracted", 5, cause) in runs.changes()
+
+
+def test_versions_of_profiles_go_on(runs: Runs) -> None:
+    runs.restart([ANN], [ANN])
+    assert runs.new.connection.execute("SELECT version FROM work.profiles").fetchall() == [(2,)]
+
+
+def test_failures_that_came_too_late_stay(runs: Runs) -> None:
+    late = update("failed_events", failure_id="f", reason="too_late", raw=b"{}")
+    other = update("failed_events", failure_id="g", reason="not_utf8", raw=b"\xff")
+    runs.restart([late, other], [])
+    assert runs.new.connection.execute("SELECT failure_id FROM work.failed_events").fetchall() == [("f",)]
+
+
+def test_what_a_deletion_erased_is_added_up(runs: Runs) -> None:
+    before = update("deletions", receipt_id="r", counts='{"events":5,"identity_links":1}')
+    runs.restart([before], [update("deletions", receipt_id="r", counts='{"events":1,"identity_links":0}')])
+    rows = runs.new.connection.execute("SELECT counts->>'events', counts->>'identity_links' FROM work.deletions")
+    assert rows.fetchall() == [("6", "1")]
+
+
+def test_without_an_output_there_is_nothing_to_carry_over(runs: Runs) -> None:
+    run = EarlierRun(runs.output)
+    run.read()
+    runs.new.apply([ANN])
+    run.carry_over(runs.new.connection)
+    assert runs.new.count("profiles") == 1
