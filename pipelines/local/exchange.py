@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from transforms.blocks import Buckets
 
@@ -21,25 +20,14 @@ class Exchange:
 
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder)
-        self._files: dict[Path, IO[bytes]] = {}
 
     def write(self, stage: str, records: Buckets) -> None:
         """Appends each bucket's records to what the stage holds for the bucket."""
         for bucket, block in records.blocks():
-            file = self._file(stage, bucket)
-            file.write(len(block).to_bytes(_LENGTH_BYTES, "little"))
-            file.write(block)
-
-    def flush(self) -> None:
-        """Makes what was written readable for other processes. Files stay open until `close`."""
-        for file in self._files.values():
-            file.flush()
-
-    def close(self) -> None:
-        """Ends writing."""
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
+            # Opened each time: there can be more buckets than a process may have open files.
+            with (self._folder / f"{stage}-{bucket}-{os.getpid()}").open("ab") as file:
+                file.write(len(block).to_bytes(_LENGTH_BYTES, "little"))
+                file.write(block)
 
     def read(self, stage: str, bucket: int) -> Iterator[bytes]:
         """The blocks of a bucket, whoever wrote them; in no defined order."""
@@ -52,10 +40,3 @@ class Exchange:
         """Deletes a bucket's blocks, which nobody will read again."""
         for path in self._folder.glob(f"{stage}-{bucket}-*"):
             path.unlink()
-
-    def _file(self, stage: str, bucket: int) -> IO[bytes]:
-        path = self._folder / f"{stage}-{bucket}-{os.getpid()}"
-        file = self._files.get(path)
-        if file is None:
-            file = self._files[path] = path.open("ab")
-        return file

@@ -75,7 +75,6 @@ class Stages:
     def _write(self, **stages: Buckets) -> None:
         for stage, records in stages.items():
             self._exchange.write(stage, records)
-        self._exchange.flush()
 
     def parse(self, piece: FileRange) -> Read:
         """A range of a file into "messages"."""
