@@ -91,24 +91,23 @@ def view_query(table: Table, project: str, dataset: str) -> str:
     So a condition on the partition's column can be applied below, and of the rest only keys and versions are read.
     """
     log = f"`{project}.{dataset}.{log_name(table)}`"
-    columns = ", ".join(f"`{name}`" for name in table.column_names())
-    key = ", ".join(f"`{name}`" for name in table.key)
-    newest_first = "row_version DESC, row_written_at DESC"
-    if not table.partition or table.partition in table.key:
-        numbered = f"SELECT *, ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY {newest_first}) AS row_place FROM {log}"
-        return f"SELECT {columns} FROM ({numbered}) WHERE row_place = 1 AND NOT row_deleted"
-    numbered = (
-        f"SELECT *, ROW_NUMBER() OVER (PARTITION BY {key}, `{table.partition}` ORDER BY {newest_first}) AS row_place"
-        f" FROM {log}"
+    within = table.key
+    if table.partition and table.partition not in table.key:
+        within += (table.partition,)
+    query = (
+        f"SELECT {_quoted(table.column_names())} FROM (SELECT *, ROW_NUMBER() OVER ("
+        f"PARTITION BY {_quoted(within)} ORDER BY row_version DESC, row_written_at DESC"
+        f") AS row_place FROM {log}) WHERE row_place = 1 AND NOT row_deleted"
     )
-    newest = (
-        f"SELECT {key}, ARRAY_AGG(STRUCT(row_version, row_written_at) ORDER BY {newest_first} LIMIT 1)[OFFSET(0)]"
-        f" AS row_newest FROM {log} GROUP BY {key}"
-    )
-    return (
-        f"SELECT {columns} FROM ({numbered}) JOIN ({newest}) USING ({key}) WHERE row_place = 1 AND NOT row_deleted"
-        " AND row_version = row_newest.row_version AND row_written_at = row_newest.row_written_at"
-    )
+    if within == table.key:
+        return query
+    [key] = table.key  # one column, of text: the version after its last blank cannot be taken for a part of it
+    newest = f"SELECT CONCAT(`{key}`, ' ', CAST(MAX(row_version) AS STRING)) FROM {log} GROUP BY `{key}`"
+    return f"{query} AND CONCAT(`{key}`, ' ', CAST(row_version AS STRING)) IN ({newest})"
+
+
+def _quoted(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _table(table: Table, project: str, dataset: str, name: str, description: str) -> dict[str, Any]:
