@@ -1,9 +1,10 @@
-"""The graph of the bounded job: files -> parse -> deduplicate -> identity -> profiles and segments -> tables."""
+"""The graph of the bounded job: files and tables -> parse -> deduplicate -> identity -> profiles and segments -> tables."""
 
 import apache_beam as beam
 
-from pipelines.io.locations import FileInput
+from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput
 from pipelines.io.read_files import ReadFiles, input_bytes
+from pipelines.io.read_tables import ReadTables, table_bytes
 from pipelines.io.write_tables import WriteTables
 from pipelines.options import ProfilesOptions
 from transforms.blocks import bucket_count
@@ -20,11 +21,14 @@ def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
     merged one hop later, in the bucket of the user that they became.
     """
     files = [location for location in options.inputs if isinstance(location, FileInput)]
-    buckets = bucket_count(input_bytes(files))
+    tables = [location for location in options.inputs if isinstance(location, DuckDBInput | BigQueryInput)]
+    buckets = bucket_count(input_bytes(files) + table_bytes(tables))
     definitions = options.definitions
 
     read = pipeline | "ReadFiles" >> ReadFiles(files, options.parser(), buckets)
-    events = read.events | "DeduplicateEvents" >> DeduplicateEvents(buckets, options.as_of)
+    read_tables = pipeline | "ReadTables" >> ReadTables(tables, options.parser(), buckets)
+    parsed = (read.events, read_tables.events) | "Parsed" >> beam.Flatten()
+    events = parsed | "DeduplicateEvents" >> DeduplicateEvents(buckets, options.as_of)
     identity = events | "ResolveIdentity" >> ResolveIdentity(
         buckets, options.as_of, options.stitch_window_us, options.max_merges
     )
@@ -39,6 +43,7 @@ def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
     receipts = (events.claims, erased, identity.plan) | "WriteReceipts" >> WriteReceipts()
     _ = (
         read.failed,
+        read_tables.failed,
         events.failed,
         *identity.tables,
         anonymous.tables,

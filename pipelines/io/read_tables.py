@@ -1,10 +1,11 @@
 """Reads the table `events` of an earlier job, in BigQuery or DuckDB, as the input of a bounded job.
 
 Stands beside ReadFiles, first in a job's graph: rows become messages in Segment's wire format again, and go through the
-same parser. The table has no `previousId` and no `groupId`: an alias among its rows is a failed event.
+same parser.
 """
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -33,7 +34,18 @@ _WIRE_NAMES = {
     "properties": "properties",
     "traits": "traits",
     "context": "context",
+    "previous_id": "previousId",
+    "group_id": "groupId",
 }
+
+
+def table_bytes(locations: Iterable[TableInput]) -> int:
+    """About how many bytes of events there are.
+
+    A database packs events about four times as tight as JSON; what BigQuery holds is not known before it is asked.
+    """
+    local = (Path(location.path) for location in locations if isinstance(location, DuckDBInput))
+    return sum(path.stat().st_size * 4 for path in local)
 
 
 class ReadTables(beam.PTransform):

@@ -37,31 +37,18 @@ def read_table(output: Output, table: Table) -> pa.Table:
 
 
 def to_events(batch: pa.RecordBatch) -> Iterator[Event]:
-    """Rows of the table `events` as events.
-
-    The table holds neither `previousId` nor `groupId`: of alias and group events these fields are None.
-    """
-    names = ("message_id", "timestamp", "type", "event", "user_id", "anonymous_id", "received_at")
+    """Rows of the table `events` as events."""
+    names = (
+        *("message_id", "timestamp", "type", "event", "user_id", "anonymous_id"),
+        *("previous_id", "group_id", "received_at"),
+    )
     columns = {name: batch.column(name) for name in names}
     for name in ("timestamp", "received_at"):
         columns[name] = columns[name].cast(pa.int64())
     texts = [batch.column(name).storage.cast(pa.binary()) for name in ("properties", "traits", "context")]
     rows = zip(*(columns[name].to_pylist() for name in names), *(text.to_pylist() for text in texts), strict=True)
-    for message_id, timestamp, kind, name, user_id, anonymous_id, received_at, properties, traits, context in rows:
-        yield Event(
-            message_id,
-            timestamp,
-            kind,
-            name or "",
-            user_id,
-            anonymous_id,
-            None,
-            None,
-            received_at,
-            properties,
-            traits,
-            context,
-        )
+    for message_id, timestamp, kind, name, *rest in rows:
+        yield Event(message_id, timestamp, kind, name or "", *rest)
 
 
 def _read_database(output: DuckDBOutput, table: Table) -> Iterator[pa.RecordBatch]:

@@ -78,9 +78,13 @@ EVENT_ROWS = [
         '{"plays":[1,null]}',
         None,
         '{"locale":"de"}',
+        None,
+        None,
     ),
-    ("m2", "user:ada", None, "a1", "page", "Home", NOON_US + 1, None, "{}", None, None),
-    ("m3", "user:ada", "ada", "a1", "identify", None, NOON_US + 2, None, None, '{"email":null,"age":7}', None),
+    ("m2", "user:ada", None, "a1", "page", "Home", NOON_US + 1, None, "{}", None, None, None, None),
+    ("m3", "user:ada", "ada", "a1", "identify", None, NOON_US + 2, None, None, '{"email":null}', None, None, None),
+    ("m4", "user:ada", "ada", None, "alias", None, NOON_US + 3, None, None, None, None, "a0", None),
+    ("m5", "user:ada", "ada", None, "group", None, NOON_US + 4, None, None, '{"plan":"pro"}', None, None, "acme"),
 ]
 
 
@@ -93,12 +97,13 @@ def test_a_jobs_events_are_another_jobs_input(tmp_path: Path) -> None:
     def check(blocks: list[tuple[int, bytes]]) -> None:
         records = [record for _, packed in blocks for record in unpack([packed])]
         events = sorted(Event(*record[: len(Event._fields)]) for record in records)
-        assert [event.message_id for event in events] == ["m1", "m2", "m3"]
+        assert [event.message_id for event in events] == ["m1", "m2", "m3", "m4", "m5"]
         for event, row in zip(events, EVENT_ROWS, strict=True):
             read = (event.message_id, event.user_id, event.anonymous_id, event.type, event.name, event.timestamp)
             assert read == (row[0], row[2], row[3], row[4], row[5] or "", row[6])
             assert event.received_at == row[7]
-            for text, found in zip(row[8:], (event.properties, event.traits, event.context), strict=True):
+            assert (event.previous_id, event.group_id) == row[11:]
+            for text, found in zip(row[8:11], (event.properties, event.traits, event.context), strict=True):
                 assert (found and orjson.loads(found)) == (text and orjson.loads(text))
 
     with beam.Pipeline(runner="FnApiRunner") as pipeline:

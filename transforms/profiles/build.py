@@ -136,7 +136,9 @@ def _joined(lists: Iterable[list[Row]]) -> list[Row]:
 
 def _events_block(events: list[Record], owners: list[str], order: int) -> TableBlock:
     """Events as rows: column by column, since there are as many as there are events in the input."""
-    ids, times, types, names, users, devices, _, _, received, properties, traits, contexts = zip(*events, strict=True)
+    ids, times, types, names, users, devices, previous, groups, received, properties, traits, contexts = zip(
+        *events, strict=True
+    )
     names = tuple(name or None for name in names)
-    columns = (ids, owners, users, devices, types, names, times, received, properties, traits, contexts)
+    columns = (ids, owners, users, devices, types, names, times, received, properties, traits, contexts, previous, groups)
     return TableBlock(EVENTS.name, order, columns)

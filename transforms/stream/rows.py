@@ -13,8 +13,9 @@ from transforms.stream.facts import Fact
 
 def event_row(event: Fact, profile_id: str, version: int) -> RowUpdate:
     """The row of an event that belongs to a profile."""
-    message_id, timestamp, kind, name, user, device, _, _, received, properties, traits, context = event
-    row = (message_id, profile_id, user, device, kind, name or None, timestamp, received, properties, traits, context)
+    message_id, timestamp, kind, name, user, device, previous, group, received, properties, traits, context = event
+    said = (properties, traits, context, previous, group)
+    row = (message_id, profile_id, user, device, kind, name or None, timestamp, received, *said)
     return RowUpdate(EVENTS.name, row, version)
 
 
