@@ -1,0 +1,146 @@
+"""Every failure reason of a bounded job, from the bytes of the input to the row in `failed_events`."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from schemas import failure_reasons as reasons
+from tests.jobs.job import Row, run_job, write_lines
+from tests.jobs.messages import message, track
+
+# What only a stream finds (too_late), or an output that refuses rows.
+NOT_HERE = {reasons.TOO_LATE, reasons.REJECTED_BY_OUTPUT}
+Lines = list[bytes]
+
+
+def line(**fields: Any) -> bytes:
+    return orjson.dumps(track("m1", "Product Viewed", **fields))
+
+
+ALIASES = [message(f"a{number}", "alias", f"12:0{number}") for number in range(3)]
+USERS = [track(f"m{user}", "Product Viewed", "11:00", userId=user) for user in "pqr"]
+
+
+def aliases(*pairs: str) -> Lines:
+    """Aliases, a previous id and its user each, one minute after the other, among the users p, q and r."""
+    found = [alias | {"previousId": pair[0], "userId": pair[1]} for alias, pair in zip(ALIASES, pairs, strict=False)]
+    return [orjson.dumps(one) for one in [*USERS, *found]]
+
+
+# What is sent, the place of the line that fails, the options.
+CASES: dict[str, tuple[Lines, int, list[str]]] = {
+    reasons.TOO_LARGE: ([line(properties={"text": "x" * 900})], 0, ["--max_event_bytes=800"]),
+    reasons.NOT_UTF8: ([b'{"messageId": "caf\xe9"}'], 0, []),
+    reasons.MALFORMED_JSON: ([b'  {"messageId": "m1", '], 0, []),
+    reasons.SCHEMA_VIOLATION: ([line(userId=5, properties={"price": "cheap"})], 0, []),
+    reasons.UNPLANNED_EVENT: ([orjson.dumps(track("m1", "Tea Poured"))], 0, ["--unplanned=fail"]),
+    reasons.MISSING_IDENTIFIER: ([line(userId=None)], 0, []),
+    reasons.BLOCKED_IDENTIFIER: ([line(userId="UNDEFINED")], 0, []),
+    reasons.MISSING_TIMESTAMP: ([line(timestamp=None)], 0, []),
+    reasons.TIMESTAMP_IN_FUTURE: ([line(receivedAt="2026-02-27T12:00:00Z")], 0, []),
+    reasons.ALIAS_CYCLE: (aliases("pq", "qp"), 4, []),
+    reasons.ALIAS_CONFLICT: (aliases("pq", "pr"), 4, []),
+    reasons.MERGE_LIMIT: (aliases("pq", "rq"), 4, ["--max_merges=1"]),
+}
+
+
+@pytest.mark.parametrize("reason", CASES)
+def test_a_refused_record_is_kept_as_it_came(reason: str, folder: Path) -> None:
+    lines, place, options = CASES[reason]
+    write_lines(folder / "events" / "a.ndjson", [*lines, track("good", "Product Viewed", userId="bob")])
+    ran = run_job(folder, *options)
+    assert ran.status == 0, ran.err
+    tables = ran.tables()
+    (failed,) = tables["failed_events"]
+    assert (failed["reason"], failed["raw"]) == (reason, lines[place])
+    assert failed["source"] == str(folder / "events")
+    assert failed["errors"]
+    assert "good" in [row["message_id"] for row in tables["events"]]
+    assert f"{reason:<23} {1:>8}" in ran.out
+
+
+def test_every_reason_has_its_case() -> None:
+    damaged = {reasons.MALFORMED_AVRO, reasons.MALFORMED_PARQUET, reasons.CONFLICTING_DUPLICATE}
+    assert set(CASES) | damaged | NOT_HERE == set(reasons.REASONS)
+
+
+def test_all_violations_are_told_and_no_value(folder: Path) -> None:
+    write_lines(folder / "events" / "a.ndjson", [line(userId=5, timestamp="soon", properties={"price": "cheap"})])
+    (failed,) = run_job(folder).tables()["failed_events"]
+    assert [error.partition(":")[0] for error in failed["errors"]] == ["/properties/price", "/timestamp", "/userId"]
+    assert not any("cheap" in error or "soon" in error for error in failed["errors"])
+    assert (failed["message_id"], failed["stage"]) == ("m1", "validate")
+
+
+def test_of_two_contents_one_stands_whatever_comes_first(folder: Path) -> None:
+    copies = [line(userId=user) for user in ("ann", "bob")]
+    found = []
+    for order in (copies, copies[::-1]):
+        write_lines(folder / "events" / "a.ndjson", order)
+        tables = run_job(folder).tables()
+        (failed,), (event,) = tables["failed_events"], tables["events"]
+        assert failed["reason"] == reasons.CONFLICTING_DUPLICATE
+        assert {failed["raw"], line(userId=event["user_id"])} == set(copies)
+        found.append((failed, event))
+    assert found[0] == found[1]
+
+
+def test_the_same_bad_record_again_is_a_duplicate(folder: Path) -> None:
+    write_lines(folder / "events" / "a.ndjson", [b"nonsense", b"nonsense", track("m1", "Product Viewed")])
+    ran = run_job(folder)
+    assert len(ran.tables()["failed_events"]) == 1
+    assert [one.split()[:2] for one in ran.out.splitlines() if one.startswith("  dup")] == [["duplicate", "1"]]
+
+
+def avro(rows: list[Row]) -> bytes:
+    file = io.BytesIO()
+    fields = [{"name": name, "type": "string"} for name in rows[0]]
+    schema = {"type": "record", "name": "event", "fields": fields}
+    fastavro.writer(file, schema, rows, codec="deflate", sync_marker=b"0123456789abcdef", sync_interval=1)
+    return file.getvalue()
+
+
+def test_a_damaged_block_of_an_avro_file_costs_that_block(folder: Path) -> None:
+    rows = [track(f"m{number}", "Product Viewed") for number in range(3)]
+    whole = avro(rows)
+    blocks = whole.split(b"0123456789abcdef")
+    (folder / "events").mkdir()
+    blocks[2] = blocks[2][:6] + b"\xff" * (len(blocks[2]) - 6)
+    (folder / "events" / "a.avro").write_bytes(b"0123456789abcdef".join(blocks))
+    tables = run_job(folder).tables()
+    (failed,) = tables["failed_events"]
+    assert failed["reason"] == reasons.MALFORMED_AVRO
+    assert blocks[2] in failed["raw"]
+    assert [row["message_id"] for row in tables["events"]] == ["m0", "m2"]
+
+
+def test_a_file_that_is_no_parquet_is_kept_whole(folder: Path) -> None:
+    good = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([track("m1", "Product Viewed")]), good)
+    (folder / "events").mkdir()
+    (folder / "events" / "good.parquet").write_bytes(good.getvalue())
+    (folder / "events" / "cut.parquet").write_bytes(good.getvalue()[:-10])
+    tables = run_job(folder).tables()
+    (failed,) = tables["failed_events"]
+    assert (failed["reason"], failed["raw"]) == (reasons.MALFORMED_PARQUET, good.getvalue()[:-10])
+    assert [row["message_id"] for row in tables["events"]] == ["m1"]
+
+
+@pytest.mark.parametrize("line_break", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("suffix", ["ndjson", "ndjson.gz"])
+def test_line_breaks_are_no_part_of_a_record(folder: Path, line_break: bytes, suffix: str) -> None:
+    content = line_break.join([b"bad one", b"", b"   ", b"bad\rtwo", orjson.dumps(track("m1", "Product Viewed"))])
+    (folder / "events").mkdir()
+    (folder / "events" / f"a.{suffix}").write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
+    tables = run_job(folder).tables()
+    assert sorted(row["raw"] for row in tables["failed_events"]) == [b"bad\rtwo", b"bad one"]
+    assert len(tables["events"]) == 1

@@ -1,0 +1,44 @@
+"""From what Beam raises to a paragraph."""
+
+import pytest
+
+from pipelines.failure import describe_failure, read_cause
+
+OF_A_WORKER = """Traceback (most recent call last):
+  File "worker.py", line 310, in _execute
+    response = task()
+               ^^^^^^
+OSError: [Errno 28] No space left on device
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "apache_beam/runners/common.py", line 1512, in process
+duckdb.duckdb.IOException: IO Error: could not write
+  to the file "x" [while running 'WriteTables/Finish-ptransform-43']
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (
+            OSError("no such disk [while running 'ReadFiles/Parse/ParDo(_ParseRange)']"),
+            ("OSError: no such disk", "ReadFiles/Parse/ParDo(_ParseRange)"),
+        ),
+        (
+            RuntimeError(OF_A_WORKER),
+            ('IOException: IO Error: could not write to the file "x"', "WriteTables/Finish-ptransform-43"),
+        ),
+        (MemoryError(), ("MemoryError", "")),
+    ],
+)
+def test_the_cause_and_the_step(error: Exception, cause: tuple[str, str]) -> None:
+    assert read_cause(error) == cause
+
+
+def test_a_paragraph() -> None:
+    assert describe_failure(RuntimeError(OF_A_WORKER), "duckdb:shop.duckdb").splitlines() == [
+        'The job failed while writing the tables: IOException: IO Error: could not write to the file "x".',
+        "duckdb:shop.duckdb is what it was before. --verbose shows where in the code it happened.",
+    ]
