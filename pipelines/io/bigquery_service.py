@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -49,6 +50,10 @@ _TRANSIENT_REASONS = {"backendError", "internalError", "rateLimitExceeded", "quo
 """Reasons in an error's body that mean: try again. A 500 without one of them is the statement's own fault."""
 
 
+_ALREADY_STARTED = re.compile(r"already exists: job\b|\bjob \S+ is already created", re.IGNORECASE)
+"""A request to start a job came twice, and the first answer was lost. Another job, with another id, is as good."""
+
+
 class BigQueryError(RuntimeError):
     """BigQuery refused for good, or for longer than the retries last. The text names the cause, and no row's values."""
 
@@ -86,6 +91,8 @@ def is_transient(error: BaseException) -> bool:
         reasons = {detail.get("reason") for detail in error.errors if isinstance(detail, dict)}
         if reasons & _TRANSIENT_REASONS:
             return True
+    if isinstance(error, exceptions.Conflict | exceptions.BadRequest):
+        return _ALREADY_STARTED.search(str(error.message)) is not None
     return isinstance(error, _TRANSIENT)
 
 
