@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
@@ -24,16 +24,24 @@ _RETRY_SECONDS = 0.2
 _LOGGER = logging.getLogger(__name__)
 
 
-# What a group's coordinator answers while it moves or loads, which a broker that has just started does.
-_PASSING = (
+# What is answered while leaders and coordinators move or start, or a connection is made again.
+PASSING = (
     KafkaError.NOT_COORDINATOR,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.REPLICA_NOT_AVAILABLE,
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._TIMED_OUT,
+    KafkaError._TIMED_OUT_QUEUE,
 )
+T = TypeVar("T")
 
 
-def ask_coordinator(request: Callable[[], Sequence[TopicPartition] | None]) -> Sequence[TopicPartition]:
-    """Makes a request about offsets of a group, again while its coordinator is on the way.
+def ask_until_answered(request: Callable[[], T]) -> T:
+    """Makes a request, again while what stands in its way is passing.
 
     Raises:
         KafkaException: no answer within REQUEST_SECONDS, or one that says no.
@@ -41,15 +49,18 @@ def ask_coordinator(request: Callable[[], Sequence[TopicPartition] | None]) -> S
     deadline = time.monotonic() + REQUEST_SECONDS
     while True:
         try:
-            answers = request() or ()
-            failed = next((answer.error for answer in answers if answer.error is not None), None)
-            if failed is None:
-                return answers
-            raise KafkaException(failed)
+            return request()
         except KafkaException as error:
-            if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
+            if error.args[0].code() not in PASSING or time.monotonic() > deadline:
                 raise
         time.sleep(_RETRY_SECONDS)
+
+
+def _checked(places: Sequence[TopicPartition] | None) -> Sequence[TopicPartition]:
+    for place in places or ():
+        if place.error is not None:
+            raise KafkaException(place.error)
+    return places or ()
 
 
 class ReaderClient:
@@ -81,12 +92,16 @@ class ReaderClient:
     def committed(self, names: Iterable[str]) -> dict[str, int]:
         """The group's committed offsets; negative where there is none."""
         asked = [TopicPartition(self.topic, int(name)) for name in names]
-        answers = ask_coordinator(lambda: self.consumer.committed(asked, timeout=REQUEST_SECONDS))
+        answers = ask_until_answered(lambda: _checked(self.consumer.committed(asked, timeout=REQUEST_SECONDS)))
         return {str(answer.partition): answer.offset for answer in answers}
 
     def ask_offsets(self, names: Sequence[str], which: OffsetSpec) -> dict[str, int]:
         """The first or the end offsets of partitions, as a reader of committed transactions sees them."""
-        return {name: answer.result(REQUEST_SECONDS).offset for name, answer in self._ask(names, which).items()}
+
+        def ask() -> dict[str, int]:
+            return {name: answer.result(REQUEST_SECONDS).offset for name, answer in self._ask(names, which).items()}
+
+        return ask_until_answered(ask)
 
     def ask_ends(self, names: Sequence[str], asked_us: int) -> None:
         """Asks for end offsets without waiting for them, unless the last answer is still due."""
@@ -168,7 +183,7 @@ class ReaderClient:
                 # Transaction markers and compacted records fill offsets that no record ever has.
                 at = at if stops is None else min(at, stops[name])
                 self.positions[name] = max(self.positions[name], at)
-            elif not error.retriable():
+            elif not error.retriable() and error.code() not in PASSING:
                 raise KafkaException(error)
             return False
         if stops is not None and at >= stops[name]:
@@ -193,7 +208,7 @@ class Committer:
             if not news:
                 return
             places = [TopicPartition(self._topic, int(name), at) for name, at in news.items()]
-            ask_coordinator(lambda: self._consumer.commit(offsets=places, asynchronous=False))
+            ask_until_answered(lambda: _checked(self._consumer.commit(offsets=places, asynchronous=False)))
             self._committed.update(news)
 
     def close(self) -> None:

@@ -13,7 +13,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from google.api_core.exceptions import DeadlineExceeded, NotFound, PermissionDenied, ServiceUnavailable
+from google.api_core.exceptions import (
+    Aborted,
+    Cancelled,
+    DeadlineExceeded,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    ServerError,
+    ServiceUnavailable,
+)
 from google.cloud.pubsub_v1 import SubscriberClient
 
 from pipelines.io.event_time import read_event_time_us
@@ -94,9 +103,9 @@ class PubSubSource:
                 timeout=self.options.pull_seconds,
                 retry=None,
             )
-        except DeadlineExceeded:
+        except (DeadlineExceeded, Cancelled):  # whichever side saw first that the time is over
             return []
-        except ServiceUnavailable as error:
+        except (ServerError, Aborted, ResourceExhausted) as error:
             _LOGGER.warning("%s: no answer, trying again: %s", self.text, error.message)
             return None
         return list(answer.received_messages)
