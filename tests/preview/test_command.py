@@ -12,7 +12,7 @@ import pytest
 
 from pipelines import preview
 from pipelines.show.progress import Progress
-from pipelines.watching import wait_for_change
+from pipelines.watching import Wait, wait_for_change
 
 RULE = "when: event('Order Completed').within(30 days).count() >= {least}\n"
 
@@ -42,7 +42,7 @@ def shop(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(shop: Path, *arguments: str, segment: str = "buyers", wait: preview.Wait = wait_for_change) -> int:
+def run(shop: Path, *arguments: str, segment: str = "buyers", wait: Wait = wait_for_change) -> int:
     given = ["--segment", str(shop / "segments" / f"{segment}.yaml"), "--input", str(shop / "events.ndjson")]
     return preview.main([*given, *arguments], wait)
 

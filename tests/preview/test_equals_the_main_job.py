@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,11 @@ def resolved(places: dict[str, Path], processes: int) -> Any:
 
 
 def histories(events: ResolvedEvents) -> list[Any]:
-    return sorted(pair for pairs in events.ask(list) for pair in pairs)
+    return sorted(pair for pairs in events.ask(everything) for pair in pairs)
+
+
+def everything(found: Iterable[Any]) -> list[Any]:
+    return list(found)
 
 
 def test_the_number_of_processes_changes_nothing(places: dict[str, Path]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from schemas.event import MESSAGE_ID, TIMESTAMP
+from schemas.event import MESSAGE_ID
 from tests.strategies.cases import Case, seeded_case
 from tests.strategies.rule_text import definitions as text_of
 from transforms.explain.mentioned import needed_definitions
@@ -69,7 +71,7 @@ def test_a_rule_is_fulfilled_as_its_parts_say(part: int) -> None:
                 if stay.segment == "bare"
             ]
             explainer = Explainer(Rule(bare, definitions))
-            instants = sorted({event[TIMESTAMP] for event in events} | {case.as_of})
+            instants = sorted({event.timestamp for event in events} | {case.as_of})
             for at, found in explainer.parts_at(case.profile_id, events, instants).items():
                 inside = any(s.entered_at <= at and (s.exited_at is None or s.exited_at > at) for s in stays)
                 assert found.fulfilled == inside, f"seed {seed}, {segment.name} at {at}\n{text_of(definitions)}"
@@ -92,7 +94,7 @@ def test_what_comes_next_is_what_the_main_job_expects(seed: int) -> None:
 def test_one_needed_event_of_thousands_is_found_in_some_dozens_of_attempts() -> None:
     attempts = 0
 
-    def holds(kept: list[str]) -> bool:
+    def holds(kept: Sequence[str]) -> bool:
         nonlocal attempts
         attempts += 1
         return "1234" in kept
