@@ -8,6 +8,7 @@ import re
 import sys
 import tempfile
 import textwrap
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Final
@@ -16,6 +17,7 @@ WIDTH: Final = 100
 _STEP: Final = re.compile(r" \[while running '([^']*)'\]")
 _MODULES: Final = re.compile(r"^(?:\w+\.)+(?=\w+:)")
 _TRACEBACK: Final = "Traceback (most recent call last):\n"
+_LOST_WORKER: Final = "Channel closed prematurely"
 # What the steps of a job's graph do, by the start of their names.
 _STEPS: Final = {
     "ReadFiles": "reading the input",
@@ -44,16 +46,23 @@ def quiet_beam(*, verbose: bool) -> Iterator[None]:
 def _quiet_workers() -> Iterator[None]:
     """Worker processes inherit the descriptor of stderr: meanwhile it is a file that nobody reads, and ours another."""
     inherited = 2
-    saved, ours = os.dup(inherited), sys.stderr
+    saved, ours, hook = os.dup(inherited), sys.stderr, threading.excepthook
     with tempfile.TemporaryFile() as unread, os.fdopen(saved, "w", buffering=1) as still_shown:
         if ours is sys.__stderr__:
             sys.stderr = still_shown
         os.dup2(unread.fileno(), inherited)
+        # The thread that waits for a worker raises when it ends too soon; the job itself fails of it, and says so.
+        threading.excepthook = lambda raised: None if _waits_for_worker(raised.thread) else hook(raised)
         try:
             yield
         finally:
+            threading.excepthook = hook
             os.dup2(saved, inherited)
             sys.stderr = ours
+
+
+def _waits_for_worker(thread: threading.Thread | None) -> bool:
+    return thread is not None and thread.name.startswith("run_worker")
 
 
 def describe_failure(error: BaseException, output: str) -> str:
@@ -82,5 +91,7 @@ def read_cause(error: BaseException) -> tuple[str, str]:
         text = _MODULES.sub("", " ".join(line.strip() for line in lines[frames:]))
     else:
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    if _LOST_WORKER in text:
+        text = "a worker process ended before its work was done; was there too little memory?"
     step = _STEP.search(text)
     return _STEP.sub("", text).strip(), step[1] if step else ""

@@ -31,6 +31,10 @@ duckdb.duckdb.IOException: IO Error: could not write
             ('IOException: IO Error: could not write to the file "x"', "WriteTables/Finish-ptransform-43"),
         ),
         (MemoryError(), ("MemoryError", "")),
+        (
+            RuntimeError("Channel closed prematurely."),
+            ("a worker process ended before its work was done; was there too little memory?", ""),
+        ),
     ],
 )
 def test_the_cause_and_the_step(error: Exception, cause: tuple[str, str]) -> None:
