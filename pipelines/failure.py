@@ -51,8 +51,8 @@ def _quiet_workers() -> Iterator[None]:
         if ours is sys.__stderr__:
             sys.stderr = still_shown
         os.dup2(unread.fileno(), inherited)
-        # The thread that waits for a worker raises when it ends too soon; the job itself fails of it, and says so.
-        threading.excepthook = lambda raised: None if _waits_for_worker(raised.thread) else hook(raised)
+        # The threads that wait for a worker raise when it ends too soon; the job itself fails of it, and says so.
+        threading.excepthook = lambda raised: None if _serves_worker(raised.thread) else hook(raised)
         try:
             yield
         finally:
@@ -61,8 +61,8 @@ def _quiet_workers() -> Iterator[None]:
             sys.stderr = ours
 
 
-def _waits_for_worker(thread: threading.Thread | None) -> bool:
-    return thread is not None and thread.name.startswith("run_worker")
+def _serves_worker(thread: threading.Thread | None) -> bool:
+    return thread is not None and thread.name.startswith(("run_worker", "beam_"))
 
 
 def describe_failure(error: BaseException, output: str) -> str:
