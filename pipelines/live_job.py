@@ -17,7 +17,7 @@ from apache_beam.runners.runner import PipelineState
 from pipelines.failure import quiet_beam, read_cause
 from pipelines.io.boot import READABLE, UNREADABLE, ReadHistoryAndLive, SetAsideUnreadable, begin
 from pipelines.io.boot_journal import close_journals
-from pipelines.io.boot_sources import Boot
+from pipelines.io.boot_sources import BEFORE_ALL_US, Boot
 from pipelines.io.kafka import close_connections
 from pipelines.io.live_output import WriteOptions, check_writers, close_writers
 from pipelines.io.source_options import SourceOptions
@@ -39,22 +39,22 @@ def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
     except PrismMissingError as error:
         print(error, file=sys.stderr)
         return 1
+    stopped = threading.Event()
     try:
-        with _stoppable(), quiet_beam(verbose=options.verbose):
+        with quiet_beam(verbose=options.verbose):
             pipeline = beam.Pipeline(options=PipelineOptions(arguments))
             build_live(pipeline, options, arguments, build)
-            result = pipeline.run()
-            _wait(result)
-    except KeyboardInterrupt:
-        print(f"Stopped. {options.output} is up to date; started again, the job goes on from here.", file=sys.stderr)
+            with _stoppable(stopped):
+                result = pipeline.run()
+            with _stoppable(stopped):  # once more: the runner has put its own handler in the place of ours
+                _wait(result, stopped)
     except Exception as error:  # noqa: BLE001 - whatever it is, it has ended the job
-        if options.verbose:
-            traceback.print_exc()
-        cause, step = read_cause(error)
-        print(f"The job failed{f' in {step}' if step else ''}: {cause} Started again, it goes on.", file=sys.stderr)
-        return 1
+        if not stopped.is_set():
+            return _failed(error, options)
     finally:
         close_all()
+    if stopped.is_set():
+        print(f"Stopped. {options.output} is up to date; started again, the job goes on from here.", file=sys.stderr)
     return 0
 
 
@@ -119,34 +119,45 @@ def _source_options(options: ProfilesOptions, boot: Boot | None, in_memory_only:
 
 
 def _write_options(options: ProfilesOptions, boot: Boot | None) -> WriteOptions:
+    live = [location.text for location in options.inputs if not location.bounded]
     return WriteOptions(
         write_every_seconds=options.stream.write_every_us / _SECOND_US,
         folder="" if boot is None else str(boot.folder),
         run="" if boot is None else boot.run,
         is_restart=boot is not None and boot.known_until > 0,
+        boot_until_us=BEFORE_ALL_US if boot is None else boot.over_at_us(live),
     )
 
 
-def _wait(result: Any) -> None:
-    """Waits for the end, and looks now and then whether the writer still writes."""
-    pause = threading.Event()
+def _wait(result: Any, stopped: threading.Event) -> None:
+    """Waits for the end, or to be stopped, and looks now and then whether the writer still writes."""
     while not PipelineState.is_terminal(result.state):
         check_writers()
-        pause.wait(_CHECK_SECONDS)
+        if stopped.wait(_CHECK_SECONDS):
+            return
     state = result.wait_until_finish()  # raises what ended the job
     if state not in (None, PipelineState.DONE, PipelineState.DRAINED):
         raise RuntimeError(f"the runner says {state}")
 
 
+def _failed(error: BaseException, options: ProfilesOptions) -> int:
+    if options.verbose:
+        traceback.print_exception(error)
+    cause, step = read_cause(error)
+    print(f"The job failed{f' in {step}' if step else ''}: {cause} Started again, it goes on.", file=sys.stderr)
+    return 1
+
+
 @contextmanager
-def _stoppable() -> Iterator[None]:
-    """SIGTERM ends the job as Ctrl-C does."""
+def _stoppable(stopped: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set `stopped`."""
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        stopped.set()
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -72,7 +72,8 @@ def begin(folder: str, run: str, locations: Sequence[InputLocation]) -> Boot:
     """What a run of a job with these inputs begins with. Makes the journal in `folder` where there is none."""
     bounded = {location.text for location in locations if isinstance(location, _HISTORY)}
     path = Path(folder).absolute()
-    return Boot(path, run, open_journal(path).last_number(), 1 + len(bounded))
+    journal = open_journal(path)
+    return Boot(path, run, journal.last_number(), 1 + len(bounded), tuple(journal.watermarks().items()))
 
 
 def _history(location: InputLocation, options: SourceOptions, boot: Boot | None) -> StreamSource | None:

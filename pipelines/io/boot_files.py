@@ -12,12 +12,11 @@ from itertools import islice
 
 import orjson
 
-from pipelines.io.boot_sources import Boot, hold
-from pipelines.io.event_time import read_event_time_us
+from pipelines.io.boot_sources import HISTORY_US, Boot, hold
 from pipelines.io.locations import FileInput
 from pipelines.io.read_files import FileRange, messages, plan_ranges
 from pipelines.io.source_options import SourceOptions
-from pipelines.io.stream_source import Batch, Progress, Reader, Record, now_us
+from pipelines.io.stream_source import Batch, Progress, Reader, Record
 from pipelines.io.watermark import StreamWatermark
 from schemas.event import Failure
 from schemas.message import Message
@@ -79,10 +78,8 @@ class HistorySource:
         return [self._record(one) for one in part]
 
     def _record(self, found: bytes | Failure) -> Record:
-        now = now_us()
-        if isinstance(found, Failure):
-            return Record(_failed_message(found), now)
-        return Record(Message(found, self.text, {}), read_event_time_us(found, now))
+        message = _failed_message(found) if isinstance(found, Failure) else Message(found, self.text, {})
+        return Record(message, HISTORY_US)
 
     def _note_end(self) -> None:
         if self.boot is not None:

@@ -7,6 +7,7 @@ then handed on and acknowledged to its source; the next run reads the journal fi
 | --- | --- |
 | `messages` | number (order of arrival), digest of the bytes, message_id, event time, raw, source, attributes |
 | `history` | per run: the bounded inputs (the journal itself among them) that were read to their end |
+| `watermarks` | per reader of a live source: the watermark that it has told |
 | `about` | the journal's id |
 
 SQLite, since a batch of small blobs by key, durable at its commit, is what it is best at. Nothing is counted twice: a
@@ -45,6 +46,7 @@ CREATE TABLE IF NOT EXISTS messages (
 );
 CREATE INDEX IF NOT EXISTS by_message_id ON messages (message_id);
 CREATE TABLE IF NOT EXISTS history (run TEXT, name TEXT, PRIMARY KEY (run, name));
+CREATE TABLE IF NOT EXISTS watermarks (reader TEXT PRIMARY KEY, us INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -163,6 +165,16 @@ class Journal:
         with self._lock:
             ((count,),) = self._ask("SELECT count(*) FROM history WHERE run = ?", run)
         return int(count)
+
+    def note_watermark(self, reader: str, us: int) -> None:
+        """What a reader promises: nothing before this instant is to be expected from it."""
+        with self._lock, self._connection:
+            self._connection.execute("INSERT OR REPLACE INTO watermarks VALUES (?, ?)", (reader, us))
+
+    def watermarks(self) -> dict[str, int]:
+        """What the readers of earlier runs have promised last."""
+        with self._lock:
+            return {reader: int(us) for reader, us in self._ask("SELECT reader, us FROM watermarks")}
 
     def close(self) -> None:
         with self._lock:

@@ -23,34 +23,60 @@ import duckdb
 from pipelines.io.duckdb_live import quoted
 from pipelines.io.output import DuckDBOutput, FilesOutput
 from schemas.failure_reasons import TOO_LATE
-from schemas.tables import DELETIONS, PROFILES
+from schemas.tables import DELETIONS, MEMBERSHIP_CHANGES, PROFILES
 from schemas.update import RowUpdate
 
 _VERSION = PROFILES.column_names().index("version")
 _COUNTS = DELETIONS.column_names().index("counts")
 
-# A boundary: where a membership begins or ends. Each is told once in the log.
-_BOUNDARIES = """
-    SELECT profile_id, segment, 'entered' AS change, entered_at AS "at", segment_version FROM {0}
-    UNION ALL SELECT profile_id, segment, 'exited', exited_at, segment_version FROM {0} WHERE exited_at IS NOT NULL
+# A stay (a row of `memberships`) that is no more, or ends elsewhere than was told: it is taken back, and told again.
+_WRONG = """
+    CREATE TEMP TABLE wrong AS
+    SELECT o.* FROM old_memberships o LEFT JOIN work.memberships n USING (profile_id, segment, entered_at)
+    WHERE n.profile_id IS NULL OR (o.exited_at IS NOT NULL AND o.exited_at IS DISTINCT FROM n.exited_at)
 """
-_ADD_TOLD = """
-    CREATE TEMP TABLE told AS
-    WITH boundary_old AS ({old}), boundary_new AS ({new}),
-    added AS (SELECT * FROM boundary_new ANTI JOIN boundary_old USING (profile_id, segment, change, "at"))
-    SELECT c.* FROM work.membership_changes c JOIN added a
-        ON c.profile_id = a.profile_id AND c.segment = a.segment AND c.change = a.change AND c."at" = a."at"
-    QUALIFY row_number() OVER (PARTITION BY a.profile_id, a.segment, a.change, a."at" ORDER BY c.rowid DESC) = 1
+_RIGHT = """
+    CREATE TEMP TABLE stands AS
+    SELECT o.* FROM old_memberships o ANTI JOIN wrong USING (profile_id, segment, entered_at)
 """
+_UNTOLD = """
+    CREATE TEMP TABLE untold AS
+    WITH boundaries AS (
+        SELECT n.profile_id, n.segment, 'entered' AS change, n.entered_at AS "at" FROM work.memberships n
+        ANTI JOIN stands USING (profile_id, segment, entered_at)
+        UNION ALL
+        SELECT n.profile_id, n.segment, 'exited', n.exited_at FROM work.memberships n
+        LEFT JOIN stands s USING (profile_id, segment, entered_at)
+        WHERE n.exited_at IS NOT NULL AND (s.profile_id IS NULL OR s.exited_at IS NULL)
+    )
+    SELECT c.* FROM work.membership_changes c JOIN boundaries b
+        ON c.profile_id = b.profile_id AND c.segment = b.segment AND c.change = b.change AND c."at" = b."at"
+    QUALIFY row_number() OVER (PARTITION BY b.profile_id, b.segment, b.change, b."at" ORDER BY c.rowid DESC) = 1
+"""
+_VERSIONS = "CREATE TEMP TABLE live_versions AS SELECT DISTINCT segment, segment_version FROM work.memberships"
 _RETRACTED = """
-    SELECT o.profile_id, o.segment, o.segment_version, epoch_us(o.entered_at),
+    SELECT sha2.id, w.profile_id, w.segment, w.segment_version, 'retracted', w.entered_at,
         CASE WHEN p.profile_id IS NULL THEN 'deleted' WHEN p.merged_into IS NOT NULL THEN 'merge'
-             WHEN o.segment NOT IN (SELECT segment FROM versions_new)
-               OR (o.segment, o.segment_version) NOT IN (SELECT segment, segment_version FROM versions_new)
-             THEN 'segment_changed' ELSE 'late_event' END,
-        epoch_us(coalesce(p.recorded_at, o.recorded_at))
-    FROM old_memberships o ANTI JOIN work.memberships n USING (profile_id, segment, entered_at)
-    LEFT JOIN work.profiles p ON p.profile_id = o.profile_id
+             WHEN v.segment IS NULL THEN 'segment_changed' ELSE 'late_event' END,
+        [], make_timestamptz($started)
+    FROM wrong w
+    LEFT JOIN work.profiles p USING (profile_id)
+    LEFT JOIN live_versions v USING (segment, segment_version)
+    CROSS JOIN LATERAL (
+        SELECT left(sha256(concat_ws(chr(0), $run, w.profile_id, w.segment, epoch_us(w.entered_at))), 32) AS id
+    ) sha2
+"""
+_TELL = """
+    INSERT INTO work.membership_changes
+    SELECT u.* REPLACE (
+        CASE WHEN o.change_id IS NULL THEN u.change_id ELSE left(sha256(concat_ws(chr(0), u.change_id, $run)), 32) END
+        AS change_id)
+    FROM untold u LEFT JOIN old_membership_changes o USING (change_id)
+"""
+_RETRACTED_ONCE = """
+    SELECT change_id FROM old_membership_changes
+    SEMI JOIN (SELECT profile_id, segment FROM old_membership_changes WHERE change = 'retracted')
+    USING (profile_id, segment)
 """
 
 
@@ -58,14 +84,24 @@ _RETRACTED = """
 class EarlierRun:
     """The output as an earlier run left it.
 
+    Args:
+        output: where it is.
+        run: names the new run.
+        started_us: when the new run started, microseconds since the epoch.
+
     Attributes:
         version: the greatest `version` of its profiles.
         counts: of each receipt, what it counted.
+        told: ids of changes that may be said once more in another sense: of stays that were taken back.
     """
 
     output: DuckDBOutput | FilesOutput
+    run: str
+    started_us: int
     version: int = 0
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    told: frozenset[str] = frozenset()
+    _is_over: bool = False
 
     def read(self) -> None:
         """Reads what has to be known while the new run writes."""
@@ -76,6 +112,7 @@ class EarlierRun:
             self.version = int(version)
             rows = connection.execute("SELECT receipt_id, counts::VARCHAR FROM old_deletions").fetchall()
             self.counts = {receipt_id: json.loads(counts) for receipt_id, counts in rows}
+            self.told = frozenset(change_id for (change_id,) in connection.execute(_RETRACTED_ONCE).fetchall())
 
     def adjust(self, update: RowUpdate) -> RowUpdate:
         """The update of a new run, going on where this one ended."""
@@ -87,10 +124,13 @@ class EarlierRun:
         elif update.table == DELETIONS.name and row[0] in self.counts:
             before, now = self.counts[row[0]], json.loads(row[_COUNTS])
             row[_COUNTS] = json.dumps({name: before.get(name, 0) + now.get(name, 0) for name in before | now})
+        elif update.table == MEMBERSHIP_CHANGES.name and self._is_over and row[0] in self.told:
+            row[0] = hashlib.sha256(f"{row[0]}\0{self.run}".encode()).hexdigest()[:32]
         return update._replace(row=tuple(row))
 
     def carry_over(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Brings what only this run knew into the tables of the new one, in one transaction."""
+        self._is_over = True
         if not self._open(connection):
             return
         connection.execute("BEGIN")
@@ -110,26 +150,16 @@ class EarlierRun:
         )
 
     def _carry_changes(self, connection: duckdb.DuckDBPyConnection) -> None:
-        old, new = _BOUNDARIES.format("old_memberships"), _BOUNDARIES.format("work.memberships")
-        connection.execute(_ADD_TOLD.format(old=old, new=new))
-        connection.execute(
-            "CREATE TEMP TABLE versions_new AS SELECT DISTINCT segment, segment_version FROM work.memberships"
-        )
-        retracted = [
-            [_change_id(*row[:4]), *row[:3], "retracted", *row[3:]] for row in connection.execute(_RETRACTED).fetchall()
-        ]
+        for statement in (_WRONG, _RIGHT, _UNTOLD, _VERSIONS):
+            connection.execute(statement)
         connection.execute("DELETE FROM work.membership_changes")
         connection.execute("INSERT INTO work.membership_changes SELECT * FROM old_membership_changes")
+        run = {"run": self.run}
         connection.execute(
-            "INSERT INTO work.membership_changes SELECT told.* FROM told "
-            "ANTI JOIN old_membership_changes USING (change_id)"
+            f"INSERT INTO work.membership_changes {_RETRACTED}",
+            {**run, "started": self.started_us},
         )
-        if retracted:
-            connection.executemany(
-                "INSERT INTO work.membership_changes "
-                "SELECT ?, ?, ?, ?, ?, make_timestamptz(?), ?, [], make_timestamptz(?)",
-                retracted,
-            )
+        connection.execute(_TELL, run)
 
     def _open(self, connection: duckdb.DuckDBPyConnection) -> bool:
         """Makes `old_<table>` views of the tables; False where there is no output yet."""
@@ -148,8 +178,3 @@ class EarlierRun:
         if isinstance(self.output, DuckDBOutput):
             return f"earlier.main.{table}"
         return f"read_parquet('{quoted(Path(self.output.directory).absolute() / table / '*.parquet')}')"
-
-
-def _change_id(*parts: object) -> str:
-    """The same for the same retraction."""
-    return hashlib.sha256("\0".join(("retracted at restart", *map(str, parts))).encode()).hexdigest()[:32]

@@ -6,13 +6,15 @@
 | `HistorySource` (boot_files.py), `TableHistorySource` (boot_tables.py) | where the input ends | bounded inputs |
 | `JournaledSource` | as the source that it wraps | what that source reads, once it is in the journal |
 
-Those that end hold the watermark until they have ended. A live source waits for them; then it gives a watermark before
-any event at once (`BEFORE_ALL_US`), which tells everything after it that the history is through.
+Those that end hold the watermark until they have ended, and what they give is never late. A live source waits for them;
+then it gives at once the watermark that it had in the run before, or one before any event (`BEFORE_ALL_US`). Where that
+arrives, the history is through.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +25,12 @@ from pipelines.io.watermark import StreamWatermark, WatermarkPolicy
 from transforms.parse.instants import EARLIEST_US
 
 BEFORE_ALL_US = EARLIEST_US - 1_000_000
-"""An instant that no event can have."""
+"""An instant that no event can have: where the watermark stands when the history is through."""
+HISTORY_US = BEFORE_ALL_US - 1_000_000
+"""The time of the elements that history is read as. While one of them is on its way, the watermark is not past it."""
 WAIT_SECONDS = 0.1
+NOTE_SECONDS = 0.5
+_MILLISECOND_US = 1_000
 _ALL = "all"
 
 
@@ -37,12 +43,30 @@ class Boot:
         run: names this run.
         known_until: the journal's last number when the run started.
         histories: how many sources must end before live ones begin.
+        watermarks: what the readers of live sources have promised in earlier runs, (reader, microseconds).
     """
 
     folder: Path
     run: str
     known_until: int
     histories: int
+    watermarks: tuple[tuple[str, int], ...] = ()
+
+    def over_at_us(self, live: Iterable[str]) -> int:
+        """Where the watermark stands once all that earlier runs have told is told again.
+
+        Args:
+            live: texts of the live inputs.
+        """
+        promised = []
+        for text in live:
+            of_input = [us for reader, us in self.watermarks if reader.rpartition("#")[0] == text]
+            promised.append(min(of_input, default=BEFORE_ALL_US))
+        return max(BEFORE_ALL_US, min(promised, default=BEFORE_ALL_US) - _MILLISECOND_US)
+
+    def starts_at_us(self, reader: str) -> int:
+        """The watermark that a reader of a live source starts with."""
+        return max(BEFORE_ALL_US, dict(self.watermarks).get(reader, BEFORE_ALL_US))
 
     def journal_id(self) -> str:
         """Names the journal."""
@@ -85,7 +109,7 @@ class JournalSource:
         if at >= until:
             self.boot.note_end(self.text)
         hold(watermark)
-        return Batch([one.record for one in found], {_ALL: at})
+        return Batch([one.record._replace(event_us=HISTORY_US) for one in found], {_ALL: at})
 
     def acknowledge(self, tokens: Sequence[bytes]) -> None:
         """Nobody waits for it."""
@@ -120,11 +144,14 @@ class JournaledSource:
         return self.source.start(reader)
 
     def read(self, reader: Reader, progress: Progress, watermark: StreamWatermark) -> Batch:
+        name = f"{self.text}#{reader.number}/{reader.of}"
         if self.live and watermark.current_us() is None:
             if not _is_over(self.boot):
                 return Batch([], dict(progress.positions), wait_seconds=WAIT_SECONDS)
-            _begin(watermark, self.policy)
+            _begin(watermark, self.policy, self.boot.starts_at_us(name))
         batch = self.source.read(reader, progress, watermark)
+        if self.live:
+            _note(self.boot, name, watermark.current_us())
         if not batch.records:
             return batch
         return batch._replace(records=open_journal(self.boot.folder).append(batch.records, self.boot.known_until))
@@ -143,10 +170,25 @@ def _is_over(boot: Boot) -> bool:
     return boot.run in _OVER
 
 
-def _begin(watermark: StreamWatermark, policy: WatermarkPolicy) -> None:
-    """Moves a watermark that knows nothing to `BEFORE_ALL_US`."""
+# When the watermark of a reader was last noted: (run, reader) -> (seconds of a monotonic clock, microseconds).
+_NOTED: dict[tuple[str, str], tuple[float, int]] = {}
+
+
+def _note(boot: Boot, name: str, watermark_us: int | None) -> None:
+    """Keeps a watermark for the next run."""
+    if watermark_us is None or watermark_us == BEFORE_ALL_US:
+        return
+    noted_at, noted_us = _NOTED.get((boot.run, name), (0.0, BEFORE_ALL_US))
+    now = time.monotonic()
+    if watermark_us > noted_us and now - noted_at >= NOTE_SECONDS:
+        open_journal(boot.folder).note_watermark(name, watermark_us)
+        _NOTED[boot.run, name] = (now, watermark_us)
+
+
+def _begin(watermark: StreamWatermark, policy: WatermarkPolicy, at_us: int) -> None:
+    """Moves a watermark that knows nothing to an instant."""
     watermark.track([_ALL])
-    watermark.observe(_ALL, BEFORE_ALL_US + policy.out_of_orderness_us, now_us())
+    watermark.observe(_ALL, at_us + policy.out_of_orderness_us, max(now_us(), at_us + policy.out_of_orderness_us))
     watermark.current_us()
 
 

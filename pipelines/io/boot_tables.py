@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipelines.io.boot_sources import Boot, hold
-from pipelines.io.event_time import read_event_time_us
+from pipelines.io.boot_sources import HISTORY_US, Boot, hold
 from pipelines.io.locations import BigQueryInput, DuckDBInput
 from pipelines.io.read_tables import event_batches, messages
-from pipelines.io.stream_source import Batch, Progress, Reader, Record, now_us
+from pipelines.io.stream_source import Batch, Progress, Reader, Record
 from pipelines.io.watermark import StreamWatermark
 from schemas.message import Message
 
@@ -41,8 +40,7 @@ class TableHistorySource:
         hold(watermark)
         if len(raws) < ROWS and self.boot is not None:
             self.boot.note_end(self.text)
-        now = now_us()
-        records = [Record(Message(raw, self.text, {}), read_event_time_us(raw, now)) for raw in raws]
+        records = [Record(Message(raw, self.text, {}), HISTORY_US) for raw in raws]
         return Batch(records, {_ROWS: at + len(raws) if len(raws) == ROWS else _END})
 
     def acknowledge(self, tokens: Sequence[bytes]) -> None:

@@ -17,6 +17,7 @@ from typing import IO
 
 from pipelines.io.boot_journal import open_journal
 from pipelines.io.boot_merge import EarlierRun
+from pipelines.io.boot_sources import BEFORE_ALL_US
 from pipelines.io.duckdb_live import LiveTables
 from pipelines.io.output import BigQueryOutput, DuckDBOutput, FilesOutput, Output
 from schemas.failure_reasons import TOO_LATE
@@ -37,13 +38,15 @@ class WriteOptions:
         write_every_seconds: how often a local output is updated.
         folder: of the journal and the work database; "" for BigQuery without a journal.
         run: names this run of the job.
-        is_restart: whether rows of an earlier run wait in the output for the history to be read again.
+        is_restart: whether rows of an earlier run stand in the output until all that it told is told again.
+        boot_until_us: where the watermark stands when that is so.
     """
 
     write_every_seconds: float = 2.0
     folder: str = ""
     run: str = ""
     is_restart: bool = False
+    boot_until_us: int = BEFORE_ALL_US
 
 
 class WriterBusyError(RuntimeError):
@@ -68,7 +71,7 @@ class UpdateWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock_file = _locked(folder / "lock", str(self.output))
         self._tables = LiveTables(folder)
-        self._earlier = EarlierRun(self.output)
+        self._earlier = EarlierRun(self.output, self.options.run, time.time_ns() // 1_000)
         self._booting = self.options.is_restart
         if self._booting:
             self._earlier.read()

@@ -22,7 +22,6 @@ from apache_beam.transforms.userstate import TimerSpec, on_timer
 from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import Timestamp
 
-from pipelines.io.boot_sources import BEFORE_ALL_US
 from pipelines.io.live_output import WriteOptions, open_writer
 from pipelines.io.output import BigQueryOutput, Output
 from schemas.event import Failure
@@ -93,11 +92,11 @@ class _UpdateTables(beam.DoFn):
 
 
 class _EndBoot(beam.DoFn):
-    """Tells the writer when the history is through: once the watermark has left its beginning (boot_sources.py).
+    """Tells the writer when the history is through: once the watermark is where it was before (boot_sources.py).
 
     | timer | set | cleared |
     | --- | --- | --- |
-    | `over`: BEFORE_ALL_US, event time | at the start of the job | when it fires |
+    | `over`: `boot_until_us`, event time | at the start of the job | when it fires |
     """
 
     OVER = TimerSpec("over", TimeDomain.WATERMARK)
@@ -107,7 +106,7 @@ class _EndBoot(beam.DoFn):
         self._options = options
 
     def process(self, element: tuple[int, bytes], over: Any = beam.DoFn.TimerParam(OVER)) -> None:
-        over.set(Timestamp(micros=BEFORE_ALL_US))
+        over.set(Timestamp(micros=self._options.boot_until_us))
 
     @on_timer(OVER)
     def on_over(self) -> None:

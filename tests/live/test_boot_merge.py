@@ -52,7 +52,7 @@ class Runs:
             self.earlier.publish_database(Path(self.output.path))
         else:
             self.earlier.publish_folder(Path(self.output.directory))
-        run = EarlierRun(self.output)
+        self.run = run = EarlierRun(self.output, "second", 1_000)
         run.read()
         self.new.apply(map(run.adjust, after))
         run.carry_over(self.new.connection)
@@ -109,6 +109,30 @@ def test_what_is_no_more_is_retracted_with_its_cause(runs: Runs, now: list[RowUp
     assert ("ann", "retracted", 5, cause) in runs.changes()
 
 
+def test_a_stay_that_ends_elsewhere_is_taken_back_and_told_again(runs: Runs) -> None:
+    told = [change("a", "ann", "entered", 5), change("b", "ann", "exited", 9)]
+    again = [*told, change("c", "ann", "exited", 7)]
+    runs.restart([ANN, *told, membership("ann", 5, 9)], [ANN, *again, membership("ann", 5, 7)])
+    assert runs.changes() == [
+        ("ann", "entered", 5, "event"),
+        ("ann", "entered", 5, "event"),
+        ("ann", "exited", 7, "event"),
+        ("ann", "exited", 9, "event"),
+        ("ann", "retracted", 5, "late_event"),
+    ]
+
+
+def test_what_was_taken_back_once_may_be_said_again_later(runs: Runs) -> None:
+    told = [change("a", "ann", "entered", 5), change("b", "ann", "retracted", 5)]
+    runs.restart([ANN, *told], [ANN])
+    runs.new.apply([runs.run.adjust(change("a", "ann", "entered", 5, "late_event"))])
+    assert [row[1:] for row in runs.changes()] == [
+        ("entered", 5, "event"),
+        ("entered", 5, "late_event"),
+        ("retracted", 5, "event"),
+    ]
+
+
 def test_versions_of_profiles_go_on(runs: Runs) -> None:
     runs.restart([ANN], [ANN])
     assert runs.new.connection.execute("SELECT version FROM work.profiles").fetchall() == [(2,)]
@@ -129,7 +153,7 @@ def test_what_a_deletion_erased_is_added_up(runs: Runs) -> None:
 
 
 def test_without_an_output_there_is_nothing_to_carry_over(runs: Runs) -> None:
-    run = EarlierRun(runs.output)
+    run = EarlierRun(runs.output, "second", 1_000)
     run.read()
     runs.new.apply([ANN])
     run.carry_over(runs.new.connection)

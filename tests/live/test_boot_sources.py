@@ -11,7 +11,7 @@ import pytest
 from pipelines.io.boot import ReadHistoryAndLive, begin
 from pipelines.io.boot_files import HistorySource, failure_of
 from pipelines.io.boot_journal import close_journals, open_journal
-from pipelines.io.boot_sources import BEFORE_ALL_US, Boot, JournaledSource, JournalSource
+from pipelines.io.boot_sources import BEFORE_ALL_US, HISTORY_US, Boot, JournaledSource, JournalSource
 from pipelines.io.locations import FileInput, parse_inputs
 from pipelines.io.source_options import SourceOptions
 from pipelines.io.stream_source import Batch, Progress, Reader, Record, StreamSource
@@ -137,7 +137,7 @@ def test_source_and_attributes_survive(tmp_path: Path) -> None:
     live(boot, 1).batch()
     boot = start(tmp_path, "second")
     batch = JournalSource(boot, OPTIONS).read(ONLY, Progress({"all": 0}), StreamWatermark(OPTIONS.watermark_policy))
-    assert batch.records == [Record(Message(event(1), "given", {"shop": "north"}), NOON)]
+    assert batch.records == [Record(Message(event(1), "given", {"shop": "north"}), HISTORY_US)]
 
 
 def test_what_came_too_late_once_is_not_timely_after_a_restart(tmp_path: Path) -> None:
