@@ -1,4 +1,4 @@
-"""The graph of the bounded job: files and tables -> parse -> deduplicate -> identity -> profiles and segments -> tables."""
+"""The graph of the bounded job: inputs -> parse -> deduplicate -> identity -> profiles and segments -> tables."""
 
 import apache_beam as beam
 

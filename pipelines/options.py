@@ -153,9 +153,11 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
     output = _checked(problems, lambda: parse_output(known.output))
     as_of = _checked(problems, lambda: _as_of(known.as_of))
     stitch_window_us = _checked(problems, lambda: _duration(known.stitch_window))
-    for name in ("max_event_bytes", "max_merges"):
-        if getattr(known, name) < 1:
-            problems.append(f"--{name} {getattr(known, name)}: expected a number of at least 1")
+    problems += [
+        f"--{name} {getattr(known, name)}: expected a number of at least 1"
+        for name in ("max_event_bytes", "max_merges")
+        if getattr(known, name) < 1
+    ]
     if as_of is not None and inputs is not None and not all(location.bounded for location in inputs):
         problems.append(
             "--as_of: an input without end has none, it follows the watermark; expected bounded inputs only"

@@ -21,7 +21,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table. `key` identifies a row. `partition` is a TIMESTAMP column whose day partitions the table in BigQuery."""
+    """One table. `key` identifies a row. In BigQuery the day of `partition`, a TIMESTAMP, partitions it."""
 
     name: str
     description: str
@@ -151,7 +151,7 @@ FAILED_EVENTS = Table(
         Column("failure_id", "STRING", "Deterministic id: of the reason and the bytes.", required=True),
         Column("reason", "STRING", "One of the closed list in docs/failed_events.md.", required=True),
         Column("errors", "STRING", "Every violation, with its JSON pointer.", repeated=True),
-        Column("stage", "STRING", "The stage that refused it: parse, validate, deduplicate, identity ...", required=True),
+        Column("stage", "STRING", "The stage that refused it: parse, validate, deduplicate ...", required=True),
         Column("message_id", "STRING", "messageId, where it could be read."),
         Column("raw", "BYTES", "The record's original bytes.", required=True),
         Column("attributes", "JSON", "Attributes or headers of the message, if any.", required=True),

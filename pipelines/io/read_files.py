@@ -1,8 +1,8 @@
 """Reads the files of a bounded job: byte ranges in, blocks of parsed events and of failures out.
 
 First in a job's graph. Plain NDJSON is read in ranges of some megabytes, in parallel; compressed files, Avro and
-Parquet a file at a time. Each range is read, decoded, validated and sorted into buckets of message ids in one call: passing
-events on one by one costs more than all of that.
+Parquet a file at a time. Each range is read, decoded, validated and sorted into buckets of message ids in one call:
+passing events on one by one costs more than all of that.
 """
 
 import gzip

@@ -140,5 +140,5 @@ def _events_block(events: list[Record], owners: list[str], order: int) -> TableB
         *events, strict=True
     )
     names = tuple(name or None for name in names)
-    columns = (ids, owners, users, devices, types, names, times, received, properties, traits, contexts, previous, groups)
-    return TableBlock(EVENTS.name, order, columns)
+    said = (received, properties, traits, contexts, previous, groups)
+    return TableBlock(EVENTS.name, order, (ids, owners, users, devices, types, names, times, *said))
