@@ -172,6 +172,8 @@ class KafkaSource:
         if not names:
             return {}
         first = client.ask_offsets(names, FIRST_OFFSETS)
+        if self.location.from_first:
+            return first
         end = client.ask_offsets(names, END_OFFSETS)
         positions = {}
         for name, committed in client.committed(names).items():

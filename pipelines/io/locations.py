@@ -32,7 +32,7 @@ _ANY_KIND = "file pattern, folder, or one of " + " ".join(f"{kind}:" for kind in
 _FORMS = {
     "watch": "watch:PATTERN, for example watch:incoming/*.ndjson",
     "pubsub": "pubsub:projects/PROJECT/subscriptions/SUBSCRIPTION",
-    "kafka": "kafka:HOST:PORT[,HOST:PORT...]/TOPIC[?group=NAME][&until=now]",
+    "kafka": "kafka:HOST:PORT[,HOST:PORT...]/TOPIC[?group=NAME][&from=first][&until=now]",
     "bigquery": "bigquery:PROJECT.DATASET.events[?from=INSTANT][&to=INSTANT]",
     "duckdb": "duckdb:PATH of a database that holds an events table",
 }
@@ -77,13 +77,17 @@ class PubSubInput:
 
 @dataclass(frozen=True, slots=True)
 class KafkaInput:
-    """A Kafka topic. `group` is None where the location names none. `until_now` ends at the offsets found at start."""
+    """A Kafka topic. `group` is None where the location names none.
+
+    `until_now` ends at the offsets found at start. `from_first` begins with the first record, whatever was committed.
+    """
 
     text: str
     brokers: str
     topic: str
     group: str | None = None
     until_now: bool = False
+    from_first: bool = False
 
     @property
     def bounded(self) -> bool:
@@ -282,16 +286,17 @@ def _parse_pubsub(text: str, rest: str) -> InputLocation:
 
 
 def _parse_kafka(text: str, rest: str) -> InputLocation:
-    path, options = _split_options(text, rest, ("group", "until"))
+    path, options = _split_options(text, rest, ("from", "group", "until"))
     brokers, _, topic = path.partition("/")
     for broker in brokers.split(","):
         if not re.fullmatch(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):\d{1,5}", broker):
             raise _error(text, f"{broker!r} is no broker", _FORMS["kafka"])
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", topic):
         raise _error(text, f"{topic!r} is no topic name", _FORMS["kafka"])
-    if options.get("until", "now") != "now":
-        raise _error(text, f"until={options['until']}", "until=now, or nothing")
-    return KafkaInput(text, brokers, topic, options.get("group"), "until" in options)
+    for name, only in (("until", "now"), ("from", "first")):
+        if options.get(name, only) != only:
+            raise _error(text, f"{name}={options[name]}", f"{name}={only}, or nothing")
+    return KafkaInput(text, brokers, topic, options.get("group"), "until" in options, "from" in options)
 
 
 def _parse_bigquery(text: str, rest: str) -> InputLocation:

@@ -139,6 +139,14 @@ def test_a_restart_goes_on_after_what_was_acknowledged(brokers: str, make_topic:
     assert sorted(Job(brokers, topic).read(2)) == ["c", "d"]
 
 
+def test_from_first_reads_everything_again(brokers: str, make_topic: Callable[[int], str]) -> None:
+    topic = make_topic(1)
+    publish(brokers, topic, 0, ["a", "b"])
+    assert Job(brokers, topic).read(2) == ["a", "b"]
+    close_connections()
+    assert Job(brokers, topic, query="?from=first&until=now").read(2) == ["a", "b"]
+
+
 def test_acknowledging_out_of_order_never_goes_back(brokers: str, make_topic: Callable[[int], str]) -> None:
     topic = make_topic(1)
     publish(brokers, topic, 0, ["a", "b", "c"])
