@@ -9,8 +9,8 @@ class RowUpdate(NamedTuple):
     """The newest word on one row.
 
     `row` follows the table's columns (values as in `TableBlock`: instants in microseconds, JSON as text or bytes);
-    where `withdrawn` only its key columns count: the row is gone. Of two updates with the same key the one with the greater
-    `version` stands; writing one twice changes nothing.
+    where `withdrawn` only its key columns count: the row is gone. Of two updates with the same key the one with the
+    greater `version` stands; writing one twice changes nothing.
     """
 
     table: str
