@@ -8,15 +8,18 @@ RUNTIME = [
     "apache-beam[gcp]==2.77.0",
     "ciso8601>=2.3",
     "confluent-kafka>=2.6",
+    "cramjam>=2.9",  # fastavro's snappy and zstandard
     "duckdb>=1.2",
     "email-validator>=2.2",
     "fastavro>=1.9",
     "google-cloud-bigquery>=3.27",
     "google-cloud-bigquery-storage>=2.27",
     "google-cloud-pubsub>=2.27",
+    "grpcio>=1.67",
     "jsonschema>=4.23",
     "jsonschema-rs>=0.29",
     "lark>=1.2",
+    "matplotlib>=3.9",
     "msgspec>=0.19",
     "orjson>=3.10",
     "phonenumbers>=8.13",
@@ -24,6 +27,7 @@ RUNTIME = [
     "pycountry>=24.6",
     "PyYAML>=6.0",
     "rapidfuzz>=3.10",
+    "requests>=2.32",
 ]
 
 # The peer of the batch benchmark. It has no wheels for newer Pythons; the benchmark says so and goes on without it.
@@ -40,6 +44,7 @@ DEVELOPMENT = [
     "types-jsonschema>=4.23",
     "types-psutil>=6.1",
     "types-PyYAML>=6.0",
+    "types-requests>=2.32",
     "uv>=0.5",
 ]
 

@@ -1,9 +1,12 @@
 """The package that Beam ships to its workers holds every module and every file that the modules read."""
 
+import ast
+import re
 import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -25,3 +28,22 @@ def test_the_wheel_holds_every_file_of_the_layers(tmp_path: Path) -> None:
 
     (wheel,) = tmp_path.glob("tidemark-*.whl")
     assert expected - set(zipfile.ZipFile(wheel).namelist()) == set()
+
+
+def test_what_the_layers_import_is_declared() -> None:
+    """A package that is only there because another one needs it may be gone tomorrow."""
+    plain = (
+        re.split(r"[\[=<>;~! ]", need)[0].lower().replace("_", "-")
+        for need in requires("tidemark") or []
+        if "extra ==" not in need
+    )
+    declared = set(plain)
+    trees = [ast.parse(file.read_text()) for layer in LAYERS for file in (ROOT / layer).rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    tops = {module.split(".")[0] for module in modules} - set(LAYERS) - set(sys.stdlib_module_names) - {"google"}
+    distributions = packages_distributions()
+    assert {
+        top for top in tops if not declared & {name.lower().replace("_", "-") for name in distributions[top]}
+    } == set()
