@@ -30,20 +30,18 @@ def test_the_wheel_holds_every_file_of_the_layers(tmp_path: Path) -> None:
     assert expected - set(zipfile.ZipFile(wheel).namelist()) == set()
 
 
+def canonical(distribution: str) -> str:
+    return distribution.lower().replace("_", "-")
+
+
 def test_what_the_layers_import_is_declared() -> None:
     """A package that is only there because another one needs it may be gone tomorrow."""
-    plain = (
-        re.split(r"[\[=<>;~! ]", need)[0].lower().replace("_", "-")
-        for need in requires("tidemark") or []
-        if "extra ==" not in need
-    )
-    declared = set(plain)
+    needs = [need for need in requires("tidemark") or [] if "extra ==" not in need]
+    declared = {canonical(re.split(r"[\[=<>;~! ]", need)[0]) for need in needs}
     trees = [ast.parse(file.read_text()) for layer in LAYERS for file in (ROOT / layer).rglob("*.py")]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     tops = {module.split(".")[0] for module in modules} - set(LAYERS) - set(sys.stdlib_module_names) - {"google"}
-    distributions = packages_distributions()
-    assert {
-        top for top in tops if not declared & {name.lower().replace("_", "-") for name in distributions[top]}
-    } == set()
+    providers = {top: {canonical(name) for name in packages_distributions()[top]} for top in tops}
+    assert {top for top in tops if not declared & providers[top]} == set()
