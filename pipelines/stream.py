@@ -19,7 +19,7 @@ from schemas.update import RowUpdate
 from transforms import counting
 from transforms.parse import EventParser
 from transforms.stream.group import Keyed
-from transforms.stream.maintain import MaintainTables, StreamSettings, pack_record
+from transforms.stream.maintain import MaintainTables, StreamSettings, keyed_record
 from transforms.stream.rows import failure_update
 
 Outputs: TypeAlias = TaggedOutput[Literal["records"], Keyed] | TaggedOutput[Literal["failed"], RowUpdate]
@@ -53,15 +53,17 @@ class FollowMessages(beam.PTransform):
 
     @no_annotations
     def expand(self, messages: beam.PCollection[Message]) -> beam.PCollection[RowUpdate]:
-        parse = beam.ParDo(_ParseMessages(self._parser, self._settings.allowed_lateness_us))
+        settings = self._settings
+        parse = beam.ParDo(_ParseMessages(self._parser, settings.allowed_lateness_us, settings.buckets))
         parsed = messages | "ParseMessages" >> parse.with_outputs("records", "failed")
-        rows = parsed.records | "MaintainTables" >> MaintainTables(self._settings, self._ticks)
+        rows = parsed.records | "MaintainTables" >> MaintainTables(settings, self._ticks)
         return (rows, parsed.failed) | "AllRows" >> beam.Flatten()
 
 
 class _ParseMessages(beam.DoFn):
-    def __init__(self, parser: EventParser, allowed_lateness_us: int) -> None:
+    def __init__(self, parser: EventParser, allowed_lateness_us: int, buckets: int) -> None:
         self._parser = parser
+        self._buckets = buckets
         self._allowed_lateness_us = allowed_lateness_us
 
     def start_bundle(self) -> None:
@@ -76,7 +78,8 @@ class _ParseMessages(beam.DoFn):
             # An element's time is its event's, but never before the watermark: how far apart they are is how late it is
             yield TaggedOutput("failed", failure_update(_too_late(parsed, message)))
         else:
-            yield TaggedOutput("records", (parsed.message_id, pack_record((*parsed, message.raw, message.source))))
+            record = (*parsed, message.raw, message.source)
+            yield TaggedOutput("records", keyed_record(record, self._buckets))
 
     def finish_bundle(self) -> None:
         counting.count(counting.READ, self._read)

@@ -18,14 +18,19 @@ from transforms.stream.devices import DeviceCell
 from transforms.stream.evaluate import Rules
 from transforms.stream.facts import Message, pack_messages, unpack_messages
 from transforms.stream.links import LinkIndexCell
+from transforms.stream.maintain import bucket_of
 from transforms.stream.names import NameCell
 from transforms.stream.profiles import ProfileCell
 from transforms.stream.receipts import ReceiptCell
 from transforms.stream.registry import RegistryCell
-from transforms.stream.stages import DEVICES, LINKS, NAMES, ORDER, PROFILES, RECEIPTS, REGISTRY, USERS
+from transforms.stream.shelf import Shelf
+from transforms.stream.stages import DEVICES, LINKS, MESSAGES, NAMES, ORDER, PROFILES, RECEIPTS, REGISTRY, USERS
 from transforms.stream.users import UserCell
 
+BUCKETS = 3
 CELLS: dict[str, Any] = {
+    MESSAGES: MessageIdCell,
+    PROFILES: ProfileCell,
     NAMES: NameCell,
     REGISTRY: RegistryCell,
     LINKS: LinkIndexCell,
@@ -77,12 +82,12 @@ class Simulation:
         self.world = world
         self.rules = Rules(program)
         self.random = random.Random(seed)  # noqa: S311 - test data, no secret
-        self.packed: dict[tuple[str, str], bytes] = {}
+        self.logs: dict[tuple[str, str], list[bytes]] = defaultdict(list)
+        self.shelves: dict[tuple[str, str], Shelf[Any]] = {}
         self.queue: dict[tuple[str, str], list[Message]] = defaultdict(list)
         self.written = Written()
         self.watermark = 0
         self.clock = 0
-        self.due: dict[str, int] = {}
 
     def run(self) -> Tables:
         arrivals = list(self.world.records)
@@ -98,13 +103,12 @@ class Simulation:
         return self.written.tables()
 
     def arrive(self, records: list[Record]) -> None:
-        by_id: dict[str, list[Record]] = defaultdict(list)
-        for record in records:
-            by_id[record[0]].append(record)
-        for message_id, same in by_id.items():
-            cell = MessageIdCell.unpack(self.packed.get(("messages", message_id)))
-            self.send("messages", cell.handle(same))
-            self.packed["messages", message_id] = cell.pack()
+        for message_id in dict.fromkeys(record[0] for record in records):
+            address = (MESSAGES, bucket_of(message_id, BUCKETS))
+            shelf = self.shelf(address)
+            same = [record for record in records if record[0] == message_id]
+            self.send(MESSAGES, shelf.cell(message_id).handle(same))
+            self.keep(address, shelf)
 
     def deliver(self, address: tuple[str, str]) -> None:
         stage, key = address
@@ -114,35 +118,41 @@ class Simulation:
         if waiting[count:]:
             self.queue[address] = waiting[count:]
         messages = list(unpack_messages(pack_messages(waiting[:count])))
+        place = (stage, bucket_of(key, BUCKETS))
+        shelf = self.shelf(place)
+        cell = shelf.cell(key)
         if stage == PROFILES:
-            self.profile(key, messages)
-            return
-        cell = CELLS[stage].unpack(key, self.packed.get(address))
-        cell.configure(self.world.stitch_window, self.world.max_merges)
-        self.send(stage, cell.handle(messages))
-        self.packed[address] = cell.pack()
+            self.clock += 1
+            self.send(stage, cell.handle(self.rules, messages, self.clock))
+        else:
+            cell.configure(self.world.stitch_window, self.world.max_merges)
+            self.send(stage, cell.handle(messages))
+        shelf.settle(key)
+        self.keep(place, shelf)
 
-    def profile(self, key: str, messages: list[Message]) -> None:
-        cell = ProfileCell.unpack(key, self.packed.get((PROFILES, key)))
-        self.clock += 1
-        self.send(PROFILES, cell.handle(self.rules, messages, self.clock))
-        self.keep(key, cell)
+    def shelf(self, address: tuple[str, str]) -> Shelf[Any]:
+        """The shelf, as it was left or read again from its log, whose blocks come in any order."""
+        if address not in self.shelves or self.random.random() < 0.2:
+            blocks = list(self.logs[address])
+            self.random.shuffle(blocks)
+            self.shelves[address] = Shelf(CELLS[address[0]], blocks)
+        return self.shelves[address]
 
-    def keep(self, key: str, cell: ProfileCell) -> None:
-        self.packed[PROFILES, key] = cell.pack()
-        self.due.pop(key, None)
-        if cell.due is not None:
-            self.due[key] = cell.due
+    def keep(self, address: tuple[str, str], shelf: Shelf[Any]) -> None:
+        self.logs[address].append(shelf.commit())
+        if self.random.random() < 0.1:
+            self.logs[address] = [shelf.whole()]
 
     def advance(self, watermark: int) -> None:
-        """Moves the watermark; timers that it passes fire, one after the other."""
+        """Moves the watermark; timers that it passes fire, one shelf after the other."""
         self.watermark = max(self.watermark, watermark)
-        while ready := [(at, key) for key, at in self.due.items() if at <= self.watermark]:
-            at, key = self.random.choice(ready)
-            cell = ProfileCell.unpack(key, self.packed[PROFILES, key])
-            self.clock += 1
-            self.send(PROFILES, cell.fire(self.rules, at, self.clock))
-            self.keep(key, cell)
+        for address in [address for address in self.logs if address[0] == PROFILES]:
+            shelf = self.shelf(address)
+            for key in shelf.due(self.watermark):
+                self.clock += 1
+                self.send(PROFILES, shelf.cell(key).fire(self.rules, self.clock))
+                shelf.settle(key)
+            self.keep(address, shelf)
 
     def send(self, stage: str, outputs: Iterable[Message | RowUpdate]) -> None:
         for output in outputs:

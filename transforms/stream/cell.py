@@ -49,6 +49,8 @@ def checked_layout(data: bytes, newest: int = LAYOUT) -> tuple[int, memoryview]:
 class FactCell:
     """A cell that holds nothing but facts and counts how often it took something back."""
 
+    due: int | None = None
+
     def __init__(self, key: str) -> None:
         self.key = key
         self.facts = Facts()
@@ -68,8 +70,13 @@ class FactCell:
             cell.counter = packed.counter
         return cell
 
-    def is_empty(self) -> bool:
-        return not self.facts.counted() and not self.counter
+    def change(self) -> bytes | None:
+        return _ENCODER.encode(_Packed(self.facts.changes(), self.counter))
+
+    def apply(self, change: bytes) -> None:
+        packed = _DECODER.decode(change)
+        self.facts.apply(packed.facts)
+        self.counter = packed.counter
 
     def configure(self, stitch_window_us: int, max_merges: int) -> None:
         """Sets the limits of identity, where a cell has any."""

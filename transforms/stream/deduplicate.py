@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Self
 
 import msgspec
 
@@ -29,8 +30,10 @@ _FAILURES = RowChanges(FAILED_EVENTS.name, 1)
 class MessageIdCell:
     """Layout 1: ([record of each content, the standing one first], how often they changed).
 
-    `duplicates` counts the copies that were dropped since the cell was read.
+    `duplicates` counts the copies that were dropped since the cell was read, `due` is when the cell may be forgotten.
     """
+
+    due: int | None = None
 
     def __init__(self, records: list[Record], counter: int = 0) -> None:
         self.records = records
@@ -41,12 +44,18 @@ class MessageIdCell:
         return bytes((LAYOUT,)) + _ENCODER.encode((self.records, self.counter))
 
     @classmethod
-    def unpack(cls, data: bytes | None) -> MessageIdCell:
+    def unpack(cls, key: str, data: bytes | None) -> Self:
         if not data:
             return cls([])
         _, body = checked_layout(data)
         records, counter = _DECODER.decode(body)
         return cls(records, counter)
+
+    def change(self) -> bytes | None:
+        return None
+
+    def apply(self, change: bytes) -> None:
+        raise TypeError("the cell of a message id is always packed whole")
 
     def keeps_until(self, allowed_lateness_us: int) -> int:
         """The instant from which no copy can come any more that is not too late."""

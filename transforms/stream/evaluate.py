@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.event import ANONYMOUS_ID, TIMESTAMP
-from transforms.blocks import Record
-from transforms.profiles.history import latest_device_type
 from transforms.segments.comparisons import NEVER
 from transforms.segments.program import Program
-from transforms.segments.replay import MembershipInterval, computed_traits, intervals_of, run, with_expiry
+from transforms.segments.replay import MembershipInterval
 from transforms.segments.state import State
 from transforms.segments.streams import StreamNode
 
@@ -48,23 +44,6 @@ class Evaluation:
     traits: dict[str, Any]
     computed: dict[str, Any]
     due: int | None
-
-
-def evaluate(program: Program, profile_id: str, records: Sequence[Record], now: int) -> Evaluation:
-    """Replays a profile's events, in order, none later than `now`."""
-    state = State(profile_id)
-    run(program, state, records, now)
-    computed = computed_traits(program, state, now)
-    due = next_change(program, state, now)
-    traits = dict(state.traits)
-    stays = with_expiry(program, state, list(intervals_of(state.changes)))
-    return Evaluation(summarise(records), stays, traits, computed, due)
-
-
-def summarise(records: Sequence[Record]) -> Summary:
-    """The summary of events in order."""
-    devices = sorted({record[ANONYMOUS_ID] for record in records} - {None})
-    return Summary(records[0][TIMESTAMP], records[-1][TIMESTAMP], len(records), devices, latest_device_type(records))
 
 
 def next_change(program: Program, state: State, now: int) -> int | None:

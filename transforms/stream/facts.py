@@ -70,15 +70,17 @@ def event_of(fact: Fact) -> Fact:
 class Facts:
     """A multiset of facts. Counts below zero are kept: the fact is still on its way."""
 
-    __slots__ = ("_kinds",)
+    __slots__ = ("_changed", "_kinds")
 
     def __init__(self) -> None:
         self._kinds: dict[str, dict[Fact, tuple[int, int]]] = {}
+        self._changed: set[Fact] = set()
 
     def take(self, fact: Fact, sign: int, version: int = 0) -> None:
         """Counts a fact up or down; of its versions the greatest is kept."""
         facts = self._kinds.setdefault(fact[0], {})
         count, known = facts.get(fact, (0, 0))
+        self._changed.add(fact)
         if count + sign:
             facts[fact] = (count + sign, max(known, version))
         else:
@@ -96,13 +98,23 @@ class Facts:
         count, version = self._kinds.get(fact[0], {}).get(fact, (0, 0))
         return version if count > 0 else None
 
-    def drop(self, fact: Fact) -> None:
-        """Forgets a fact, whatever its count."""
-        self._kinds.get(fact[0], {}).pop(fact, None)
-
     def counted(self) -> list[tuple[Fact, int, int]]:
         """Everything, for packing."""
         return [(fact, count, version) for facts in self._kinds.values() for fact, (count, version) in facts.items()]
+
+    def changes(self) -> list[tuple[Fact, int, int]]:
+        """The facts whose counts have changed since the last call, with their counts now (0: forget it)."""
+        changed, self._changed = self._changed, set()
+        return [(fact, *self._kinds.get(fact[0], {}).get(fact, (0, 0))) for fact in changed]
+
+    def apply(self, changes: Iterable[tuple[Fact, int, int]]) -> None:
+        """Takes in what `changes` gave."""
+        for fact, count, version in changes:
+            facts = self._kinds.setdefault(fact[0], {})
+            if count:
+                facts[fact] = (count, version)
+            else:
+                facts.pop(fact, None)
 
     @classmethod
     def restore(cls, counted: Iterable[tuple[Fact, int, int]]) -> Facts:

@@ -4,15 +4,24 @@ After parsing, before the tables are written. Delivery: a row update may be writ
 update with the greatest version stands. Rows come out as soon as the event has passed the stages; what time alone
 brings comes out when the watermark passes it.
 
-| stage | state `cell` (bytes, with a version byte) | timer | set by | cleared |
-| --- | --- | --- | --- | --- |
-| Deduplicate | copies of one message id | `forget` (event time) | each event of the id | by firing, with the state |
-| KnowNames, ResolveAliases, IndexLinks | facts of an id, of all aliases, of a user | none | | |
-| ResolveDevices, ResolveUsers, CountErased | facts of a device, a user, a deletion | none | | |
-| ListProfiles | `ids`: a bag of profile ids, one bucket of them | none | | rewritten at each refresh |
-| MaintainProfiles | a profile | `due` (event time) | every change of the profile | replaced by each next one |
+Every stage keeps its cells on shelves (`shelf.py`), keyed by a bucket of the cells' keys.
+
+| stage | states | a cell for | timer (event time) | set | cleared |
+| --- | --- | --- | --- | --- | --- |
+| Deduplicate | `head`, `log` | a message id | `forget`: when the first can go | by the first, by firing | by firing |
+| KnowNames | `head`, `log` | a user id or previous id | | | |
+| ResolveAliases | `head`, `log` | the one registry | | | |
+| IndexLinks | `head`, `log` | a user id | | | |
+| ResolveDevices | `head`, `log` | an anonymous id | | | |
+| ResolveUsers | `head`, `log` | a user id | | | |
+| CountErased | `head`, `log` | a deletion | | | |
+| MaintainProfiles | `head`, `log` | a profile | `due`: the first that changes by itself | by changes | if none is |
+| FindChanges | `last` | the rules seen last | | | |
 """
 
+import os
+import struct
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
@@ -33,6 +42,7 @@ from apache_beam.transforms.userstate import (
 from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import Timestamp
 
+from schemas.event import MESSAGE_ID
 from schemas.update import RowUpdate
 from transforms import counting
 from transforms.blocks import Record
@@ -43,21 +53,30 @@ from transforms.stream.deduplicate import MessageIdCell
 from transforms.stream.devices import DeviceCell
 from transforms.stream.evaluate import Rules
 from transforms.stream.facts import Message, pack_messages, unpack_messages
-from transforms.stream.group import GroupInBundle, Keyed, join, split
+from transforms.stream.group import GroupInBundle, Keyed, split
 from transforms.stream.links import LinkIndexCell
 from transforms.stream.names import NameCell
 from transforms.stream.profiles import REFRESH, ProfileCell
 from transforms.stream.receipts import ReceiptCell
 from transforms.stream.registry import RegistryCell
+from transforms.stream.shelf import Shelf
 from transforms.stream.stages import DEVICES, LINKS, NAMES, ORDER, PROFILES, RECEIPTS, REGISTRY, USERS
 from transforms.stream.users import UserCell
 
 ROWS = "rows"
-PROFILE_LISTS = 256
-"""In how many buckets the ids of all profiles are kept, for the refresh."""
-_KNOWN_IDS = 200_000
-"""How many profile ids a worker remembers to have listed."""
+EVERYONE = ""
+"""The key of a message for all profiles of a shelf."""
+DEFAULT_BUCKETS = 64
 _MILLISECOND_US = 1_000
+_DAY_US = 86_400 * 1_000_000
+_FORGET_EVERY_US = 3_600 * 1_000_000
+"""Message ids are forgotten in heaps: that much later than they could be."""
+_SPARE_LOG_BYTES = 256 * 1024
+"""A log is rewritten when it has twice the bytes of what is in it, and this many more."""
+_MARK = struct.Struct(">QQ")
+"""Bytes of the log, and of its first block; 8 random bytes follow."""
+_SHELVES: dict[tuple[str, str], tuple[bytes, Shelf[Any]]] = {}
+"""(DoFn, key) -> (mark, shelf): what this process holds. One bundle at a time works on a key."""
 
 Outputs: TypeAlias = (
     TaggedOutput[Literal["rows"], RowUpdate]
@@ -124,6 +143,7 @@ class StreamSettings:
         clock_skew_us: how far the clocks of workers may differ.
         stitch_window_us: CONTRACT section 3.
         max_merges: CONTRACT section 3.
+        buckets: how many shelves a stage has: the most workers that can share its work. Part of the update contract.
     """
 
     rules: RulesSource
@@ -132,10 +152,11 @@ class StreamSettings:
     clock_skew_us: int = 60 * 1_000_000
     stitch_window_us: int = DEFAULT_STITCH_WINDOW_US
     max_merges: int = DEFAULT_MAX_MERGES
+    buckets: int = DEFAULT_BUCKETS
 
 
 class MaintainTables(beam.PTransform):
-    """(message id, packed records) -> RowUpdate of all tables but those of what could not be parsed.
+    """(shelf, packed records) -> RowUpdate of all tables but those of what could not be parsed.
 
     Args:
         settings: of the stream.
@@ -173,12 +194,7 @@ class MaintainTables(beam.PTransform):
                 | "OneTicker" >> beam.Map(_one_key).with_output_types(tuple[str, bytes])
                 | "FindChanges" >> beam.ParDo(_FindChanges(self._settings)).with_output_types(tuple[str, bytes])
             )
-            seen = messages | "ProfileIds" >> beam.ParDo(_ProfileIds()).with_output_types(tuple[str, bytes])
-            listed = (seen, ticks) | "UniteLists" >> beam.Flatten()
-            refreshed = _keyed(listed, "Lists") | "ListProfiles" >> beam.ParDo(_ListProfiles()).with_output_types(
-                tuple[str, bytes]
-            )
-            messages = (messages, refreshed) | "UniteRefresh" >> beam.Flatten()
+            messages = (messages, ticks) | "UniteRefresh" >> beam.Flatten()
         maintain = beam.ParDo(_MaintainProfiles(self._settings)).with_output_types(RowUpdate)
         return _keyed(messages, "Profiles") | _LABELS[PROFILES] >> maintain
 
@@ -188,38 +204,99 @@ def _keyed(messages: beam.PCollection[Keyed], name: str) -> beam.PCollection[Key
     return messages | f"Group{name}" >> beam.ParDo(GroupInBundle()).with_output_types(tuple[str, bytes])
 
 
-def told(outputs: Iterable[Output]) -> Iterator[Outputs]:
-    """Rows one by one, messages packed by the cell that they are for."""
-    by_cell: dict[tuple[str, str], list[Message]] = {}
+def told(outputs: Iterable[Output], buckets: int) -> Iterator[Outputs]:
+    """Rows one by one, messages packed by the shelf that they are for."""
+    by_shelf: dict[tuple[str, str], list[Message]] = {}
     for output in outputs:
         if isinstance(output, RowUpdate):
             yield TaggedOutput(ROWS, output)
         else:
-            by_cell.setdefault((output.stage, output.key), []).append(output)
-    for (stage, key), messages in by_cell.items():
-        yield TaggedOutput(stage, (key, pack_messages(messages)))
+            by_shelf.setdefault((output.stage, bucket_of(output.key, buckets)), []).append(output)
+    for (stage, bucket), messages in by_shelf.items():
+        yield TaggedOutput(stage, (bucket, pack_messages(messages)))
 
 
-def messages_in(data: bytes) -> list[Message]:
-    """The messages of a group."""
-    return [message for part in split(data) for message in unpack_messages(part)]
+def bucket_of(key: str, buckets: int) -> str:
+    """The shelf that a key's cell stands on: the same in every process and release."""
+    return str(crc32(key.encode()) % buckets)
+
+
+def _by_key(data: bytes) -> dict[str, list[Message]]:
+    """The messages of a group, by cell."""
+    found: dict[str, list[Message]] = {}
+    for part in split(data):
+        for message in unpack_messages(part):
+            found.setdefault(message.key, []).append(message)
+    return found
 
 
 _RECORDS = msgspec.msgpack.Decoder(list[tuple[Any, ...]])
 _PACK = msgspec.msgpack.Encoder().encode
 
 
-def pack_record(record: Record) -> bytes:
+def keyed_record(record: Record, buckets: int) -> Keyed:
     """A record (an event, its bytes and its source) for the first stage."""
-    return _PACK([record])
+    return bucket_of(record[MESSAGE_ID], buckets), _PACK([record])
 
 
-class _Deduplicate(beam.DoFn):
-    CELL = ReadModifyWriteStateSpec("cell", BytesCoder())
+class _ShelfDoFn(beam.DoFn):
+    """A DoFn whose cells are on shelves, one shelf per key.
+
+    A shelf is kept in the worker's memory between bundles. Each commit leaves a new mark in the state `head`; a shelf
+    in memory is used only if it has the mark that the state has, so one that a failed bundle has changed, or that
+    another worker has gone on with, is read again from the log.
+    """
+
+    HEAD = ReadModifyWriteStateSpec("head", BytesCoder())
+    LOG = BagStateSpec("log", BytesCoder())
+
+    def __init__(self, make: type[Any], settings: StreamSettings) -> None:
+        self._make = make
+        self._settings = settings
+        self._job = uuid.uuid4().hex
+
+    def setup(self) -> None:
+        self._log_bytes = Metrics.distribution(counting.NAMESPACE, f"log_bytes:{self._make.__name__}")
+        self._cell_bytes = Metrics.distribution(counting.NAMESPACE, f"cell_bytes:{self._make.__name__}")
+
+    def teardown(self) -> None:
+        for held in [held for held in _SHELVES if held[0] == self._job]:
+            _SHELVES.pop(held, None)
+
+    def is_drain(self, at: Timestamp) -> bool:
+        """Whether a timer for `at` fires although its time has not come: the job is being drained."""
+        return bool(at.micros > self._settings.clock() + self._settings.clock_skew_us)
+
+    def take_shelf(self, bucket: str, head: Any, log: Any) -> Shelf[Any]:
+        """The shelf, to be changed. Until `keep_shelf` no shelf of the bucket is in memory."""
+        mark, shelf = _SHELVES.pop((self._job, bucket), (b"", None))
+        known = head.read()
+        if shelf is None or mark != known:
+            shelf = Shelf(self._make, log.read() if known else ())
+        return shelf
+
+    def keep_shelf(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any) -> None:
+        """Appends what has changed to the log; rewrites the log when most of it is out of date."""
+        known = head.read()
+        logged, whole = _MARK.unpack_from(known) if known else (0, 0)
+        block = shelf.commit()
+        if logged + len(block) > 2 * whole + _SPARE_LOG_BYTES:
+            log.clear()
+            block = shelf.whole()
+            logged, whole = 0, len(block)
+            self._cell_bytes.update(whole // max(1, len(shelf)))
+        log.add(block)
+        self._log_bytes.update(logged + len(block))
+        mark = _MARK.pack(logged + len(block), whole) + os.urandom(8)
+        head.write(mark)
+        _SHELVES[self._job, bucket] = (mark, shelf)
+
+
+class _Deduplicate(_ShelfDoFn):
     FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
 
     def __init__(self, settings: StreamSettings) -> None:
-        self._lateness_us = settings.allowed_lateness_us
+        super().__init__(MessageIdCell, settings)
 
     def start_bundle(self) -> None:
         self._duplicates = 0
@@ -227,99 +304,132 @@ class _Deduplicate(beam.DoFn):
     def process(
         self,
         element: Keyed,
-        state: Any = beam.DoFn.StateParam(CELL),
+        head: Any = beam.DoFn.StateParam(_ShelfDoFn.HEAD),
+        log: Any = beam.DoFn.StateParam(_ShelfDoFn.LOG),
         forget: Any = beam.DoFn.TimerParam(FORGET),
     ) -> Iterator[Outputs]:
-        cell = MessageIdCell.unpack(state.read())
-        before = len(cell.records)
-        outputs = cell.handle([record for part in split(element[1]) for record in _RECORDS.decode(part)])
-        self._duplicates += cell.duplicates
-        if outputs or not before:
-            state.write(cell.pack())
-            forget.set(_timestamp(cell.keeps_until(self._lateness_us)))
-        yield from told(outputs)
+        shelf = self.take_shelf(element[0], head, log)
+        before = shelf.next_due()
+        by_id: dict[str, list[Record]] = {}
+        for part in split(element[1]):
+            for record in _RECORDS.decode(part):
+                by_id.setdefault(record[MESSAGE_ID], []).append(record)
+        outputs: list[Output] = []
+        for message_id, records in by_id.items():
+            cell = shelf.cell(message_id)
+            outputs += cell.handle(records)
+            self._duplicates += cell.duplicates
+            cell.duplicates = 0
+            cell.due = cell.keeps_until(self._settings.allowed_lateness_us)
+            shelf.settle(message_id)
+        self.keep_shelf(element[0], shelf, head, log)
+        if before is None:
+            forget.set(_timestamp((shelf.next_due() or 0) + _FORGET_EVERY_US))
+        yield from told(outputs, self._settings.buckets)
 
     @on_timer(FORGET)
-    def forget(self, state: Any = beam.DoFn.StateParam(CELL), at: Timestamp = beam.DoFn.TimestampParam) -> None:
-        data = state.read()
-        if data and at.micros >= MessageIdCell.unpack(data).keeps_until(self._lateness_us):
-            state.clear()
+    def forget(
+        self,
+        bucket: str = beam.DoFn.KeyParam,
+        at: Timestamp = beam.DoFn.TimestampParam,
+        head: Any = beam.DoFn.StateParam(_ShelfDoFn.HEAD),
+        log: Any = beam.DoFn.StateParam(_ShelfDoFn.LOG),
+        forget: Any = beam.DoFn.TimerParam(FORGET),
+    ) -> None:
+        if self.is_drain(at):
+            return
+        shelf = self.take_shelf(bucket, head, log)
+        for message_id in shelf.due(at.micros):
+            shelf.forget(message_id)
+        self.keep_shelf(bucket, shelf, head, log)
+        due = shelf.next_due()
+        if due is not None:
+            forget.set(_timestamp(due + _FORGET_EVERY_US))
 
     def finish_bundle(self) -> None:
         counting.count(counting.DUPLICATE, self._duplicates)
 
 
-class _MaintainFacts(beam.DoFn):
-    CELL = ReadModifyWriteStateSpec("cell", BytesCoder())
-
+class _MaintainFacts(_ShelfDoFn):
     def __init__(self, stage: str, settings: StreamSettings) -> None:
-        self._cell = _FACT_CELLS[stage]
-        self._settings = settings
-
-    def setup(self) -> None:
-        self._state_bytes = Metrics.distribution(counting.NAMESPACE, f"state_bytes:{self._cell.__name__}")
-
-    def process(self, element: Keyed, state: Any = beam.DoFn.StateParam(CELL)) -> Iterator[Outputs]:
-        key, data = element
-        cell = self._cell.unpack(key, state.read())
-        cell.configure(self._settings.stitch_window_us, self._settings.max_merges)
-        outputs = cell.handle(messages_in(data))
-        packed = cell.pack()
-        state.write(packed)
-        self._state_bytes.update(len(packed))
-        yield from told(outputs)
-
-
-class _MaintainProfiles(beam.DoFn):
-    CELL = ReadModifyWriteStateSpec("cell", BytesCoder())
-    DUE = TimerSpec("due", TimeDomain.WATERMARK)
-
-    def __init__(self, settings: StreamSettings) -> None:
-        self._settings = settings
-
-    def setup(self) -> None:
-        self._state_bytes = Metrics.distribution(counting.NAMESPACE, "state_bytes:ProfileCell")
+        super().__init__(_FACT_CELLS[stage], settings)
 
     def process(
         self,
         element: Keyed,
-        state: Any = beam.DoFn.StateParam(CELL),
+        head: Any = beam.DoFn.StateParam(_ShelfDoFn.HEAD),
+        log: Any = beam.DoFn.StateParam(_ShelfDoFn.LOG),
+    ) -> Iterator[Outputs]:
+        shelf = self.take_shelf(element[0], head, log)
+        outputs: list[Output] = []
+        for key, messages in _by_key(element[1]).items():
+            cell = shelf.cell(key)
+            cell.configure(self._settings.stitch_window_us, self._settings.max_merges)
+            outputs += cell.handle(messages)
+        self.keep_shelf(element[0], shelf, head, log)
+        yield from told(outputs, self._settings.buckets)
+
+
+class _MaintainProfiles(_ShelfDoFn):
+    DUE = TimerSpec("due", TimeDomain.WATERMARK)
+
+    def __init__(self, settings: StreamSettings) -> None:
+        super().__init__(ProfileCell, settings)
+
+    def process(
+        self,
+        element: Keyed,
+        head: Any = beam.DoFn.StateParam(_ShelfDoFn.HEAD),
+        log: Any = beam.DoFn.StateParam(_ShelfDoFn.LOG),
         due: Any = beam.DoFn.TimerParam(DUE),
     ) -> Iterator[RowUpdate]:
-        key, data = element
-        cell = ProfileCell.unpack(key, state.read())
-        updates = cell.handle(self._settings.rules.current(), messages_in(data), self._settings.clock())
-        self._keep(cell, state, due)
+        shelf = self.take_shelf(element[0], head, log)
+        waiting = _by_key(element[1])
+        if waiting.pop(EVERYONE, None) is not None:
+            for key in list(shelf):
+                waiting.setdefault(key, []).append(Message(PROFILES, key, REFRESH))
+        rules, now = self._settings.rules.current(), self._settings.clock()
+        updates: list[RowUpdate] = []
+        for key, messages in waiting.items():
+            updates += shelf.cell(key).handle(rules, messages, now)
+            shelf.settle(key)
+        self._keep(element[0], shelf, head, log, due)
         yield from updates
 
     @on_timer(DUE)
     def pass_time(
         self,
-        key: str = beam.DoFn.KeyParam,
+        bucket: str = beam.DoFn.KeyParam,
         at: Timestamp = beam.DoFn.TimestampParam,
-        state: Any = beam.DoFn.StateParam(CELL),
+        head: Any = beam.DoFn.StateParam(_ShelfDoFn.HEAD),
+        log: Any = beam.DoFn.StateParam(_ShelfDoFn.LOG),
         due: Any = beam.DoFn.TimerParam(DUE),
     ) -> Iterator[RowUpdate]:
-        now = self._settings.clock()
-        if at.micros > now + self._settings.clock_skew_us:
+        if self.is_drain(at):
             return
-        cell = ProfileCell.unpack(key, state.read())
-        updates = cell.fire(self._settings.rules.current(), at.micros, now)
-        self._keep(cell, state, due)
+        shelf = self.take_shelf(bucket, head, log)
+        rules, now = self._settings.rules.current(), self._settings.clock()
+        updates: list[RowUpdate] = []
+        for key in shelf.due(at.micros):
+            updates += shelf.cell(key).fire(rules, now)
+            shelf.settle(key)
+        self._keep(bucket, shelf, head, log, due)
         yield from updates
 
-    def _keep(self, cell: ProfileCell, state: Any, due: Any) -> None:
-        packed = cell.pack()
-        state.write(packed)
-        self._state_bytes.update(len(packed))
-        if cell.due is not None:
-            due.set(_timestamp(cell.due))
-        else:
+    def _keep(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any, due: Any) -> None:
+        self.keep_shelf(bucket, shelf, head, log)
+        next_due = shelf.next_due()
+        if next_due is None:
             due.clear()
+        else:
+            due.set(_timestamp(next_due))
 
 
 class _FindChanges(beam.DoFn):
-    """At a tick: a message to every list of profiles, if the rules have changed since the last one or a day is over."""
+    """At a tick: a message to every shelf of profiles, if the rules are new or a day is over.
+
+    At the tick after that once more: by then every worker has read the new rules.
+    """
 
     LAST = ReadModifyWriteStateSpec("last", StrUtf8Coder())
 
@@ -327,50 +437,14 @@ class _FindChanges(beam.DoFn):
         self._settings = settings
 
     def process(self, element: Keyed, last: Any = beam.DoFn.StateParam(LAST)) -> Iterator[Keyed]:
-        day = self._settings.clock() // (86_400 * 1_000_000)
+        day = self._settings.clock() // _DAY_US
         mark = f"{self._settings.rules.current().fingerprint} {day}"
-        before = last.read()
-        if before == mark:
-            return
-        last.write(mark)
-        if before is not None:
-            for number in range(PROFILE_LISTS):
-                yield str(number), b""
-
-
-class _ProfileIds(beam.DoFn):
-    """The ids of profiles that this worker has not listed yet, each to its list."""
-
-    def setup(self) -> None:
-        self._known: set[str] = set()
-
-    def process(self, element: Keyed) -> Iterator[Keyed]:
-        profile_id = element[0]
-        if profile_id not in self._known:
-            if len(self._known) >= _KNOWN_IDS:
-                self._known.clear()
-            self._known.add(profile_id)
-            yield str(crc32(profile_id.encode()) % PROFILE_LISTS), profile_id.encode()
-
-
-class _ListProfiles(beam.DoFn):
-    """Keeps the ids of a list; at a refresh every profile of it is told."""
-
-    IDS = BagStateSpec("ids", BytesCoder())
-
-    def process(self, element: Keyed, ids: Any = beam.DoFn.StateParam(IDS)) -> Iterator[Keyed]:
-        parts = list(split(element[1]))
-        new = [part for part in parts if part]
-        if new:
-            ids.add(join(new))
-        if len(new) == len(parts):
-            return
-        known = sorted({profile_id for block in ids.read() for profile_id in split(block)})
-        ids.clear()
-        ids.add(join(known))
-        for profile_id in known:
-            key = profile_id.decode()
-            yield key, pack_messages([Message(PROFILES, key, REFRESH)])
+        before, _, again = (last.read() or mark).partition("|")
+        changed = before != mark
+        if changed or again:
+            for bucket in range(self._settings.buckets):
+                yield str(bucket), pack_messages([Message(PROFILES, EVERYONE, REFRESH)])
+        last.write(f"{mark}|again" if changed else mark)
 
 
 def _one_key(_: Any) -> Keyed:

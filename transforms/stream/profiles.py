@@ -6,24 +6,26 @@ profile's last event and the last instant that its timer told. What an event pro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
-from operator import itemgetter
+from typing import Self
 
 import msgspec
 
-from schemas.event import MESSAGE_ID, TIMESTAMP
+from schemas.event import TIMESTAMP
 from schemas.tables import MEMBERSHIP_CHANGES, MEMBERSHIPS, PROFILES
 from schemas.update import RowUpdate
+from transforms.blocks import Record
+from transforms.profiles.history import BY_TIME
 from transforms.profiles.normalize import normalize_traits
 from transforms.profiles.rows import TYPED_COLUMNS, Row, json_object, membership_row, merged_profile, user_id_of
 from transforms.stream.cell import checked_layout
-from transforms.stream.evaluate import Evaluation, Rules, evaluate
+from transforms.stream.engine import ProfileEngine
+from transforms.stream.evaluate import Evaluation, Rules
 from transforms.stream.facts import DELETED, EVENT, MERGE, Fact, Facts, Message, event_of
 from transforms.stream.stays import Said, Stay, StayKey, as_stay, change_row
 
 LAYOUT = 1
-_BY_TIME = itemgetter(1 + TIMESTAMP, 1 + MESSAGE_ID)
 _CORRECTIONS = {EVENT: "late_event", MERGE: "merge", DELETED: "deleted"}
 SEGMENT_CHANGED = "segment_changed"
 REFRESH: Fact = ("refresh",)
@@ -31,15 +33,17 @@ REFRESH: Fact = ("refresh",)
 
 
 class _Packed(msgspec.Struct, array_like=True):
+    """The whole cell, or a change of it: then only the facts and stays that differ (a stay of None is gone)."""
+
     facts: list[tuple[Fact, int, int]]
+    stays: list[tuple[str, int, Stay | None]]
+    generations: list[tuple[str, int, int]]
     clock: int | None
     due: int | None
     version: int
     recorded_at: int
     digest: bytes
     rules: str
-    stays: list[tuple[str, int, Stay]]
-    generations: list[tuple[str, int, int]]
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -66,94 +70,133 @@ class ProfileCell:
         self._rules = ""
         self._stays: dict[StayKey, Stay] = {}
         self._generations: dict[StayKey, int] = {}
+        self._changed_stays: set[StayKey] = set()
+        self._engine: ProfileEngine | None = None
+
+    # --- as bytes ----------------------------------------------------------------------------------------------------
 
     def pack(self) -> bytes:
+        self._changes()
+        return bytes((LAYOUT,)) + self._encode(self.facts.counted(), self._stays)
+
+    def change(self) -> bytes | None:
+        facts, stays = self._changes()
+        return self._encode(facts, stays)
+
+    def _changes(self) -> tuple[list[tuple[Fact, int, int]], dict[StayKey, Stay | None]]:
+        stays = {key: self._stays.get(key) for key in self._changed_stays}
+        self._changed_stays = set()
+        return self.facts.changes(), stays
+
+    def _encode(self, facts: list[tuple[Fact, int, int]], stays: Mapping[StayKey, Stay | None]) -> bytes:
         packed = _Packed(
-            self.facts.counted(),
+            facts,
+            [(*key, stay) for key, stay in stays.items()],
+            [(*key, count) for key, count in self._generations.items()],
             self.clock,
             self.due,
             self.version,
             self._recorded_at,
             self._digest,
             self._rules,
-            [(*key, stay) for key, stay in self._stays.items()],
-            [(*key, count) for key, count in self._generations.items()],
         )
-        return bytes((LAYOUT,)) + _ENCODER.encode(packed)
+        return _ENCODER.encode(packed)
 
     @classmethod
-    def unpack(cls, profile_id: str, data: bytes | None) -> ProfileCell:
-        cell = cls(profile_id)
-        if not data:
-            return cell
-        _, body = checked_layout(data, LAYOUT)
-        packed = _DECODER.decode(body)
-        cell.facts = Facts.restore(packed.facts)
-        cell.clock, cell.due, cell.version = packed.clock, packed.due, packed.version
-        cell._recorded_at, cell._digest, cell._rules = packed.recorded_at, packed.digest, packed.rules
-        cell._stays = {(segment, entered_at): stay for segment, entered_at, stay in packed.stays}
-        cell._generations = {(segment, entered_at): count for segment, entered_at, count in packed.generations}
+    def unpack(cls, key: str, data: bytes | None) -> Self:
+        cell = cls(key)
+        if data:
+            _, body = checked_layout(data, LAYOUT)
+            cell.apply(body)
         return cell
+
+    def apply(self, change: bytes | memoryview) -> None:
+        packed = _DECODER.decode(change)
+        self.facts.apply(packed.facts)
+        for segment, entered_at, stay in packed.stays:
+            if stay is None:
+                self._stays.pop((segment, entered_at), None)
+            else:
+                self._stays[segment, entered_at] = stay
+        self._generations = {(segment, entered_at): count for segment, entered_at, count in packed.generations}
+        self.clock, self.due, self.version = packed.clock, packed.due, packed.version
+        self._recorded_at, self._digest, self._rules = packed.recorded_at, packed.digest, packed.rules
 
     # --- what happens ------------------------------------------------------------------------------------------------
 
     def handle(self, rules: Rules, messages: Sequence[Message], recorded_at: int) -> list[RowUpdate]:
         """Takes in messages of other stages."""
         prior_now = self._now()
+        new: list[Record] | None = []
         for message in messages:
-            if message.fact != REFRESH:
-                self.facts.take(message.fact, message.sign, message.version)
+            if message.fact == REFRESH:
+                continue
+            is_new = message.sign > 0 and message.fact[0] == EVENT and self.facts.count(message.fact) == 0
+            if new is not None and is_new:
+                new.append(event_of(message.fact))
+            else:
+                new = None  # an event that is known, or goes: only a replay tells
+            self.facts.take(message.fact, message.sign, message.version)
         reasons = {message.why for message in messages}
         why = DELETED if DELETED in reasons else MERGE if MERGE in reasons else EVENT
-        return self._evaluate(rules, prior_now, _CORRECTIONS[why], recorded_at)
+        return self._evaluate(rules, new, prior_now, _CORRECTIONS[why], recorded_at)
 
-    def fire(self, rules: Rules, at: int, recorded_at: int) -> list[RowUpdate]:
-        """The timer for the instant `at`. A stale one, for which nothing is due yet, does nothing."""
-        if self.due is None or at < self.due:
-            return []
+    def fire(self, rules: Rules, recorded_at: int) -> list[RowUpdate]:
+        """The watermark has passed `due`."""
         prior_now = self._now()
-        self.clock = at if self.clock is None else max(at, self.clock)
-        return self._evaluate(rules, prior_now, "late_event", recorded_at)
+        if self.due is not None:
+            self.clock = self.due if self.clock is None else max(self.due, self.clock)
+        return self._evaluate(rules, [], prior_now, "late_event", recorded_at)
 
     # --- what follows ------------------------------------------------------------------------------------------------
 
     def _now(self) -> int | None:
+        if self._engine is not None:
+            return self._engine.now
         last = max((fact[1 + TIMESTAMP] for fact in self.facts.of(EVENT)), default=None)
         return last if self.clock is None or last is None else max(self.clock, last)
 
-    def _evaluate(self, rules: Rules, prior_now: int | None, correction: str, recorded_at: int) -> list[RowUpdate]:
+    def _evaluate(
+        self, rules: Rules, new: list[Record] | None, prior_now: int | None, correction: str, recorded_at: int
+    ) -> list[RowUpdate]:
         if self._rules not in ("", rules.fingerprint):
             correction = SEGMENT_CHANGED
         self._rules = rules.fingerprint
         self.version += 1
-        records = [event_of(fact) for fact in sorted(self.facts.of(EVENT), key=_BY_TIME)]
-        now = self._now()
-        if now is None:
-            self.due = None
-            return self._nothing_left(rules, prior_now, correction, recorded_at)
-        found = evaluate(rules.program, self.profile_id, records, now)
-        self.due = found.due
-        updates = self._membership_updates(
-            rules, found, Said(self.profile_id, self._generations, prior_now, correction), recorded_at
-        )
+        found = self._found(rules, new)
+        self.due = None if found is None else found.due
+        said = Said(self.profile_id, self._generations, prior_now, correction)
+        updates = self._membership_updates(rules, found, said, recorded_at)
+        if found is None:
+            return [*updates, *self._nothing_left(recorded_at)]
         row, _ = profile_row(self.profile_id, found)
         return [*updates, *self._profile_update(row, recorded_at)]
 
-    def _nothing_left(self, rules: Rules, prior_now: int | None, correction: str, recorded_at: int) -> list[RowUpdate]:
+    def _found(self, rules: Rules, new: list[Record] | None) -> Evaluation | None:
+        """What the events come to: by steps where they are new and in order, else by a replay of all of them."""
+        engine = self._engine
+        if engine is None or new is None or engine.program is not rules.program or not engine.follows(new):
+            self._engine = None
+            engine = ProfileEngine(rules.program, self.profile_id)
+            new = [event_of(fact) for fact in self.facts.of(EVENT)]
+        if engine.now is None and not new:
+            return None
+        records = sorted(new, key=BY_TIME)
+        instants = [record[TIMESTAMP] for record in records[-1:]]
+        instants += [at for at in (engine.now, self.clock) if at is not None]
+        found = engine.advance(records, max(instants))
+        self._engine = engine
+        return found
+
+    def _nothing_left(self, recorded_at: int) -> Iterable[RowUpdate]:
         """A profile without events: merged into another, or gone."""
-        said = Said(self.profile_id, self._generations, prior_now, correction)
-        updates = self._membership_updates(rules, None, said, recorded_at)
         merged = self.facts.of("merged")
         if merged:
-            return [
-                *updates,
-                *self._profile_update(merged_profile(self.profile_id, max(merged)[1], 0)[:-2], recorded_at),
-            ]
-        if not self._digest:
-            return updates
-        self._digest = b""
-        row = (self.profile_id, *(None,) * (len(PROFILES.columns) - 1))
-        return [*updates, RowUpdate(PROFILES.name, row, self.version, withdrawn=True)]
+            yield from self._profile_update(merged_profile(self.profile_id, max(merged)[1], 0)[:-2], recorded_at)
+        elif self._digest:
+            self._digest = b""
+            row = (self.profile_id, *(None,) * (len(PROFILES.columns) - 1))
+            yield RowUpdate(PROFILES.name, row, self.version, withdrawn=True)
 
     def _profile_update(self, row: Row, recorded_at: int) -> Iterable[RowUpdate]:
         digest = blake2b(_ENCODER.encode(row), digest_size=8).digest()
@@ -172,9 +215,11 @@ class ProfileCell:
             for key in self._stays
             if key not in written
         ]
+        self._changed_stays.update(key for key in self._stays if key not in written)
         for stay in stays:
             key = (stay.segment, stay.entered_at)
             if self._stays.get(key) != written[key]:
+                self._changed_stays.add(key)
                 row = membership_row(self.profile_id, stay, rules.versions[stay.segment], recorded_at)
                 updates.append(RowUpdate(MEMBERSHIPS.name, row, self.version))
         self._stays = written
