@@ -43,5 +43,6 @@ def test_what_the_layers_import_is_declared() -> None:
     modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     tops = {module.split(".")[0] for module in modules} - set(LAYERS) - set(sys.stdlib_module_names) - {"google"}
-    providers = {top: {canonical(name) for name in packages_distributions()[top]} for top in tops}
+    distributions = packages_distributions()
+    providers = {top: {canonical(name) for name in distributions[top]} for top in tops}
     assert {top for top in tops if not declared & providers[top]} == set()
