@@ -48,10 +48,8 @@ def members(rows: Iterable[Row]) -> list[str]:
     return sorted(row[PROFILE_ID] for row in rows if row[EXITED_AT] is None)
 
 
-def days(entered: Iterable[int], exited: Iterable[int], as_of: int) -> list[Day]:
-    """Every day from the first entry to `as_of`, those without a change included."""
-    entries = Counter(instant // DAY_US for instant in entered)
-    exits = Counter(instant // DAY_US for instant in exited)
+def days(entries: Counter[int], exits: Counter[int], as_of: int) -> list[Day]:
+    """Every day from the first entry to `as_of`, those without a change included; days are numbers since the epoch."""
     found, size = [], 0
     for day in range(min(entries), as_of // DAY_US + 1) if entries else ():
         size += entries[day] - exits[day]
@@ -66,7 +64,9 @@ def day_text(day: int) -> str:
 
 def days_of_rows(rows: Sequence[Row], as_of: int) -> list[Day]:
     """The days of a segment's rows."""
-    return days((row[ENTERED_AT] for row in rows), (r[EXITED_AT] for r in rows if r[EXITED_AT] is not None), as_of)
+    entries = Counter(row[ENTERED_AT] // DAY_US for row in rows)
+    exits = Counter(row[EXITED_AT] // DAY_US for row in rows if row[EXITED_AT] is not None)
+    return days(entries, exits, as_of)
 
 
 def stays(rows: Sequence[Row], as_of: int) -> Stays:

@@ -1,0 +1,70 @@
+"""`python -m pipelines.report`: a page about what a job wrote, that opens from disk, on a phone too."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.io.bigquery_service import BigQueryError
+from pipelines.io.output import OutputError, parse_output
+from pipelines.io.query_tables import open_tables
+from pipelines.reporting.page import render
+from pipelines.reporting.report import read_report
+from schemas.tracking_plan import load_tracking_plan
+from schemas.tracking_plan_files import SchemaErrors
+from transforms.failures import pipeline_version
+from transforms.segments.language.definitions import load_definitions
+from transforms.segments.language.errors import DefinitionErrors
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipelines.report",
+        description="Write one page about a job's tables: segments, overlaps, funnel, events, failures, data quality.",
+        epilog="Exit status: 0 done, 1 the tables cannot be read or the page not be written, 2 wrong arguments.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--input",
+        required=True,
+        metavar="LOCATION",
+        help="the tables: duckdb:PATH, files:DIR or bigquery:PROJECT.DATASET",
+    )
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="the page to write, an .html file")
+    parser.add_argument(
+        "--segments", type=Path, metavar="DIR", help="the job's segments, for warnings about their rules"
+    )
+    parser.add_argument("--traits", type=Path, metavar="DIR", help="the job's computed traits")
+    parser.add_argument("--schemas", metavar="DIR", help="schema files that add to the tracking plan")
+    parser.add_argument("--title", default="Segments and events", help="the page's title (default: %(default)s)")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    known = argument_parser().parse_args(sys.argv[1:] if arguments is None else arguments)
+    try:
+        place = parse_output(known.input)
+        plan = load_tracking_plan(known.schemas)
+        definitions = load_definitions(known.segments, known.traits).definitions if known.segments else None
+    except (OutputError, SchemaErrors, DefinitionErrors) as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        with open_tables(place) as tables:
+            report = read_report(tables, definitions, plan)
+        page = render(report, known.title, pipeline_version())
+        known.output.parent.mkdir(parents=True, exist_ok=True)
+        known.output.write_text(page, encoding="utf-8")
+    except (OutputError, BigQueryError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{known.output}: {len(report.segments)} segments, {len(page.encode()) / 1024:,.0f} KB; open it in a browser")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
