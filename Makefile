@@ -47,6 +47,7 @@ run: setup ## Build profiles and segments of the example shop into out/tidemark.
 
 .PHONY: stream
 stream: setup ## Watch a live feed: segments grow and shrink in the terminal (Ctrl-C ends it)
+	@if command -v go >/dev/null; then $(PY) -m services build prism; fi # without Go, Beam downloads its local runner
 	@$(PY) -m pipelines.live
 
 .PHONY: test
