@@ -83,7 +83,7 @@ def raw(event: Event) -> bytes:
     for name in ("properties", "traits", "context"):
         text = getattr(event, name)
         wire[name] = None if text is None else json.loads(text)
-    if int(event.message_id[1:]) % 2:
+    if int(event.message_id[-1]) % 2:
         wire["receivedAt"] = [event.timestamp, event.received_at]
     else:
         wire["timestamp"], wire["receivedAt"] = event.timestamp, event.received_at
@@ -93,3 +93,16 @@ def raw(event: Event) -> bytes:
 def smaller(found: World, index: int) -> World:
     """The world without one of its records."""
     return replace(found, records=found.records[:index] + found.records[index + 1 :])
+
+
+def united(worlds_of: list[World]) -> World:
+    """Several worlds as one, people and message ids apart; the rules and limits are those of the first."""
+    first = worlds_of[0]
+    records = [_renamed(record, f"{number}.") for number, one in enumerate(worlds_of) for record in one.records]
+    return replace(first, records=tuple(records), as_of=max(one.as_of for one in worlds_of))
+
+
+def _renamed(record: Record, prefix: str) -> Record:
+    event = Event(*record[:12])
+    ids = {name: getattr(event, name) for name in ("message_id", "user_id", "anonymous_id", "previous_id")}
+    return _record(event._replace(**{name: prefix + known for name, known in ids.items() if known is not None}))

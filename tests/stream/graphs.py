@@ -1,0 +1,105 @@
+"""Runs worlds through the Beam graph, with a watermark that moves when a test says so."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import apache_beam as beam
+import msgspec
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineRunner
+from apache_beam.testing.test_stream import TestStream
+from apache_beam.transforms.window import TimestampedValue
+from apache_beam.utils.timestamp import Timestamp
+
+from schemas.update import RowUpdate
+from tests.stream.made_worlds import World
+from transforms.segments.compiler import compile_program
+from transforms.stream.evaluate import Rules
+from transforms.stream.maintain import FixedRules, MaintainTables, StreamSettings, keyed_record
+
+BUCKETS = 4
+YEARS_US = 10**15
+_DECODER = msgspec.msgpack.Decoder(list[RowUpdate])
+
+
+class FixedClock:
+    """A clock that stands still: what is later than it has not happened."""
+
+    def __init__(self, now_us: int) -> None:
+        self.now_us = now_us
+
+    def __call__(self) -> int:
+        return self.now_us
+
+
+def settings_of(world: World) -> StreamSettings:
+    return StreamSettings(
+        rules=FixedRules(Rules(compile_program(world.definitions))),
+        clock=FixedClock(world.as_of),
+        allowed_lateness_us=YEARS_US,
+        clock_skew_us=0,
+        stitch_window_us=world.stitch_window,
+        max_merges=world.max_merges,
+        buckets=BUCKETS,
+    )
+
+
+def shuffled_stream(world: World, seed: int, steps: int) -> TestStream:
+    """The records in random order, the watermark moving at random in between, to as_of and then to the end."""
+    chance = random.Random(seed)  # noqa: S311 - test data, no secret
+    records = list(world.records)
+    chance.shuffle(records)
+    stream, watermark = TestStream(), 0
+    size = -(-len(records) // steps)
+    for start in range(0, len(records), size):
+        part = records[start : start + size]
+        stream = stream.add_elements(
+            [TimestampedValue(keyed_record(r, BUCKETS), milliseconds(max(watermark, r[1]))) for r in part]
+        )
+        target = chance.choice(records)[1]
+        if chance.random() < 0.5 and target > watermark:
+            watermark = milliseconds(target).micros
+            stream = stream.advance_watermark_to(Timestamp(micros=watermark))
+    end = milliseconds(max(world.as_of, watermark) + 1)
+    return stream.advance_watermark_to(end).advance_watermark_to_infinity()
+
+
+def milliseconds(micros: int) -> Timestamp:
+    """The first whole millisecond at or after an instant: what a test stream can say."""
+    return Timestamp(micros=-(-micros // 1000) * 1000)
+
+
+def run_graph(
+    world: World, stream: beam.PTransform, runner: PipelineRunner | str, folder: Path, arguments: Sequence[str] = ()
+) -> list[RowUpdate]:
+    """Every row that the graph wrote."""
+    options = PipelineOptions(["--streaming", *arguments])
+    with beam.Pipeline(runner=runner, options=options) as pipeline:
+        _ = (
+            pipeline
+            | "Stream" >> stream
+            | "MaintainTables" >> MaintainTables(settings_of(world))
+            | "Keep" >> beam.ParDo(_Keep(str(folder)))
+        )
+    return [update for file in sorted(folder.iterdir()) for update in _DECODER.decode(file.read_bytes())]
+
+
+class _Keep(beam.DoFn):
+    """Writes what comes by to files of a folder: also from the processes of other runners."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def start_bundle(self) -> None:
+        self._found: list[RowUpdate] = []
+
+    def process(self, update: RowUpdate) -> None:
+        self._found.append(update)
+
+    def finish_bundle(self) -> None:
+        if self._found:
+            name = f"{random.getrandbits(64):016x}"
+            (Path(self._folder) / name).write_bytes(msgspec.msgpack.encode(self._found))

@@ -1,0 +1,76 @@
+"""The Beam graph ends where the bounded job does, and keeps its labels and state ids."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
+from apache_beam.testing.test_stream import TestStream
+
+from tests.stream.batch_tables import Batch
+from tests.stream.graphs import run_graph, settings_of, shuffled_stream
+from tests.stream.made_worlds import seeded_world, united
+from tests.stream.simulation import Written, differences
+from transforms.segments.compiler import compile_program
+from transforms.stream.maintain import MaintainTables
+
+WORLDS = 24
+CASES = 2
+LONG_CASES = int(os.environ.get("TIDEMARK_CASES", "40"))
+
+
+def check(seed: int, folder: Path) -> None:
+    """Many worlds in one pipeline: starting it costs more than they do."""
+    world = united([seeded_world(WORLDS * seed + number) for number in range(WORLDS)])
+    expected = Batch(world, compile_program(world.definitions)).build()
+    written = Written()
+    for update in run_graph(world, shuffled_stream(world, seed, steps=8), BundleBasedDirectRunner(), folder):
+        written.write(update)
+    assert not differences(expected, written.tables())
+
+
+@pytest.mark.parametrize("seed", range(CASES))
+def test_many_worlds_end_in_the_tables_of_the_bounded_job(seed: int, tmp_path: Path) -> None:
+    check(seed, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(CASES, LONG_CASES))
+def test_more_worlds_end_in_the_tables_of_the_bounded_job(seed: int, tmp_path: Path) -> None:
+    check(seed, tmp_path)
+
+
+CONTRACT = """\
+Deduplicate/ParDo(_Deduplicate): states head log, timers ts-forget
+KnowNames/ParDo(_MaintainFacts): states head log, timers
+ResolveAliases/ParDo(_MaintainFacts): states head log, timers
+IndexLinks/ParDo(_MaintainFacts): states head log, timers
+ResolveDevices/ParDo(_MaintainFacts): states head log, timers
+ResolveUsers/ParDo(_MaintainFacts): states head log, timers
+CountErased/ParDo(_MaintainFacts): states head log, timers
+FindChanges: states last, timers
+MaintainProfiles: states head log, timers ts-due"""
+
+
+def test_labels_states_and_timers_are_those_of_running_jobs() -> None:
+    pipeline = beam.Pipeline(runner=BundleBasedDirectRunner())
+    stream = pipeline | "Stream" >> TestStream()
+    ticks = pipeline | "Ticks" >> TestStream()
+    _ = stream | "MaintainTables" >> MaintainTables(settings_of(seeded_world(1)), ticks)
+    found: list[str] = []
+
+    class Visitor(beam.pipeline.PipelineVisitor):
+        def visit_transform(self, node: beam.pipeline.AppliedPTransform) -> None:
+            transform = node.transform
+            signature = getattr(transform, "_signature", None)
+            if signature is not None and signature.is_stateful_dofn():
+                states, timers = beam.transforms.userstate.get_dofn_specs(transform.fn)
+                names = " ".join(sorted(state.name for state in states))
+                label = node.full_label.removeprefix("MaintainTables/")
+                found.append(f"{label}: states {names}, timers {' '.join(sorted(t.name for t in timers))}".rstrip())
+
+    pipeline.visit(Visitor())
+    assert "\n".join(found) == CONTRACT
