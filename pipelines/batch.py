@@ -2,9 +2,10 @@
 
 import apache_beam as beam
 
-from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput
+from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, KafkaInput
 from pipelines.io.read_files import ReadFiles, input_bytes
 from pipelines.io.read_tables import ReadTables, table_bytes
+from pipelines.io.read_topics import ReadTopics
 from pipelines.io.write_tables import WriteTables
 from pipelines.options import ProfilesOptions
 from transforms.blocks import bucket_count
@@ -21,13 +22,17 @@ def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
     merged one hop later, in the bucket of the user that they became.
     """
     files = [location for location in options.inputs if isinstance(location, FileInput)]
+    topics = [location for location in options.inputs if isinstance(location, KafkaInput)]
     tables = [location for location in options.inputs if isinstance(location, DuckDBInput | BigQueryInput)]
     buckets = bucket_count(input_bytes(files) + table_bytes(tables))
     definitions = options.definitions
 
     read = pipeline | "ReadFiles" >> ReadFiles(files, options.parser(), buckets)
     read_tables = pipeline | "ReadTables" >> ReadTables(tables, options.parser(), buckets)
-    parsed = (read.events, read_tables.events) | "Parsed" >> beam.Flatten()
+    sources = [read, read_tables]
+    if topics:
+        sources.append(pipeline | "ReadTopics" >> ReadTopics(topics, options.parser(), buckets))
+    parsed = [source.events for source in sources] | "Parsed" >> beam.Flatten()
     events = parsed | "DeduplicateEvents" >> DeduplicateEvents(buckets, options.as_of)
     identity = events | "ResolveIdentity" >> ResolveIdentity(
         buckets, options.as_of, options.stitch_window_us, options.max_merges
@@ -42,8 +47,7 @@ def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
     erased = (identity.erased, known.erased) | "Erased" >> beam.Flatten()
     receipts = (events.claims, erased, identity.plan) | "WriteReceipts" >> WriteReceipts()
     _ = (
-        read.failed,
-        read_tables.failed,
+        *(source.failed for source in sources),
         events.failed,
         *identity.tables,
         anonymous.tables,

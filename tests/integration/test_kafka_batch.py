@@ -1,0 +1,61 @@
+"""The bounded job on a Kafka topic that is read up to now: the tables of the same records in a file."""
+
+import gzip
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from pipelines.io.kafka import close_connections
+from pipelines.profiles import main
+from schemas.tables import TABLES
+from services.service import Running
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "events"
+
+
+@pytest.fixture
+def brokers(kafka_broker: Running) -> Iterator[str]:
+    yield kafka_broker.endpoints["broker"]
+    close_connections()
+
+
+def tables(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every table; of failed events not where they came from."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return {
+            table.name: connection.execute(
+                f"SELECT * {'EXCLUDE (source, attributes)' if table.name == 'failed_events' else ''} FROM {table.name} "
+                f"ORDER BY {', '.join(table.key)}"
+            ).fetchall()
+            for table in TABLES
+        }
+
+
+@pytest.mark.integration
+def test_a_topic_read_up_to_now_gives_the_tables_of_the_file(brokers: str, tmp_path: Path) -> None:
+    lines = gzip.decompress(next(EXAMPLE.glob("*.ndjson.gz")).read_bytes()).split(b"\n")[:3000]
+    (tmp_path / "events.ndjson").write_bytes(b"\n".join(lines))
+    topic = f"events-{uuid.uuid4().hex[:8]}"
+    admin = AdminClient({"bootstrap.servers": brokers})
+    admin.create_topics([NewTopic(topic, 2, 1)])[topic].result(30)
+    producer = Producer({"bootstrap.servers": brokers})
+    for line in lines:
+        if line:
+            producer.produce(topic, line)
+    assert producer.flush(30) == 0
+
+    def run(location: str, name: str) -> dict[str, list[tuple[object, ...]]]:
+        output = tmp_path / name
+        assert main(["--input", location, "--segments", "segments", "--output", f"duckdb:{output}"]) == 0
+        return tables(output)
+
+    from_file = run(str(tmp_path / "events.ndjson"), "file.duckdb")
+    assert from_file["events"]
+    assert from_file["failed_events"]
+    assert run(f"kafka:{brokers}/{topic}?until=now", "topic.duckdb") == from_file
+    assert run(f"kafka:{brokers}/{topic}?until=now", "again.duckdb") == from_file
