@@ -47,8 +47,10 @@ run: setup ## Build profiles and segments of the example shop into out/tidemark.
 
 .PHONY: stream
 stream: setup ## Watch a live feed: segments grow and shrink in the terminal (Ctrl-C ends it)
-	@if command -v go >/dev/null; then $(PY) -m services build prism; fi # without Go, Beam downloads its local runner
-	@$(PY) -m pipelines.live
+	@# Prism, Beam's local runner, listens on every interface: where Linux lets us, it gets a network of its own.
+	@# Without Go it cannot be built here; then Beam downloads it.
+	@if command -v go >/dev/null && $(PY) -m services build prism && $(PY) -m services isolated -- true 2>/dev/null; \
+		then $(PY) -m services isolated -- $(PY) -m pipelines.live; else $(PY) -m pipelines.live; fi
 
 .PHONY: test
 test: setup ## Run the tests (a few minutes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -107,17 +108,25 @@ def _isolated(options: argparse.Namespace) -> int:
         again = [sys.executable, "-m", "services", "isolated"]
         for name in options.up:
             again += ["--up", name]
-        return subprocess.run(isolated([*again, "--", *options.inner]), check=False).returncode
+        return _run(isolated([*again, "--", *options.inner]))
     with tempfile.TemporaryDirectory(prefix="tidemark-") as folder:
         manager = Manager(state=Path(folder))
         try:
             for name in options.up:
                 running = manager.up(name)
                 print(f"{name} up: {running.environment}", flush=True)
-            return subprocess.run(options.inner, check=False).returncode
+            return _run(options.inner)
         finally:
             for name in reversed(SERVICES):
                 manager.down(name)
+
+
+def _run(command: list[str]) -> int:
+    """Runs the command to its end. Ctrl-C reaches it from the terminal; this process waits for what it does then."""
+    signal.signal(signal.SIGINT, lambda *_: None)
+    with subprocess.Popen(command) as child:
+        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        return child.wait()
 
 
 if __name__ == "__main__":
