@@ -117,7 +117,7 @@ def overlap_chart(names: Sequence[str], overlaps: dict[tuple[str, str], Overlap]
                 axes.barh(row, 0.94, left=column - 0.47, height=0.92, color=colour)
                 if found is not None and found.both:
                     ink = "white" if of_row > 0.5 else INK
-                    axes.text(column, row, f"{of_row:.0%}"[:-1], ha="center", va="center", size=8.8, color=ink)
+                    axes.text(column, row, f"{of_row:.0%}"[:-1], ha="center", va="center", size=9.4, color=ink)
         axes.set_xlim(left, count - 0.5)
         axes.set_ylim(count - 0.5, -1.3)
         axes.axis("off")
