@@ -121,9 +121,9 @@ class Distinct(Accumulator):
                 del sums[key]
 
     def value(self, active: Active, sums: Any) -> Any:
-        cells = [cell for key, cell in sums.items() if key != _ORDER]
         if self.reducer == "unique_count":
-            return len(cells)
+            return max(len(sums) - 1, 0)
+        cells = [cell for key, cell in sums.items() if key != _ORDER]
         if self.reducer == "mode":
             best = max(cells, key=lambda cell: (cell[0], cell[1]), default=None)
             return best[2] if best and best[0] >= self.least else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from transforms.segments.nodes import Node, Witness
@@ -78,6 +79,7 @@ class Junction:
 Expression = Leaf | Negation | Junction
 
 
+@lru_cache(maxsize=4096)
 def compile_expression(expression: Expression) -> Holds:
     """The condition as one Python function: three times as fast as a walk over its parts.
 
