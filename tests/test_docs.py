@@ -1,5 +1,6 @@
 """The documentation tells the truth about commands, options, targets, files and failure reasons."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from pipelines.options import profiles_argument_parser
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
@@ -68,6 +71,12 @@ def test_every_option_of_a_command_is_documented(command: str) -> None:
     assert options, done.stdout
     assert {option for option in options if not re.search(rf"{option}(?![\w-])", TEXT)} == set()
     assert f"python -m {command}" in TEXT
+
+
+def test_the_template_asks_for_options_that_the_job_has() -> None:
+    metadata = json.loads((ROOT / "deploy" / "metadata.json").read_text())
+    options = {action.dest for action in profiles_argument_parser()._actions}
+    assert {parameter["name"] for parameter in metadata["parameters"]} - options == set()
 
 
 def test_every_make_target_is_in_the_readme_or_contributing() -> None:
