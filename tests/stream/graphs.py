@@ -82,12 +82,12 @@ def run_graph(
             pipeline
             | "Stream" >> stream
             | "MaintainTables" >> MaintainTables(settings_of(world))
-            | "Keep" >> beam.ParDo(_Keep(str(folder)))
+            | "Keep" >> beam.ParDo(KeepUpdates(str(folder)))
         )
     return [update for file in sorted(folder.iterdir()) for update in _DECODER.decode(file.read_bytes())]
 
 
-class _Keep(beam.DoFn):
+class KeepUpdates(beam.DoFn):
     """Writes what comes by to files of a folder: also from the processes of other runners."""
 
     def __init__(self, folder: str) -> None:

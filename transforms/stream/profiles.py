@@ -161,6 +161,7 @@ class ProfileCell:
     ) -> list[RowUpdate]:
         if self._rules not in ("", rules.fingerprint):
             correction = SEGMENT_CHANGED
+            prior_now = None if prior_now is None else prior_now + 1
         self._rules = rules.fingerprint
         self.version += 1
         found = self._found(rules, new)

@@ -11,6 +11,7 @@ is the whole cell, or what has changed since the entry before it.
 from __future__ import annotations
 
 import heapq
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -20,6 +21,8 @@ from transforms.stream.cell import LAYOUT, checked_layout
 
 _MOST_LIVE = 20_000
 """How many cells of a shelf are kept unpacked."""
+_FAST = 1
+"""Compression level."""
 
 
 class Shelved(Protocol):
@@ -58,6 +61,14 @@ _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Block)
 
 
+def _packed(block: _Block) -> bytes:
+    return bytes((LAYOUT,)) + zlib.compress(_ENCODER.encode(block), _FAST)
+
+
+def _unpacked(data: bytes) -> _Block:
+    return _DECODER.decode(zlib.decompress(checked_layout(data)[1]))
+
+
 class Shelf(Generic[Cell]):
     """The cells of a bucket. Cells come back as they are asked for."""
 
@@ -69,7 +80,7 @@ class Shelf(Generic[Cell]):
         self._heap: list[tuple[int, str]] = []
         self._changed: dict[str, None] = {}
         self._number = 0
-        for block in sorted((_DECODER.decode(checked_layout(data)[1]) for data in blocks), key=lambda one: one.number):
+        for block in sorted(map(_unpacked, blocks), key=lambda one: one.number):
             self._number = block.number
             for entry in block.entries:
                 self._place(entry)
@@ -142,7 +153,7 @@ class Shelf(Generic[Cell]):
         entries = [self._entry(key) for key in self._changed]
         self._changed = {}
         self._pack_idle()
-        return bytes((LAYOUT,)) + _ENCODER.encode(_Block(self._number, entries))
+        return _packed(_Block(self._number, entries))
 
     def _entry(self, key: str) -> _Entry:
         cell = self._live.get(key)
@@ -159,7 +170,7 @@ class Shelf(Generic[Cell]):
         self._changed = {}
         entries = [entry for kept in self._packed.values() for entry in kept]
         entries += [_Entry(key, cell.due, whole=True, data=cell.pack()) for key, cell in self._live.items()]
-        return bytes((LAYOUT,)) + _ENCODER.encode(_Block(self._number, entries))
+        return _packed(_Block(self._number, entries))
 
     def _pack_idle(self) -> None:
         """Keeps the number of unpacked cells within bounds: those that were used least lately go."""
