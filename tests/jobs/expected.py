@@ -129,6 +129,8 @@ def _events(world: World) -> list[Row]:
             "profile_id": world.identity.profile_of[event.message_id],
             "user_id": event.user_id,
             "anonymous_id": event.anonymous_id,
+            "previous_id": event.previous_id,
+            "group_id": event.group_id,
             "type": event.type,
             "event": event.name or None,
             "timestamp": event.timestamp,
