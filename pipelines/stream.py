@@ -19,8 +19,9 @@ from schemas.update import RowUpdate
 from transforms import counting
 from transforms.parse import EventParser
 from transforms.stream.group import Keyed
-from transforms.stream.maintain import MaintainTables, StreamSettings, keyed_record
+from transforms.stream.maintain import MaintainTables, keyed_record
 from transforms.stream.rows import failure_update
+from transforms.stream.settings import StreamSettings
 
 Outputs: TypeAlias = TaggedOutput[Literal["records"], Keyed] | TaggedOutput[Literal["failed"], RowUpdate]
 

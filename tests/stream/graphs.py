@@ -1,7 +1,5 @@
 """Runs worlds through the Beam graph, with a watermark that moves when a test says so."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +16,8 @@ from schemas.update import RowUpdate
 from tests.stream.made_worlds import World
 from transforms.segments.compiler import compile_program
 from transforms.stream.evaluate import Rules
-from transforms.stream.maintain import FixedRules, MaintainTables, StreamSettings, keyed_record
+from transforms.stream.maintain import MaintainTables, keyed_record
+from transforms.stream.settings import FixedRules, StreamSettings
 
 BUCKETS = 4
 YEARS_US = 10**15

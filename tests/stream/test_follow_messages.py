@@ -1,7 +1,5 @@
 """Messages through the whole graph of the unbounded job: what is too late, what is no event, rules that change."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +21,7 @@ from tests.strategies.worlds import GRID_US, START_US
 from tests.stream.graphs import FixedClock, KeepUpdates, milliseconds
 from transforms.parse import EventParser
 from transforms.segments.language.definitions import load_definitions
-from transforms.stream.maintain import StreamSettings
+from transforms.stream.settings import StreamSettings
 
 HOUR = GRID_US
 

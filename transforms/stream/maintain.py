@@ -19,22 +19,16 @@ Every stage keeps its cells on shelves (`shelf.py`), keyed by a bucket of the ce
 | FindChanges | `last` | the rules seen last | | | |
 """
 
-import os
-import struct
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, TypeAlias
 from zlib import crc32
 
 import apache_beam as beam
 import msgspec
-from apache_beam.coders import BytesCoder, StrUtf8Coder
-from apache_beam.metrics import Metrics
+from apache_beam.coders import StrUtf8Coder
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import (
-    BagStateSpec,
     ReadModifyWriteStateSpec,
     TimerSpec,
     on_timer,
@@ -46,12 +40,9 @@ from schemas.event import MESSAGE_ID
 from schemas.update import RowUpdate
 from transforms import counting
 from transforms.blocks import Record
-from transforms.identity.aliases import DEFAULT_MAX_MERGES
-from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
 from transforms.stream.cell import FactCell, Output
 from transforms.stream.deduplicate import MessageIdCell
 from transforms.stream.devices import DeviceCell
-from transforms.stream.evaluate import Rules
 from transforms.stream.facts import Message, pack_messages, unpack_messages
 from transforms.stream.group import GroupInBundle, Keyed, split
 from transforms.stream.links import LinkIndexCell
@@ -59,24 +50,19 @@ from transforms.stream.names import NameCell
 from transforms.stream.profiles import REFRESH, ProfileCell
 from transforms.stream.receipts import ReceiptCell
 from transforms.stream.registry import RegistryCell
+from transforms.stream.settings import StreamSettings
 from transforms.stream.shelf import Shelf
+from transforms.stream.shelf_dofn import ShelfDoFn
 from transforms.stream.stages import DEVICES, LINKS, NAMES, ORDER, PROFILES, RECEIPTS, REGISTRY, USERS
 from transforms.stream.users import UserCell
 
 ROWS = "rows"
 EVERYONE = ""
 """The key of a message for all profiles of a shelf."""
-DEFAULT_BUCKETS = 64
 _MILLISECOND_US = 1_000
 _DAY_US = 86_400 * 1_000_000
 _FORGET_EVERY_US = 3_600 * 1_000_000
 """Message ids are forgotten in heaps: that much later than they could be."""
-_SPARE_LOG_BYTES = 256 * 1024
-"""A log is rewritten when it has twice the bytes of what is in it, and this many more."""
-_MARK = struct.Struct(">QQ")
-"""Bytes of the log, and of its first block; 8 random bytes follow."""
-_SHELVES: dict[tuple[str, str], tuple[bytes, Shelf[Any]]] = {}
-"""(DoFn, key) -> (mark, shelf): what this process holds. One bundle at a time works on a key."""
 
 Outputs: TypeAlias = (
     TaggedOutput[Literal["rows"], RowUpdate]
@@ -105,54 +91,6 @@ _FACT_CELLS: dict[str, type[FactCell]] = {
     USERS: UserCell,
     RECEIPTS: ReceiptCell,
 }
-
-
-class RulesSource(Protocol):
-    """Where workers find the rules of the moment."""
-
-    def current(self) -> Rules:
-        """The rules; the same object until they change."""
-
-
-@dataclass(frozen=True)
-class FixedRules:
-    """Rules that never change. Pickles as its definitions."""
-
-    rules: Rules
-
-    def current(self) -> Rules:
-        return self.rules
-
-    def __reduce__(self) -> Any:
-        return _fixed_rules, (self.rules.program,)
-
-
-def _fixed_rules(program: Any) -> FixedRules:
-    return FixedRules(Rules(program))
-
-
-@dataclass(frozen=True)
-class StreamSettings:
-    """Durations in microseconds.
-
-    Args:
-        rules: where the definitions are.
-        clock: microseconds since the epoch; for `recorded_at`, and to know a drain: no watermark is ahead of the clock,
-            so a timer beyond it fires only because the job is being drained, and is ignored.
-        allowed_lateness_us: how long after its time an event may come.
-        clock_skew_us: how far the clocks of workers may differ.
-        stitch_window_us: CONTRACT section 3.
-        max_merges: CONTRACT section 3.
-        buckets: how many shelves a stage has: the most workers that can share its work. Part of the update contract.
-    """
-
-    rules: RulesSource
-    clock: Callable[[], int]
-    allowed_lateness_us: int
-    clock_skew_us: int = 60 * 1_000_000
-    stitch_window_us: int = DEFAULT_STITCH_WINDOW_US
-    max_merges: int = DEFAULT_MAX_MERGES
-    buckets: int = DEFAULT_BUCKETS
 
 
 class MaintainTables(beam.PTransform):
@@ -239,60 +177,7 @@ def keyed_record(record: Record, buckets: int) -> Keyed:
     return bucket_of(record[MESSAGE_ID], buckets), _PACK([record])
 
 
-class _ShelfDoFn(beam.DoFn):
-    """A DoFn whose cells are on shelves, one shelf per key.
-
-    A shelf is kept in the worker's memory between bundles. Each commit leaves a new mark in the state `head`; a shelf
-    in memory is used only if it has the mark that the state has, so one that a failed bundle has changed, or that
-    another worker has gone on with, is read again from the log.
-    """
-
-    HEAD = ReadModifyWriteStateSpec("head", BytesCoder())
-    LOG = BagStateSpec("log", BytesCoder())
-
-    def __init__(self, make: type[Any], settings: StreamSettings) -> None:
-        self._make = make
-        self._settings = settings
-        self._job = uuid.uuid4().hex
-
-    def setup(self) -> None:
-        self._log_bytes = Metrics.distribution(counting.NAMESPACE, f"log_bytes:{self._make.__name__}")
-        self._cell_bytes = Metrics.distribution(counting.NAMESPACE, f"cell_bytes:{self._make.__name__}")
-
-    def teardown(self) -> None:
-        for held in [held for held in _SHELVES if held[0] == self._job]:
-            _SHELVES.pop(held, None)
-
-    def is_drain(self, at: Timestamp) -> bool:
-        """Whether a timer for `at` fires although its time has not come: the job is being drained."""
-        return bool(at.micros > self._settings.clock() + self._settings.clock_skew_us)
-
-    def take_shelf(self, bucket: str, head: Any, log: Any) -> Shelf[Any]:
-        """The shelf, to be changed. Until `keep_shelf` no shelf of the bucket is in memory."""
-        mark, shelf = _SHELVES.pop((self._job, bucket), (b"", None))
-        known = head.read()
-        if shelf is None or mark != known:
-            shelf = Shelf(self._make, log.read() if known else ())
-        return shelf
-
-    def keep_shelf(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any) -> None:
-        """Appends what has changed to the log; rewrites the log when most of it is out of date."""
-        known = head.read()
-        logged, whole = _MARK.unpack_from(known) if known else (0, 0)
-        block = shelf.commit()
-        if logged + len(block) > 2 * whole + _SPARE_LOG_BYTES:
-            log.clear()
-            block = shelf.whole()
-            logged, whole = 0, len(block)
-            self._cell_bytes.update(whole // max(1, len(shelf)))
-        log.add(block)
-        self._log_bytes.update(logged + len(block))
-        mark = _MARK.pack(logged + len(block), whole) + os.urandom(8)
-        head.write(mark)
-        _SHELVES[self._job, bucket] = (mark, shelf)
-
-
-class _Deduplicate(_ShelfDoFn):
+class _Deduplicate(ShelfDoFn):
     FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
 
     def __init__(self, settings: StreamSettings) -> None:
@@ -304,8 +189,8 @@ class _Deduplicate(_ShelfDoFn):
     def process(
         self,
         element: Keyed,
-        head: Any = beam.DoFn.StateParam(_ShelfDoFn.HEAD),
-        log: Any = beam.DoFn.StateParam(_ShelfDoFn.LOG),
+        head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
+        log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
         forget: Any = beam.DoFn.TimerParam(FORGET),
     ) -> Iterator[Outputs]:
         shelf = self.take_shelf(element[0], head, log)
@@ -332,8 +217,8 @@ class _Deduplicate(_ShelfDoFn):
         self,
         bucket: str = beam.DoFn.KeyParam,
         at: Timestamp = beam.DoFn.TimestampParam,
-        head: Any = beam.DoFn.StateParam(_ShelfDoFn.HEAD),
-        log: Any = beam.DoFn.StateParam(_ShelfDoFn.LOG),
+        head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
+        log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
         forget: Any = beam.DoFn.TimerParam(FORGET),
     ) -> None:
         if self.is_drain(at):
@@ -350,15 +235,15 @@ class _Deduplicate(_ShelfDoFn):
         counting.count(counting.DUPLICATE, self._duplicates)
 
 
-class _MaintainFacts(_ShelfDoFn):
+class _MaintainFacts(ShelfDoFn):
     def __init__(self, stage: str, settings: StreamSettings) -> None:
         super().__init__(_FACT_CELLS[stage], settings)
 
     def process(
         self,
         element: Keyed,
-        head: Any = beam.DoFn.StateParam(_ShelfDoFn.HEAD),
-        log: Any = beam.DoFn.StateParam(_ShelfDoFn.LOG),
+        head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
+        log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
     ) -> Iterator[Outputs]:
         shelf = self.take_shelf(element[0], head, log)
         outputs: list[Output] = []
@@ -370,7 +255,7 @@ class _MaintainFacts(_ShelfDoFn):
         yield from told(outputs, self._settings.buckets)
 
 
-class _MaintainProfiles(_ShelfDoFn):
+class _MaintainProfiles(ShelfDoFn):
     DUE = TimerSpec("due", TimeDomain.WATERMARK)
 
     def __init__(self, settings: StreamSettings) -> None:
@@ -379,8 +264,8 @@ class _MaintainProfiles(_ShelfDoFn):
     def process(
         self,
         element: Keyed,
-        head: Any = beam.DoFn.StateParam(_ShelfDoFn.HEAD),
-        log: Any = beam.DoFn.StateParam(_ShelfDoFn.LOG),
+        head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
+        log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
         due: Any = beam.DoFn.TimerParam(DUE),
     ) -> Iterator[RowUpdate]:
         shelf = self.take_shelf(element[0], head, log)
@@ -401,8 +286,8 @@ class _MaintainProfiles(_ShelfDoFn):
         self,
         bucket: str = beam.DoFn.KeyParam,
         at: Timestamp = beam.DoFn.TimestampParam,
-        head: Any = beam.DoFn.StateParam(_ShelfDoFn.HEAD),
-        log: Any = beam.DoFn.StateParam(_ShelfDoFn.LOG),
+        head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
+        log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
         due: Any = beam.DoFn.TimerParam(DUE),
     ) -> Iterator[RowUpdate]:
         if self.is_drain(at):

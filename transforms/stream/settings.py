@@ -1,0 +1,61 @@
+"""What the stages of the stream are told when the job starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from transforms.identity.aliases import DEFAULT_MAX_MERGES
+from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
+from transforms.stream.evaluate import Rules
+
+DEFAULT_BUCKETS = 64
+
+
+class RulesSource(Protocol):
+    """Where workers find the rules of the moment."""
+
+    def current(self) -> Rules:
+        """The rules; the same object until they change."""
+
+
+@dataclass(frozen=True)
+class FixedRules:
+    """Rules that never change. Pickles as its definitions."""
+
+    rules: Rules
+
+    def current(self) -> Rules:
+        return self.rules
+
+    def __reduce__(self) -> Any:
+        return _fixed_rules, (self.rules.program,)
+
+
+def _fixed_rules(program: Any) -> FixedRules:
+    return FixedRules(Rules(program))
+
+
+@dataclass(frozen=True)
+class StreamSettings:
+    """Durations in microseconds.
+
+    Args:
+        rules: where the definitions are.
+        clock: microseconds since the epoch; for `recorded_at`, and to know a drain: no watermark is ahead of the clock,
+            so a timer beyond it fires only because the job is being drained, and is ignored.
+        allowed_lateness_us: how long after its time an event may come.
+        clock_skew_us: how far the clocks of workers may differ.
+        stitch_window_us: CONTRACT section 3.
+        max_merges: CONTRACT section 3.
+        buckets: how many shelves a stage has: the most workers that can share its work. Part of the update contract.
+    """
+
+    rules: RulesSource
+    clock: Callable[[], int]
+    allowed_lateness_us: int
+    clock_skew_us: int = 60 * 1_000_000
+    stitch_window_us: int = DEFAULT_STITCH_WINDOW_US
+    max_merges: int = DEFAULT_MAX_MERGES
+    buckets: int = DEFAULT_BUCKETS

@@ -1,0 +1,76 @@
+"""Binds shelves to Beam's state: what every keyed stage of the stream is built on."""
+
+import os
+import struct
+import uuid
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.coders import BytesCoder
+from apache_beam.metrics import Metrics
+from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
+from apache_beam.utils.timestamp import Timestamp
+
+from transforms import counting
+from transforms.stream.settings import StreamSettings
+from transforms.stream.shelf import Shelf
+
+_SPARE_LOG_BYTES = 256 * 1024
+"""A log is rewritten when it has twice the bytes of what is in it, and this many more."""
+_MARK = struct.Struct(">QQ")
+"""Bytes of the log, and of its first block; 8 random bytes follow."""
+_SHELVES: dict[tuple[str, str], tuple[bytes, Shelf[Any]]] = {}
+"""(DoFn, key) -> (mark, shelf): what this process holds. One bundle at a time works on a key."""
+
+
+class ShelfDoFn(beam.DoFn):
+    """A DoFn whose cells are on shelves, one shelf per key.
+
+    A shelf is kept in the worker's memory between bundles. Each commit leaves a new mark in the state `head`; a shelf
+    in memory is used only if it has the mark that the state has, so one that a failed bundle has changed, or that
+    another worker has gone on with, is read again from the log.
+    """
+
+    HEAD = ReadModifyWriteStateSpec("head", BytesCoder())
+    LOG = BagStateSpec("log", BytesCoder())
+
+    def __init__(self, make: type[Any], settings: StreamSettings) -> None:
+        self._make = make
+        self._settings = settings
+        self._job = uuid.uuid4().hex
+
+    def setup(self) -> None:
+        self._log_bytes = Metrics.distribution(counting.NAMESPACE, f"log_bytes:{self._make.__name__}")
+        self._cell_bytes = Metrics.distribution(counting.NAMESPACE, f"cell_bytes:{self._make.__name__}")
+
+    def teardown(self) -> None:
+        for held in [held for held in _SHELVES if held[0] == self._job]:
+            _SHELVES.pop(held, None)
+
+    def is_drain(self, at: Timestamp) -> bool:
+        """Whether a timer for `at` fires although its time has not come: the job is being drained."""
+        return bool(at.micros > self._settings.clock() + self._settings.clock_skew_us)
+
+    def take_shelf(self, bucket: str, head: Any, log: Any) -> Shelf[Any]:
+        """The shelf, to be changed. Until `keep_shelf` no shelf of the bucket is in memory."""
+        mark, shelf = _SHELVES.pop((self._job, bucket), (b"", None))
+        known = head.read()
+        if shelf is None or mark != known:
+            shelf = Shelf(self._make, log.read() if known else ())
+        return shelf
+
+    def keep_shelf(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any) -> None:
+        """Appends what has changed to the log; rewrites the log when most of it is out of date."""
+        known = head.read()
+        logged, whole = _MARK.unpack_from(known) if known else (0, 0)
+        block = shelf.commit()
+        if logged + len(block) > 2 * whole + _SPARE_LOG_BYTES:
+            log.clear()
+            block = shelf.whole()
+            logged, whole = 0, len(block)
+            self._cell_bytes.update(whole // max(1, len(shelf)))
+        log.add(block)
+        self._log_bytes.update(logged + len(block))
+        mark = _MARK.pack(logged + len(block), whole) + os.urandom(8)
+        head.write(mark)
+        _SHELVES[self._job, bucket] = (mark, shelf)
