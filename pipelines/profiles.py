@@ -1,6 +1,7 @@
 """The main job: `python -m pipelines.profiles`. Events in; profiles, memberships and failed events out."""
 
 import logging
+import os
 import sys
 import time
 import traceback
@@ -57,7 +58,11 @@ def run(options: ProfilesOptions) -> int:
         return _failed(f"Stopped. {options.output} is what it was before.", options)
     if state not in (None, PipelineState.DONE):
         return _failed(f"The job failed: the runner says {state}. Its own log knows why.", options)
-    print_summary(options, result, time.monotonic() - started)
+    try:
+        print_summary(options, result, time.monotonic() - started)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough; the tables are written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -179,4 +179,7 @@ def _all_lines(file: Any) -> Iterator[bytes]:
 def _split(data: bytes) -> list[bytes]:
     # Not splitlines(): it also splits at lone carriage returns, which belong to the record.
     lines: list[bytes] = data.split(b"\n")
-    return [line[:-1] if line.endswith(b"\r") else line for line in lines] if b"\r\n" in data else lines
+    if b"\r\n" not in data:
+        return lines
+    # What follows the last line break has none of its own: a carriage return there belongs to the record.
+    return [line.removesuffix(b"\r") for line in lines[:-1]] + lines[-1:]
