@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from pipelines.io.locations import InputError
-from pipelines.io.output import OutputError
 from pipelines.local.resolve import ResolvedEvents, resolve_events
 from pipelines.options import UsageError
 from pipelines.preview_options import PreviewOptions, Rules, load_rules, parse_preview_options
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str] | None = None, wait: Wait = wait_for_change) -
             if rules is None:
                 return _watch(options, events, progress, wait)
             return _show(options, rules, events, progress, sys.stdout)
-    except (InputError, OutputError) as error:
+    except InputError as error:
         progress.clear()
         print(error, file=sys.stderr)
         return 1

@@ -18,6 +18,11 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 from zlib import crc32
 
+import duckdb
+import pyarrow as pa
+
+from pipelines.io.locations import DuckDBInput, InputError
+from pipelines.io.output import OutputError
 from pipelines.io.read_files import FileRange, messages
 from pipelines.io.read_tables import TableInput, event_batches
 from pipelines.io.read_tables import messages as table_messages
@@ -99,7 +104,7 @@ class Stages:
         found = self._buckets()
         failures: Counter[str] = Counter()
         read = 0
-        for batch in event_batches(location):
+        for batch in _batches(location):
             for message in table_messages(batch):
                 read += 1
                 self._take(message, location.text, found, failures)
@@ -109,7 +114,7 @@ class Stages:
     def read_table(self, location: TableInput) -> Read:
         """An `events` table into "known" and "anonymous": its events are unique, and their profiles known."""
         read, latest = 0, None
-        for batch in event_batches(location):
+        for batch in _batches(location):
             known, anonymous = self._buckets(), self._buckets()
             for profile_id, event in zip(batch.column("profile_id").to_pylist(), to_events(batch), strict=True):
                 (known if profile_id.startswith("user:") else anonymous).add(profile_id[5:], (profile_id, tuple(event)))
@@ -217,6 +222,22 @@ class Stages:
         yield from known
         yield from unpack(exchange.read("merged", bucket))
         yield from unpack(exchange.read("anonymous", bucket))
+
+
+def _batches(location: TableInput) -> Iterator[pa.RecordBatch]:
+    """The rows of an `events` table; whatever cannot be read is an InputError."""
+    try:
+        if isinstance(location, DuckDBInput):
+            yield from event_batches(location)
+            return
+        from pipelines.io.bigquery_service import BigQueryError
+
+        try:
+            yield from event_batches(location)
+        except BigQueryError as error:
+            raise InputError(f"--input {location.text}: {error}") from error
+    except (OutputError, duckdb.Error) as error:
+        raise InputError(f"--input {location.text}: {error}") from error
 
 
 def bucket_of_profile(profile_id: str, buckets: int) -> int:

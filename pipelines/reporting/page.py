@@ -79,7 +79,8 @@ def _segments(segments: Sequence[SegmentLife]) -> str:
     if not segments:
         return "<p>Nobody has been in any segment.</p>"
     key = (
-        '<p><span class="key">members at the end of each day</span> <span class="key" style="--key: var(--green)">entries</span> '
+        '<p><span class="key">members at the end of each day</span> '
+        '<span class="key" style="--key: var(--green)">entries</span> '
         '<span class="key" style="--key: var(--coral)">exits</span></p>'
     )
     cards = "".join(_segment_card(life) for life in segments)

@@ -135,6 +135,16 @@ def test_wrong_arguments(shop: Path, capsys: pytest.CaptureFixture[str], argumen
     assert printed.out == ""
 
 
+@pytest.mark.parametrize("content", [b"", b"no database " * 1_000])
+def test_an_input_that_cannot_be_read(shop: Path, capsys: pytest.CaptureFixture[str], content: bytes) -> None:
+    (shop / "tables.duckdb").write_bytes(content)
+    place = f"duckdb:{shop / 'tables.duckdb'}"
+    assert preview.main(["--segment", str(shop / "segments" / "buyers.yaml"), "--input", place]) == 1
+    printed = capsys.readouterr()
+    assert place in printed.err
+    assert printed.out == ""
+
+
 def test_other_files_of_the_folder_may_be_wrong(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (shop / "segments" / "other.yaml").write_text("when: nothing\n")
     assert run(shop) == 0
