@@ -1,0 +1,138 @@
+"""The streaming job as a process of its own: started, watched through its published tables, killed, started again."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+
+ROOT = Path(__file__).parent.parent.parent
+LOOK_SECONDS = 0.2
+MOST_LOOKS = 400
+SAME = {
+    "profiles": "* EXCLUDE (version, recorded_at)",
+    "memberships": "* EXCLUDE (recorded_at)",
+    "events": "*",
+    "failed_events": "* EXCLUDE (source)",
+    "identity_links": "*",
+    "deletions": "* EXCLUDE (completed_at)",
+}
+"""What of each table a stream must end with as a bounded job does."""
+
+SEGMENTS = {
+    "shoppers": "event('Product Viewed').within(300 days).count() >= 2",
+    "buyers": "event('Order Completed').within(300 days).count() >= 1",
+    "not_yet": "event('Product Added').count() >= 1 AND NOT event('Order Completed').count() >= 1",
+}
+"""Rules whose windows do not end while a test runs."""
+
+
+def write_segments(folder: Path) -> Path:
+    folder.mkdir()
+    for name, rule in SEGMENTS.items():
+        (folder / f"{name}.yaml").write_text(f"when: >\n  {rule}\n")
+    return folder
+
+
+class StreamJob:
+    """`python -m pipelines.profiles` on inputs without end, writing to a DuckDB file."""
+
+    def __init__(self, inputs: Sequence[str], segments: Path, output: Path, prism: Path, *more: str) -> None:
+        self.output = output
+        self._log = output.with_suffix(".log").open("ab")
+        given = [argument for location in inputs for argument in ("--input", location)]
+        options = ["--write_every", "1 second", "--out_of_orderness", "1 second", "--idle_timeout", "2 seconds"]
+        # A session of its own, so that Prism, which it starts, can be killed with it.
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "pipelines.profiles", *given, "--segments", str(segments)),
+                *("--output", f"duckdb:{output}", f"--prism_location={prism}", *options, *more),
+            ],
+            cwd=ROOT,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.kill()
+        self._log.close()
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Looks again and again while the job runs."""
+        for _ in range(MOST_LOOKS):
+            if condition():
+                return
+            try:
+                status = self._process.wait(LOOK_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+            raise AssertionError(f"the job ended with {status}:\n{self.log()}")
+        raise AssertionError(f"it never came; the job says:\n{self.log()}")
+
+    def kill(self) -> None:
+        """SIGKILL, for the job and for its Prism."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def stop(self) -> int:
+        """Ctrl-C; returns the exit status."""
+        self._process.send_signal(signal.SIGINT)
+        return self._process.wait(60)
+
+    def log(self) -> str:
+        return self.output.with_suffix(".log").read_text()
+
+
+def ask(output: Path, query: str) -> list[tuple[Any, ...]]:
+    """Rows of the published tables; none where nothing is published."""
+    if not output.exists():
+        return []
+    with duckdb.connect(str(output), read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def messages_written(output: Path) -> int:
+    """How many messages are in the results or in failed_events."""
+    rows = ask(output, "SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM failed_events)")
+    return int(rows[0][0]) if rows else 0
+
+
+def tables(output: Path) -> dict[str, list[str]]:
+    """What must be the same in a stream and in a bounded job, in an order of its own."""
+    return {
+        table: sorted(map(repr, ask(output, f"SELECT {columns} FROM {table}")))  # noqa: S608 - names of our own
+        for table, columns in SAME.items()
+    }
+
+
+def stays(output: Path) -> list[tuple[Any, ...]]:
+    """Each membership, by its entry."""
+    return ask(output, "SELECT profile_id, segment, entered_at FROM memberships ORDER BY ALL")
+
+
+def stays_told(output: Path) -> list[tuple[Any, ...]]:
+    """The memberships that the log tells: told once more often than taken back."""
+    query = """
+        SELECT profile_id, segment, "at" FROM membership_changes WHERE change <> 'exited'
+        GROUP BY ALL HAVING sum(if(change = 'entered', 1, -1)) = 1 ORDER BY ALL
+    """
+    return ask(output, query)
+
+
+def run_batch(inputs: Sequence[str], segments: Path, output: Path) -> None:
+    """The bounded job over the same events."""
+    given = [argument for location in inputs for argument in ("--input", location)]
+    command = [sys.executable, "-m", "pipelines.profiles", *given, "--segments", str(segments)]
+    done = subprocess.run(
+        [*command, "--output", f"duckdb:{output}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
