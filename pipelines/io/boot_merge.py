@@ -58,7 +58,7 @@ _RETRACTED = """
     SELECT sha2.id, w.profile_id, w.segment, w.segment_version, 'retracted', w.entered_at,
         CASE WHEN p.profile_id IS NULL THEN 'deleted' WHEN p.merged_into IS NOT NULL THEN 'merge'
              WHEN v.segment IS NULL THEN 'segment_changed' ELSE 'late_event' END,
-        [], make_timestamptz($started)
+        [], make_timestamptz($started + row_number() OVER (PARTITION BY w.profile_id))
     FROM wrong w
     LEFT JOIN work.profiles p USING (profile_id)
     LEFT JOIN live_versions v USING (segment, segment_version)
