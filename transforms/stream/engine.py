@@ -65,5 +65,16 @@ class ProfileEngine:
         relevant = {node for stay in stays if stay.exited_at is None for node in program.reads[stay.segment]}
         if relevant.isdisjoint(state.due):
             return stays
-        copy: State = pickle.loads(pickle.dumps(state, pickle.HIGHEST_PROTOCOL))  # noqa: S301 - made in this line
-        return with_expiry(program, copy, stays)
+        return with_expiry(program, _copy(state, relevant), stays)
+
+
+def _copy(state: State, relevant: set[int]) -> State:
+    """As much of a state as letting time pass needs: the nodes that matter, and what no step changes in place."""
+    copy = State(state.profile_id)
+    cells = {node: cell for node, cell in state.cells.items() if node in relevant}
+    copy.cells = pickle.loads(pickle.dumps(cells, pickle.HIGHEST_PROTOCOL))  # noqa: S301 - made in this line
+    copy.values = dict(state.values)
+    copy.traits, copy.writes, copy.started_at = state.traits, state.writes, state.started_at
+    copy.due = {node: at for node, at in state.due.items() if node in relevant}
+    copy.heap = sorted((at, node) for node, at in copy.due.items())
+    return copy

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from typing import Any
 
 from transforms.segments.comparisons import NEVER
 from transforms.segments.program import Program
+from transforms.segments.reducers import Entry
 from transforms.segments.replay import MembershipInterval
 from transforms.segments.state import State
 from transforms.segments.streams import StreamNode
@@ -52,7 +56,13 @@ def next_change(program: Program, state: State, now: int) -> int | None:
     for node, _ in program.computed.values():
         # A stream that no rule reads sets no timers: its value is worked out when it is asked for.
         if isinstance(node, StreamNode) and not node.dependents and (cell := state.cells.get(node.id)) is not None:
-            start, end = node.selection.start, node.selection.end
-            for entry in cell[0]:
-                timers += [at for at in (entry[0] + start, entry[0] + end) if now < at < NEVER]
+            timers += _edges(cell[0], node.selection.start, node.selection.end, now)
     return min(timers, default=None)
+
+
+def _edges(entries: deque[Entry], start: int, end: int, now: int) -> Iterator[int]:
+    """When the next of the entries, which are in order, begins to count, and when one ceases to."""
+    if end != NEVER:
+        yield from islice((entry[0] + end for entry in entries if entry[0] + end > now), 1)
+    begins = [entry[0] + start for entry in takewhile(lambda entry: entry[0] + start > now, reversed(entries))]
+    yield from begins[-1:]
