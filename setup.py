@@ -17,7 +17,7 @@ RUNTIME = [
     "google-cloud-pubsub>=2.27",
     "grpcio>=1.67",
     "jsonschema>=4.23",
-    "jsonschema-rs>=0.29",
+    "jsonschema-rs>=0.60",
     "lark>=1.2",
     "matplotlib>=3.9",
     "msgspec>=0.19",
@@ -28,6 +28,7 @@ RUNTIME = [
     "PyYAML>=6.0",
     "rapidfuzz>=3.10",
     "requests>=2.32",
+    "tzdata>=2024.2",  # time zones where the system has none, as in slim containers
 ]
 
 # The peer of the batch benchmark. It has no wheels for newer Pythons; the benchmark says so and goes on without it.
