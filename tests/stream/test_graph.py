@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import apache_beam as beam
@@ -11,10 +12,11 @@ from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.testing.test_stream import TestStream
 
 from tests.stream.batch_tables import Batch
-from tests.stream.graphs import run_graph, settings_of, shuffled_stream
+from tests.stream.graphs import FlakyRules, FlakyVersions, run_graph, settings_of, shuffled_stream
 from tests.stream.made_worlds import seeded_world, united
 from tests.stream.simulation import Written, differences
 from transforms.segments.compiler import compile_program
+from transforms.stream.evaluate import Rules
 from transforms.stream.maintain import MaintainTables
 
 WORLDS = 24
@@ -41,6 +43,18 @@ def test_many_worlds_end_in_the_tables_of_the_bounded_job(seed: int, tmp_path: P
 @pytest.mark.parametrize("seed", range(CASES, LONG_CASES))
 def test_more_worlds_end_in_the_tables_of_the_bounded_job(seed: int, tmp_path: Path) -> None:
     check(seed, tmp_path)
+
+
+def test_bundles_that_fail_halfway_and_are_played_again_change_nothing(tmp_path: Path) -> None:
+    world = united([seeded_world(WORLDS * 90 + number) for number in range(WORLDS)])
+    rules = FlakyRules(Rules(compile_program(world.definitions)))
+    settings = replace(settings_of(world), rules=rules)
+    written = Written()
+    stream = shuffled_stream(world, 1, steps=8)
+    for update in run_graph(world, stream, BundleBasedDirectRunner(), tmp_path, settings=settings):
+        written.write(update)
+    assert FlakyVersions.failures
+    assert not differences(Batch(world, rules.rules.program).build(), written.tables())
 
 
 CONTRACT = """\
