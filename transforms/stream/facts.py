@@ -81,10 +81,17 @@ class Facts:
         facts = self._kinds.setdefault(fact[0], {})
         count, known = facts.get(fact, (0, 0))
         self._changed.add(fact)
-        if count + sign:
-            facts[fact] = (count + sign, max(known, version))
+        newest = max(known, version)
+        if count + sign or newest:
+            # Also with a count of zero: an older message of the fact may still be on its way.
+            facts[fact] = (count + sign, newest)
         else:
             del facts[fact]
+
+    def forget(self, fact: Fact) -> None:
+        """Takes a fact away, whatever its count."""
+        self._changed.add(fact)
+        self._kinds.get(fact[0], {}).pop(fact, None)
 
     def of(self, kind: str) -> list[Fact]:
         """The facts of a kind that stand."""
@@ -111,7 +118,7 @@ class Facts:
         """Takes in what `changes` gave."""
         for fact, count, version in changes:
             facts = self._kinds.setdefault(fact[0], {})
-            if count:
+            if count or version:
                 facts[fact] = (count, version)
             else:
                 facts.pop(fact, None)

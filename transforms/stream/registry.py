@@ -25,11 +25,12 @@ _RAW = 1 + len(Event._fields)
 
 @dataclass(slots=True)
 class _Told:
-    """What follows from the facts. `events`: aliases that are events -> their version."""
+    """What follows from the facts. `events`: aliases that are events -> version; `erased`: users with deletions."""
 
     targets: Counter[Target]
     events: dict[Fact, int]
     failures: dict[tuple[object, ...], Fact]
+    erased: frozenset[str]
 
 
 class RegistryCell(FactCell):
@@ -40,10 +41,18 @@ class RegistryCell(FactCell):
     def configure(self, stitch_window_us: int, max_merges: int) -> None:
         self.max_merges = max_merges
 
+    _last: _Told | None = None
+
     def handle(self, messages: Sequence[Message]) -> list[Output]:
-        before = self._told()
+        before = self._last or self._told()
+        names = {message.fact[1] for message in messages if message.fact[0] == "name"}
+        known = names & {fact[1] for fact in self.facts.of("name")} if names else names
         self.take(messages)
-        after = self._told()
+        if len(names) == len(messages) and known == names and names.isdisjoint(before.erased):
+            # A user who was seen once more is still a user. It matters only where a deletion may have ended that.
+            self._last = before
+            return []
+        after = self._last = self._told()
         gone = (before.targets - after.targets) or before.events.items() - after.events.items()
         self.counter += bool(gone or before.failures != after.failures)
         came = {message.fact[0] for message in messages}
@@ -93,7 +102,7 @@ class RegistryCell(FactCell):
 
     def _told(self) -> _Told:
         plan = self._plan()
-        told = _Told(Counter(), {}, {})
+        told = _Told(Counter(), {}, {}, frozenset(plan.erased))
         for user, root in plan.roots.items():
             told.targets[USERS, user, ("root", root)] += 1
         for user, deletions in plan.erased.items():
