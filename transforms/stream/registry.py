@@ -46,9 +46,9 @@ class RegistryCell(FactCell):
     def handle(self, messages: Sequence[Message]) -> list[Output]:
         before = self._last or self._told()
         names = {message.fact[1] for message in messages if message.fact[0] == "name"}
-        known = names & {fact[1] for fact in self.facts.of("name")} if names else names
+        only_names = all(message.fact[0] == "name" for message in messages) and names <= self._names()
         self.take(messages)
-        if len(names) == len(messages) and known == names and names.isdisjoint(before.erased):
+        if only_names and names <= self._names() and names.isdisjoint(before.erased):
             # A user who was seen once more is still a user. It matters only where a deletion may have ended that.
             self._last = before
             return []
@@ -63,6 +63,9 @@ class RegistryCell(FactCell):
             *_FAILURES.updates(before.failures, after.failures, self.counter),
             *self._deletions(messages),
         ]
+
+    def _names(self) -> set[str]:
+        return {fact[1] for fact in self.facts.of("name")}
 
     def _events(self, before: _Told, after: _Told, why: str) -> list[Output]:
         """Aliases that have become events, or have ceased to be any."""
