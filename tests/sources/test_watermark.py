@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.io.event_time import read_event_time_us
+from pipelines.io.event_time import UNKNOWN_US, read_event_time_us
 from pipelines.io.watermark import StreamWatermark, WatermarkPolicy
 
 SECOND = 1_000_000
@@ -148,17 +148,20 @@ def test_it_never_goes_back_never_passes_the_clock_and_survives_a_restart(steps:
     [
         (b'{"timestamp": "1970-01-01T00:00:20Z"}', 20),
         (b'{"timestamp": "1970-01-01T01:00:20+01:00", "properties": {"timestamp": "1970-01-01T00:00:50Z"}}', 20),
-        (b'{"properties": {"timestamp": "1970-01-01T00:00:50Z"}}', 100),
         (b'{"timestamp": "1970-01-01T00:03:20Z"}', 100),
-        (b'{"timestamp": "1970-01-01T00:00:20"}', 100),
-        (b'{"timestamp": 20}', 100),
-        (b'{"timestamp": null}', 100),
-        (b'{"timestamp": "yesterday"}', 100),
-        (b'["timestamp"]', 100),
-        (b'{"timestamp": "1970-01-01T00:00:20Z"', 100),
-        (b"\xff\xfe", 100),
-        (b"", 100),
+        (b'{"receivedAt": "1970-01-01T00:00:30Z"}', 30),
+        (b'{"timestamp": "1970-01-01T00:00:20Z", "receivedAt": "1970-01-01T00:00:30Z"}', 20),
+        (b'{"timestamp": "1970-01-03T00:00:20Z", "receivedAt": "1970-01-01T00:00:30Z"}', None),
+        (b'{"properties": {"timestamp": "1970-01-01T00:00:50Z"}}', None),
+        (b'{"timestamp": "1970-01-01T00:00:20"}', None),
+        (b'{"timestamp": 20}', None),
+        (b'{"timestamp": null}', None),
+        (b'{"timestamp": "yesterday"}', None),
+        (b'["timestamp"]', None),
+        (b'{"timestamp": "1970-01-01T00:00:20Z"', None),
+        (b"\xff\xfe", None),
+        (b"", None),
     ],
 )
-def test_the_event_time_of_a_record_that_arrived_at_100(raw: bytes, event_s: int) -> None:
-    assert read_event_time_us(raw, 100 * SECOND) == event_s * SECOND
+def test_the_event_time_of_a_record_that_arrived_at_100(raw: bytes, event_s: int | None) -> None:
+    assert read_event_time_us(raw, 100 * SECOND) == (UNKNOWN_US if event_s is None else event_s * SECOND)
