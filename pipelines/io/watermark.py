@@ -57,6 +57,8 @@ class StreamWatermark:
         self._policy = policy
         content = json.loads(state) if state else {"reported": None, "latest_element": None, "partitions": {}}
         self._reported: int | None = content["reported"]
+        # Where the runner's watermark stands while this bundle is in work: what it reads moves it only afterwards.
+        self._standing = self._reported
         self.latest_element_us: int | None = content["latest_element"]
         self._partitions = {name: _Partition(*fields) for name, fields in content["partitions"].items()}
 
@@ -96,8 +98,11 @@ class StreamWatermark:
         return self._reported
 
     def element_time_us(self, event_us: int) -> int:
-        """The time of a record's element: its event's, but never before the watermark, so that no runner drops it."""
-        element_us = event_us if self._reported is None else max(event_us, self._reported)
+        """The time of a record's element: its event's, but never before the watermark, so that no runner drops it.
+
+        That is the watermark that stood when the bundle began: an archive that is read in one go has no late events.
+        """
+        element_us = event_us if self._standing is None else max(event_us, self._standing)
         self.latest_element_us = max(element_us, self.latest_element_us or element_us)
         return element_us
 

@@ -105,6 +105,8 @@ def test_elements_are_never_before_the_watermark() -> None:
     watermark = watermark_of("0")
     watermark.observe("0", 100 * SECOND, now_us=100 * SECOND)
     watermark.current_us()
+    assert watermark.element_time_us(20 * SECOND) == 20 * SECOND  # what this bundle reads moves it only afterwards
+    watermark = StreamWatermark(POLICY, watermark.encode())
     assert watermark.element_time_us(20 * SECOND) == 90 * SECOND
     assert watermark.element_time_us(95 * SECOND) == 95 * SECOND
     assert watermark.element_time_us(91 * SECOND) == 91 * SECOND
