@@ -174,7 +174,7 @@ _RAW = FAILED_EVENTS.column_names().index("raw")
 
 _WRITERS_LOCK = threading.Lock()
 _WRITERS: dict[str, UpdateWriter] = {}
-_CLOSED: set[str] = set()
+_CLOSED: set[tuple[str, str]] = set()
 
 
 def open_writer(output: Output, options: WriteOptions) -> UpdateWriter:
@@ -187,7 +187,7 @@ def open_writer(output: Output, options: WriteOptions) -> UpdateWriter:
     if isinstance(output, BigQueryOutput):
         raise TypeError("BigQuery has no local writer")
     with _WRITERS_LOCK:
-        if options.run in _CLOSED:
+        if (str(output), options.run) in _CLOSED:
             raise WriterClosedError("the job was stopped; bundles that are still at work are lost, and come again")
         if str(output) not in _WRITERS:
             _WRITERS[str(output)] = UpdateWriter(output, options)
@@ -208,7 +208,7 @@ def close_writers() -> None:
     with _WRITERS_LOCK:
         writers = list(_WRITERS.values())
         _WRITERS.clear()
-        _CLOSED.update(writer.options.run for writer in writers)
+        _CLOSED.update((str(writer.output), writer.options.run) for writer in writers)
     for writer in writers:
         writer.close()
 

@@ -1,0 +1,208 @@
+"""The stream on the local runner: events per second of the stateful graph, and how soon a change is told.
+
+`python -m benchmarks.stream --events 100000 --rate 1000`. Starts Prism and Kafka, in a network of their own, since
+Prism listens on every interface.
+
+1. A file of the example shop through the streaming job: journal, parsing, deduplication, identity, profiles, rules,
+   tables. Beside it, in the same run, one rule as one would write it: a stateful DoFn with a timer.
+2. Events from Kafka at a steady rate; the time from publishing an event to its row in `membership_changes`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from benchmarks.batch import DEFAULT_FOLDER, generated, machine
+from benchmarks.definitions import write_segments
+from benchmarks.measure import measure
+from services.isolation import is_isolated, isolated
+from services.manager import Manager
+
+WARM_UP_SECONDS = 5.0
+POOL = 500
+NEW_VISITOR_EVERY = 10
+STEP_SECONDS = 0.01
+LOOK_SECONDS = 0.1
+GIVE_UP_SECONDS = 300.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command. Returns its exit status."""
+    arguments = _arguments(argv)
+    prism = Manager().build("prism")
+    if not is_isolated():
+        Manager().build("kafka")  # inside there is no network to build with
+        again = [sys.executable, "-m", "benchmarks.stream", *(sys.argv[1:] if argv is None else argv)]
+        return subprocess.run(isolated(again), check=False).returncode  # noqa: S603 - this very program
+    folder: Path = arguments.folder / "stream"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    print(f"{machine()}, Prism, one worker process")
+    measure_throughput(generated(arguments.folder, arguments.events), arguments, folder, prism)
+    measure_latency(arguments, folder, prism)
+    return 0
+
+
+def measure_throughput(events: Path, arguments: argparse.Namespace, folder: Path, prism: Path) -> None:
+    """Prints events per second, ours and the idiomatic one's."""
+    segments = folder / "segments"
+    write_segments(segments, arguments.segments)
+    batch = folder / "batch.duckdb"
+    measure("pipelines.profiles", ["--input", str(events), "--segments", str(segments), "--output", f"duckdb:{batch}"])
+    expected = count_rows(batch)
+    output = folder / "throughput.duckdb"
+    inputs = ["--input", str(events), "--input", f"watch:{folder}/nothing/*.ndjson"]
+    with stream_job(inputs, segments, output, prism) as job:
+        wait_until(job, lambda: has_begun(output.with_name(f"{output.name}.stream") / "journal.sqlite"))
+        started = time.perf_counter()
+        wait_until(job, lambda: count_rows(output) == expected)
+        seconds = time.perf_counter() - started
+    report(f"Tidemark, {arguments.segments} segments, all tables", arguments.events, seconds)
+    idiomatic = measure("benchmarks.idiomatic_stream", [str(events), str(prism)])
+    (seconds,) = (float(line.split()[1]) for line in idiomatic.output.splitlines() if line.startswith("seconds "))
+    report("Beam as one would write it, one rule", arguments.events, seconds)
+
+
+def measure_latency(arguments: argparse.Namespace, folder: Path, prism: Path) -> None:
+    """Prints percentiles of the time from publishing an event to telling the change that it made."""
+    segments = folder / "seen"
+    segments.mkdir()
+    (segments / "seen.yaml").write_text("when: event('Product Viewed').count() >= 1\n")
+    output = folder / "latency.duckdb"
+    with tempfile.TemporaryDirectory() as state:
+        manager = Manager(state=Path(state))
+        brokers = manager.up("kafka").endpoints["broker"]
+        try:
+            topic = f"latency-{uuid.uuid4().hex[:8]}"
+            admin = AdminClient({"bootstrap.servers": brokers})
+            admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+            with stream_job(["--input", f"kafka:{brokers}/{topic}"], segments, output, prism) as job:
+                wait_until(job, output.exists)
+                published = publish_steadily(brokers, topic, arguments.rate, arguments.seconds + WARM_UP_SECONDS)
+                wait_until(job, lambda: count_rows(output) == len(published))
+        finally:
+            manager.down("kafka")
+    told = ask(output, "SELECT message_ids[1], epoch_us(recorded_at) FROM membership_changes WHERE cause = 'event'")
+    first = min(published.values()) + WARM_UP_SECONDS * 1_000_000
+    waited = sorted((at - published[name]) / 1_000 for name, at in told if published[name] >= first)
+    quantiles = "  ".join(f"p{share} {waited[len(waited) * share // 100]:,.0f} ms" for share in (50, 90, 99))
+    print(f"latency at {arguments.rate:,} events/s, publish to change ({len(waited):,} changes): {quantiles}")
+
+
+def publish_steadily(brokers: str, topic: str, rate: int, seconds: float) -> dict[str, int]:
+    """Publishes views of products, every tenth of a new visitor; when each was published, in microseconds."""
+    producer = Producer({"bootstrap.servers": brokers, "linger.ms": 0})
+    published: dict[str, int] = {}
+    started = time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < seconds:
+        for number in range(len(published), int(elapsed * rate)):
+            visitor = f"new-{number}" if number % NEW_VISITOR_EVERY == 0 else f"known-{number % POOL}"
+            now_us = time.time_ns() // 1_000
+            published[f"m-{number}"] = now_us
+            producer.produce(topic, view_of(f"m-{number}", visitor, now_us))
+        producer.poll(0)
+        time.sleep(STEP_SECONDS)
+    producer.flush(30)
+    return published
+
+
+def view_of(message_id: str, visitor: str, at_us: int) -> bytes:
+    """A product was viewed."""
+    at = datetime.fromtimestamp(at_us / 1_000_000, UTC).isoformat()
+    message = {
+        "messageId": message_id,
+        "type": "track",
+        "event": "Product Viewed",
+        "anonymousId": visitor,
+        "properties": {"product_id": "p_001", "name": "Trail Runner", "category": "shoes", "price": 89.0},
+        "context": {"page": {"url": "https://shop.example.com/shoes/trail-runner"}, "device": {"type": "mobile"}},
+        "timestamp": at,
+    }
+    return json.dumps(message).encode()
+
+
+@contextmanager
+def stream_job(inputs: Sequence[str], segments: Path, output: Path, prism: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The streaming job as a process; it ends with the block."""
+    command = [sys.executable, "-m", "pipelines.profiles", *inputs, "--segments", str(segments)]
+    with output.with_suffix(".log").open("wb") as log:
+        job = subprocess.Popen(  # noqa: S603 - this project's own module
+            [*command, "--output", f"duckdb:{output}", f"--prism_location={prism}"], stdout=log, stderr=log
+        )
+        try:
+            yield job
+        finally:
+            job.terminate()
+            job.wait()
+
+
+def wait_until(job: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
+    """Looks again and again.
+
+    Raises:
+        RuntimeError: the job ended, or it took too long.
+    """
+    until = time.monotonic() + GIVE_UP_SECONDS
+    while not condition():
+        if job.poll() is not None or time.monotonic() > until:
+            raise RuntimeError("the job ended by itself, or takes too long; its log is beside its output")
+        time.sleep(LOOK_SECONDS)
+
+
+def has_begun(journal: Path) -> bool:
+    """Whether a first message was read."""
+    if not journal.exists():
+        return False
+    with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection:
+        tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'messages'").fetchone()[0]
+        return bool(tables and connection.execute("SELECT EXISTS (SELECT 1 FROM messages)").fetchone()[0])
+
+
+def count_rows(output: Path) -> int:
+    """Messages that are in the results or in failed_events."""
+    if not output.exists():
+        return 0
+    return int(ask(output, "SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM failed_events)")[0][0])
+
+
+def ask(output: Path, query: str) -> list[tuple[str, int]]:
+    """Rows of the published tables."""
+    with duckdb.connect(str(output), read_only=True) as connection:
+        return connection.execute(query).fetchall()
+
+
+def report(name: str, events: int, seconds: float) -> None:
+    """One line."""
+    print(f"{name:<52}{seconds:>9.1f} s{events / seconds:>11,.0f} events/s", flush=True)
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.stream", description=__doc__.splitlines()[0])
+    parser.add_argument("--events", type=int, default=100_000, help="of the file (default %(default)s)")
+    parser.add_argument("--segments", type=int, default=10, help="how many segments (default %(default)s)")
+    parser.add_argument("--rate", type=int, default=1_000, help="events per second from Kafka (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=20, help="of measuring the latency (default %(default)s)")
+    parser.add_argument(
+        "--folder", type=Path, default=DEFAULT_FOLDER, help="where input and output go (default %(default)s)"
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

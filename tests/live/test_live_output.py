@@ -1,0 +1,135 @@
+"""The writer of a local output: what readers find when, what the journal hears, and how failures come to light."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.io.boot_journal import close_journals, open_journal
+from pipelines.io.live_output import (
+    UpdateWriter,
+    WriteOptions,
+    WriterBusyError,
+    WriterClosedError,
+    check_writers,
+    close_writers,
+    open_writer,
+)
+from pipelines.io.output import DuckDBOutput
+from pipelines.io.stream_source import Record
+from schemas.message import Message
+from schemas.update import RowUpdate
+from tests.live.stream_rows import update
+
+NEVER = 1e6  # seconds between two writings: tests end by closing, which writes
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    close_writers()
+    close_journals()
+
+
+def output(folder: Path) -> DuckDBOutput:
+    return DuckDBOutput(str(folder / "shop.duckdb"))
+
+
+def writer(folder: Path, run: str, *, is_restart: bool = False) -> UpdateWriter:
+    return open_writer(output(folder), WriteOptions(NEVER, str(folder / "stream"), run, is_restart))
+
+
+def profiles(folder: Path) -> list[str]:
+    with duckdb.connect(str(folder / "shop.duckdb"), read_only=True) as connection:
+        return [row for (row,) in connection.execute("SELECT profile_id FROM profiles ORDER BY 1").fetchall()]
+
+
+def event(message_id: str, *, withdrawn: bool = False, word: int = 1) -> RowUpdate:
+    return update("events", word, withdrawn=withdrawn, message_id=message_id)
+
+
+def journal(folder: Path, *message_ids: str) -> None:
+    raws = [f'{{"messageId":"{message_id}"}}'.encode() for message_id in message_ids]
+    open_journal(folder / "stream").append([Record(Message(raw, "given", {}), 0) for raw in raws], 0)
+
+
+def in_journal(folder: Path) -> list[bytes]:
+    return [one.record.message.raw for one in open_journal(folder / "stream").read(0, 1_000, 1_000, 1_000_000)]
+
+
+def test_an_empty_stream_has_an_output_of_empty_tables(tmp_path: Path) -> None:
+    writer(tmp_path, "first")
+    close_writers()
+    assert profiles(tmp_path) == []
+
+
+def test_until_the_history_is_through_readers_find_what_the_last_run_left(tmp_path: Path) -> None:
+    writer(tmp_path, "first").add([update("profiles", profile_id="ann"), update("profiles", profile_id="bob")])
+    close_writers()
+    writer(tmp_path, "second", is_restart=True).add([update("profiles", profile_id="ann")])
+    close_writers()
+    assert profiles(tmp_path) == ["ann", "bob"], "stopped before the history was through"
+    third = writer(tmp_path, "third", is_restart=True)
+    third.add([update("profiles", profile_id="ann")])
+    third.end_boot()
+    third.end_boot()
+    third.add([update("profiles", profile_id="eve")])
+    close_writers()
+    assert profiles(tmp_path) == ["ann", "eve"]
+
+
+def test_what_was_erased_leaves_the_journal_but_not_what_failed_or_came_back(tmp_path: Path) -> None:
+    journal(tmp_path, "erased", "failed", "back", "stays", "never")
+    writer(tmp_path, "first").add(
+        [
+            *(event(name) for name in ("erased", "failed", "back", "stays")),
+            *(event(name, withdrawn=True, word=2) for name in ("erased", "failed", "back", "never")),
+            event("back", word=3),
+            update("failed_events", failure_id="f", message_id="failed", reason="alias_conflict"),
+        ]
+    )
+    close_writers()
+    assert in_journal(tmp_path) == [b'{"messageId":"%s"}' % name for name in (b"failed", b"back", b"stays")]
+
+
+def test_what_came_too_late_is_not_read_again(tmp_path: Path) -> None:
+    journal(tmp_path, "late", "timely")
+    late = update("failed_events", failure_id="f", raw=b'{"messageId":"late"}', reason="too_late")
+    writer(tmp_path, "first").add([late])
+    close_writers()
+    assert in_journal(tmp_path) == [b'{"messageId":"timely"}']
+
+
+def test_a_row_that_cannot_be_written_ends_the_job(tmp_path: Path) -> None:
+    options = WriteOptions(0.01, str(tmp_path / "stream"), "first")
+    failing = open_writer(output(tmp_path), options)
+    failing.add([update("profiles", profile_id="ann", event_count="many")])
+    failing._thread.join()
+    with pytest.raises(RuntimeError, match="could not be written"):
+        failing.add([])
+    with pytest.raises(RuntimeError, match="could not be written"):
+        check_writers()
+    with pytest.raises(RuntimeError, match="could not be written"):
+        close_writers()
+
+
+def test_bundles_that_end_after_the_job_are_refused(tmp_path: Path) -> None:
+    writer(tmp_path, "first")
+    close_writers()
+    with pytest.raises(WriterClosedError):
+        writer(tmp_path, "first")
+
+
+def test_another_process_is_refused(tmp_path: Path) -> None:
+    writer(tmp_path, "first")
+    program = (
+        "from pathlib import Path\n"
+        "from tests.live.test_live_output import *\n"
+        f"with pytest.raises(WriterBusyError): writer(Path({str(tmp_path)!r}), 'second')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert WriterBusyError.__doc__
