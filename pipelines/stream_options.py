@@ -18,7 +18,7 @@ from transforms.segments.language.literals import parse_duration
 _SECOND_US = 1_000_000
 _DURATIONS = {
     "allowed_lateness": (
-        "7 days",
+        "30 days",
         "how long after its event time an event may still correct what was said; later ones fail: too_late",
     ),
     "out_of_orderness": ("10 seconds", "how far behind the latest event time the watermark stays"),
@@ -37,7 +37,7 @@ class StreamOptions:
     definitions are read from again; "" for none.
     """
 
-    allowed_lateness_us: int = 7 * 86_400 * _SECOND_US
+    allowed_lateness_us: int = 30 * 86_400 * _SECOND_US
     out_of_orderness_us: int = 10 * _SECOND_US
     idle_timeout_us: int = 30 * _SECOND_US
     refresh_us: int = 60 * _SECOND_US
