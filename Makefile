@@ -68,6 +68,10 @@ test-integration: setup ## Run the tests against real servers (see make services
 bench: setup ## Measure: make bench EVENTS=1000000 SEGMENTS=10,100,1000
 	@$(PY) -m benchmarks.batch --events $(EVENTS) --segments $(SEGMENTS)
 
+.PHONY: bench-stream
+bench-stream: setup ## Measure the stream: events per second, and how soon a change is told
+	@$(PY) -m benchmarks.stream --segments $(SEGMENTS)
+
 .PHONY: services
 services: setup ## Build (once) and start the BigQuery, Pub/Sub, Storage and Kafka servers on 127.0.0.1
 	@$(PY) -m services up
