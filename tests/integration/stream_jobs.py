@@ -38,20 +38,25 @@ def write_segments(folder: Path) -> Path:
     return folder
 
 
+def job_command(inputs: Sequence[str], segments: Path, output: str, prism: Path) -> list[str]:
+    """The command line of a streaming job that is quick to write and to call an input idle."""
+    given = [argument for location in inputs for argument in ("--input", location)]
+    options = ["--write_every", "1 second", "--out_of_orderness", "1 second", "--idle_timeout", "2 seconds"]
+    return [
+        *(sys.executable, "-m", "pipelines.profiles", *given, "--segments", str(segments)),
+        *("--output", output, f"--prism_location={prism}", *options),
+    ]
+
+
 class StreamJob:
     """`python -m pipelines.profiles` on inputs without end, writing to a DuckDB file."""
 
     def __init__(self, inputs: Sequence[str], segments: Path, output: Path, prism: Path, *more: str) -> None:
         self.output = output
         self._log = output.with_suffix(".log").open("ab")
-        given = [argument for location in inputs for argument in ("--input", location)]
-        options = ["--write_every", "1 second", "--out_of_orderness", "1 second", "--idle_timeout", "2 seconds"]
         # A session of its own, so that Prism, which it starts, can be killed with it.
         self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "pipelines.profiles", *given, "--segments", str(segments)),
-                *("--output", f"duckdb:{output}", f"--prism_location={prism}", *options, *more),
-            ],
+            [*job_command(inputs, segments, f"duckdb:{output}", prism), *more],
             cwd=ROOT,
             stdout=self._log,
             stderr=self._log,
