@@ -24,6 +24,8 @@ from transforms.parse.rows import json_message
 
 TableInput = BigQueryInput | DuckDBInput
 
+_BIGQUERY_BYTES = 256 * 1024 * 1024
+
 _WIRE_NAMES = {
     "message_id": "messageId",
     "user_id": "userId",
@@ -44,8 +46,10 @@ def table_bytes(locations: Iterable[TableInput]) -> int:
 
     A database packs events about four times as tight as JSON; what BigQuery holds is not known before it is asked.
     """
-    local = (Path(location.path) for location in locations if isinstance(location, DuckDBInput))
-    return sum(path.stat().st_size * 4 for path in local)
+    return sum(
+        Path(location.path).stat().st_size * 4 if isinstance(location, DuckDBInput) else _BIGQUERY_BYTES
+        for location in locations
+    )
 
 
 class ReadTables(beam.PTransform):

@@ -14,12 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, InputError, InputLocation
 from pipelines.io.read_files import input_bytes, plan_ranges
-from pipelines.io.read_tables import TableInput
+from pipelines.io.read_tables import TableInput, table_bytes
 from pipelines.local.stages import Read, Settings, Stages, bucket_of_profile
 from pipelines.local.workers import Workers
 from transforms.blocks import Record, bucket_count
@@ -109,7 +108,7 @@ def resolve_events(
     for location in inputs:
         if location not in files and location not in tables:
             raise InputError(f"--input {location.text}: expected files, or the events table of duckdb: or bigquery:")
-    size = input_bytes(files) + sum(map(_table_bytes, tables))
+    size = input_bytes(files) + table_bytes(tables)
     buckets = bucket_count(size)
     if processes is None:
         processes = (os.cpu_count() or 1) if size > _WORTH_PROCESSES_BYTES else 1
@@ -123,11 +122,6 @@ def resolve_events(
         else:
             plan, counts = resolution.from_tables(tables, as_of)
         yield ResolvedEvents(workers, buckets, plan, counts, report)
-
-
-def _table_bytes(location: TableInput) -> int:
-    # A database packs events about four times as tight as JSON; what BigQuery holds is not known before it is asked.
-    return Path(location.path).stat().st_size * 4 if isinstance(location, DuckDBInput) else 256 * 1024 * 1024
 
 
 class _Resolution:
