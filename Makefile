@@ -35,7 +35,7 @@ $(STAMP):
 		$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 			echo "setup: this Python has no venv module. On Debian: apt-get install python3-venv" >&2; exit 1; }; fi
 	@echo "setup: installing $$(grep -c '^[a-zA-Z0-9].*==' $(LOCK)) packages from $(LOCK), each checked by its hash (a minute or two)"
-	@$(PY) -m pip install --quiet --disable-pip-version-check --use-pep517 --require-hashes -r $(LOCK)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --use-pep517 --no-deps --require-hashes -r $(LOCK)
 	@PYTHONWARNINGS=ignore $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.locked-*
 	@touch $@
