@@ -150,7 +150,7 @@ class Simulation:
             shelf = self.shelf(address)
             for key in shelf.due(self.watermark):
                 self.clock += 1
-                self.send(PROFILES, shelf.cell(key).fire(self.rules, self.clock))
+                self.send(PROFILES, shelf.cell(key).fire(self.rules, self.watermark, self.clock))
                 shelf.settle(key)
             self.keep(address, shelf)
 

@@ -55,7 +55,7 @@ class Story:
         return self._words(self.cell.handle(self.rules, messages, 1))
 
     def fires(self) -> list[str]:
-        return self._words(self.cell.fire(self.rules, 1))
+        return self._words(self.cell.fire(self.rules, self.cell.due or 0, 1))
 
     def _words(self, updates: list[RowUpdate]) -> list[str]:
         self.updates += updates

@@ -62,6 +62,10 @@ class Accumulator:
     def value(self, active: Active, sums: Any) -> Any:
         return sums[0]
 
+    def fork(self, sums: Any) -> Any:
+        """A copy of the sums that may go its own way."""
+        return sums.copy()
+
 
 class Sum(Accumulator):
     """Exact: partial sums that do not overlap (Shewchuk), so that what is added and taken out again leaves no trace."""
@@ -130,6 +134,9 @@ class Distinct(Accumulator):
         if self.endless:
             return [cell[2] for cell in cells]
         return compile_reducer(self.reduced)(active)
+
+    def fork(self, sums: Any) -> Any:
+        return {key: cell if key == _ORDER else cell.copy() for key, cell in sums.items()}
 
 
 class Extreme(Accumulator):

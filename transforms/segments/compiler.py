@@ -61,6 +61,7 @@ class _Compiler:
         program.trait_nodes = {field: tuple(nodes) for field, nodes in fields.items()}
         reads = self._reads()
         program.reads = {name: reads[node.id] for name, node in self.segments.items()}
+        program.computed_reads = {name: reads[node.id] for name, (node, _) in program.computed.items()}
         program.initial = tuple(node.id for node in program.nodes if self._starts_true(node))
         for segment_node in program.segments:
             for user in segment_node.definition.members or ():

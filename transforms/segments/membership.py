@@ -126,3 +126,6 @@ class SegmentNode(Node):
         """The events that made the present membership true, as far as they are named."""
         cell = state.cells.get(self.id)
         return set(cell[3]) if cell else set()
+
+    def fork(self, cell: Any) -> Any:
+        return cell.copy()

@@ -6,6 +6,7 @@ instant. A node keeps nothing of its own: its value and cell are in the profile'
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -60,6 +61,10 @@ class Node:
     def witness(self, state: State, now: int) -> Witness:
         """The events that the present value comes from."""
         return set()
+
+    def fork(self, cell: Any) -> Any:
+        """A copy of the node's cell that shares only what is never changed in place."""
+        return pickle.loads(pickle.dumps(cell, pickle.HIGHEST_PROTOCOL))  # noqa: S301 - made in this line
 
 
 class Constant(Node):
@@ -174,6 +179,9 @@ class HeldNode(Node):
 
     def witness(self, state: State, now: int) -> Witness:
         return self.comparison.witness(state, now)
+
+    def fork(self, cell: Any) -> Any:
+        return cell
 
 
 def as_witness(entries: Sequence[Entry]) -> Witness:

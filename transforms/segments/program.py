@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from typing import Any
 
 from transforms.segments.language import ast
 from transforms.segments.membership import SegmentNode
 from transforms.segments.nodes import Node
+from transforms.segments.state import State
 
 Route = tuple[tuple[Node, int], ...]
 """The nodes that take an event, each with the role in which it does."""
@@ -16,9 +18,10 @@ Route = tuple[tuple[Node, int], ...]
 class Program:
     """What `compile_program` makes. Immutable; one serves any number of profiles.
 
-    `reads` leads from a segment to the nodes that its membership depends on, itself included, `routes` from (event
-    type, name) to the nodes that take such an event, `trait_nodes` from a trait's field to the nodes that read it,
-    `initial` names the nodes that can be true of a profile without any of its events.
+    `reads` leads from a segment to the nodes that its membership depends on, itself included, `computed_reads` from a
+    computed trait to those of its value, `routes` from (event type, name) to the nodes that take such an event,
+    `trait_nodes` from a trait's field to the nodes that read it, `initial` names the nodes that can be true of a profile
+    without any of its events.
     """
 
     def __init__(self, definitions: ast.Definitions) -> None:
@@ -31,7 +34,22 @@ class Program:
         self.computed: dict[str, tuple[Node, bool]] = {}
         self.initial: tuple[int, ...] = ()
         self.reads: dict[str, frozenset[int]] = {}
+        self.computed_reads: dict[str, frozenset[int]] = {}
         self.static_members: dict[str, tuple[int, ...]] = {}
+
+    def fork(self, state: State, nodes: Collection[int] | None = None) -> State:
+        """A copy of a profile's state that goes its own way; of it as much as `nodes` (None: all) need."""
+        copy = State(state.profile_id)
+        copy.cells = {
+            number: self.nodes[number].fork(cell)
+            for number, cell in state.cells.items()
+            if nodes is None or number in nodes
+        }
+        copy.values = dict(state.values)
+        copy.traits, copy.writes, copy.started_at = dict(state.traits), dict(state.writes), state.started_at
+        copy.due = {number: at for number, at in state.due.items() if nodes is None or number in nodes}
+        copy.heap = sorted((at, number) for number, at in copy.due.items())
+        return copy
 
     def __reduce__(self) -> Any:
         # Workers compile the definitions themselves: a program holds functions, which do not travel.

@@ -55,7 +55,7 @@ def run(program: Program, state: State, events: Sequence[EventTuple], as_of: int
     """Steps through the events, and on to `as_of`. Events that no rule reads are passed over, but for the first."""
     routes = program.routes
     concerned = [event for event in events if event[TYPE] == "identify" or (event[TYPE], event[NAME]) in routes]
-    if events and (not concerned or concerned[0] is not events[0]):
+    if state.started_at is None and events and (not concerned or concerned[0] is not events[0]):
         concerned.insert(0, events[0])
     heap = state.heap
     for now, group in groupby(concerned, key=itemgetter(TIMESTAMP)):

@@ -114,6 +114,10 @@ class StreamNode(Node):
         cell = state.cells.get(self.id)
         return as_witness(deciding(self.reduced.reducer, cell[1])) if cell else set()
 
+    def fork(self, cell: Any) -> Any:
+        # A tenth of what pickling takes: entries are shared, they are never changed.
+        return [cell[0].copy(), cell[1].copy(), self.accumulator.fork(cell[2])]
+
 
 class ThresholdNode(Node):
     """`count() >= least`, the commonest rule: while it holds, an event costs one append and no timer moves.
@@ -177,3 +181,6 @@ class ThresholdNode(Node):
         end = self.selection.end
         present = (entry for entry in cell[1] if end == NEVER or entry[0] + end > now)
         return as_witness(list(islice(present, WITNESSES)))
+
+    def fork(self, cell: Any) -> Any:
+        return [cell[0].copy(), cell[1].copy(), cell[2]]

@@ -1,20 +1,24 @@
-"""What a profile's events come to now, and when that changes next. Pure; around the evaluator of the bounded job."""
+"""What a profile's events come to now, what an event can change of it, and when it changes next by itself. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice, takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
+from schemas.event import NAME, TYPE
+from transforms.blocks import Record
 from transforms.segments.comparisons import NEVER
 from transforms.segments.program import Program
 from transforms.segments.reducers import Entry
 from transforms.segments.replay import MembershipInterval
 from transforms.segments.state import State
 from transforms.segments.streams import StreamNode
+from transforms.stream.stay_list import StayKey
 
 
 class Rules:
@@ -36,33 +40,95 @@ class Summary:
     last_seen_at: int
     event_count: int
     anonymous_ids: list[str]
-    device_type: str | None
 
 
 @dataclass(slots=True)
 class Evaluation:
-    """Everything at `now`. `due`: the next instant at which anything changes without an event; None: never."""
+    """What a profile comes to.
+
+    `touched` are the stays that may differ from those told before (None: never was), `members` the segments it is in,
+    `typed` the typed columns of its row, `traits` and `computed` JSON; `due` is the next instant at which anything
+    changes without an event, None: never.
+    """
 
     summary: Summary
-    stays: list[MembershipInterval]
-    traits: dict[str, Any]
-    computed: dict[str, Any]
+    touched: dict[StayKey, MembershipInterval | None]
+    members: list[str]
+    typed: tuple[Any, ...]
+    traits: bytes
+    computed: bytes
     due: int | None
 
 
-def next_change(program: Program, state: State, now: int) -> int | None:
-    """The next instant at which a membership or a computed trait can change by itself."""
-    timers = [] if (due := state.next_due()) is None else [due]
-    for node, _ in program.computed.values():
-        # A stream that no rule reads sets no timers: its value is worked out when it is asked for.
-        if isinstance(node, StreamNode) and not node.dependents and (cell := state.cells.get(node.id)) is not None:
-            timers += _edges(cell[0], node.selection.start, node.selection.end, now)
-    return min(timers, default=None)
+class Concerned(NamedTuple):
+    """What may change by some events: the ends of stays in `segments`, computed traits, traits."""
+
+    segments: frozenset[str]
+    computed: bool
+    traits: bool
+
+
+class Concerns:
+    """What each kind of event can change; most kinds concern one rule or none."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._known: dict[tuple[str, str], Concerned] = {}
+        self.everything = Concerned(frozenset(program.reads), computed=True, traits=True)
+        self._computed_nodes = frozenset[int]().union(*program.computed_reads.values())
+        self._lazy = [
+            node for node, _ in program.computed.values() if isinstance(node, StreamNode) and not node.dependents
+        ]
+
+    def of(self, records: Iterable[Record]) -> Concerned:
+        """What the events may change together."""
+        kinds = {(record[TYPE], record[NAME] if record[TYPE] != "identify" else "") for record in records}
+        found = [self._of_kind(kind) for kind in kinds]
+        if len(found) == 1:
+            return found[0]
+        segments = frozenset[str]().union(*(one.segments for one in found))
+        return Concerned(segments, any(one.computed for one in found), any(one.traits for one in found))
+
+    def _of_kind(self, kind: tuple[str, str]) -> Concerned:
+        known = self._known.get(kind)
+        if known is None:
+            program = self._program
+            is_identify = kind[0] == "identify"
+            routed = program.trait_nodes.values() if is_identify else [[n for n, _ in program.routes.get(kind, ())]]
+            nodes = {node.id for of_one in routed for node in of_one}
+            segments = frozenset(name for name, reads in program.reads.items() if not nodes.isdisjoint(reads))
+            known = self._known[kind] = Concerned(segments, not nodes.isdisjoint(self._computed_nodes), is_identify)
+        return known
+
+    def computed_due(self, state: State, now: int) -> int | None:
+        """The next instant at which a computed trait can change by itself."""
+        timers = [at for number, at in state.due.items() if number in self._computed_nodes]
+        return min((*timers, *self._edges_of_lazy(state, now)), default=None)
+
+    def next_change(self, state: State, now: int) -> int | None:
+        """The next instant at which a membership or a computed trait can change by itself."""
+        due = state.next_due()
+        timers = [] if due is None else [due]
+        return min((*timers, *self._edges_of_lazy(state, now)), default=None)
+
+    def _edges_of_lazy(self, state: State, now: int) -> Iterator[int]:
+        """A stream that no rule reads sets no timers: its value is worked out when it is asked for."""
+        for node in self._lazy:
+            cell = state.cells.get(node.id)
+            if cell is not None:
+                yield from _edges(cell[0], node.selection.start, node.selection.end, now)
+
+
+@lru_cache(maxsize=4)
+def concerns_of(program: Program) -> Concerns:
+    """The one of a program."""
+    return Concerns(program)
 
 
 def _edges(entries: deque[Entry], start: int, end: int, now: int) -> Iterator[int]:
     """When the next of the entries, which are in order, begins to count, and when one ceases to."""
     if end != NEVER:
         yield from islice((entry[0] + end for entry in entries if entry[0] + end > now), 1)
-    begins = [entry[0] + start for entry in takewhile(lambda entry: entry[0] + start > now, reversed(entries))]
-    yield from begins[-1:]
+    if start:
+        begins = [entry[0] + start for entry in takewhile(lambda entry: entry[0] + start > now, reversed(entries))]
+        yield from begins[-1:]

@@ -296,7 +296,7 @@ class _MaintainProfiles(ShelfDoFn):
         rules, now = self._settings.rules.current(), self._settings.clock()
         updates: list[RowUpdate] = []
         for key in shelf.due(at.micros):
-            updates += shelf.cell(key).fire(rules, now)
+            updates += shelf.cell(key).fire(rules, at.micros, now)
             shelf.settle(key)
         self._keep(bucket, shelf, head, log, due)
         yield from updates

@@ -17,13 +17,14 @@ from schemas.tables import MEMBERSHIP_CHANGES, MEMBERSHIPS, PROFILES
 from schemas.update import RowUpdate
 from transforms.blocks import Record
 from transforms.profiles.history import BY_TIME
-from transforms.profiles.normalize import normalize_traits
-from transforms.profiles.rows import TYPED_COLUMNS, Row, json_object, membership_row, merged_profile, user_id_of
+from transforms.profiles.rows import Row, membership_row, merged_profile, user_id_of
+from transforms.segments.replay import MembershipInterval
 from transforms.stream.cell import checked_layout
 from transforms.stream.engine import ProfileEngine
 from transforms.stream.evaluate import Evaluation, Rules
 from transforms.stream.facts import DELETED, EVENT, MERGE, Fact, Facts, Message, event_of
-from transforms.stream.stays import Said, Stay, StayKey, as_stay, change_row
+from transforms.stream.stay_list import StayKey
+from transforms.stream.stays import Said, Stay, as_stay, change_row
 
 LAYOUT = 1
 _CORRECTIONS = {EVENT: "late_event", MERGE: "merge", DELETED: "deleted"}
@@ -127,26 +128,27 @@ class ProfileCell:
     def handle(self, rules: Rules, messages: Sequence[Message], recorded_at: int) -> list[RowUpdate]:
         """Takes in messages of other stages."""
         prior_now = self._now()
-        new: list[Record] | None = []
+        stood: dict[Fact, bool] = {}
         for message in messages:
-            if message.fact == REFRESH:
-                continue
-            is_new = message.sign > 0 and message.fact[0] == EVENT and self.facts.count(message.fact) == 0
-            if new is not None and is_new:
-                new.append(event_of(message.fact))
-            else:
-                new = None  # an event that is known, or goes: only a replay tells
-            self.facts.take(message.fact, message.sign, message.version)
+            if message.fact != REFRESH:
+                stood.setdefault(message.fact, self.facts.count(message.fact) > 0)
+                self.facts.take(message.fact, message.sign, message.version)
+        changed = [
+            (event_of(fact), did)
+            for fact, did in stood.items()
+            if fact[0] == EVENT and did is not (self.facts.count(fact) > 0)
+        ]
+        added = sorted((event for event, did in changed if not did), key=BY_TIME)
+        removed = [event for event, did in changed if did]
         reasons = {message.why for message in messages}
         why = DELETED if DELETED in reasons else MERGE if MERGE in reasons else EVENT
-        return self._evaluate(rules, new, prior_now, _CORRECTIONS[why], recorded_at)
+        return self._evaluate(rules, added, removed, prior_now, _CORRECTIONS[why], recorded_at)
 
-    def fire(self, rules: Rules, recorded_at: int) -> list[RowUpdate]:
-        """The watermark has passed `due`."""
+    def fire(self, rules: Rules, until: int, recorded_at: int) -> list[RowUpdate]:
+        """The watermark has passed `until`, which is not before `due`."""
         prior_now = self._now()
-        if self.due is not None:
-            self.clock = self.due if self.clock is None else max(self.due, self.clock)
-        return self._evaluate(rules, [], prior_now, "late_event", recorded_at)
+        self.clock = until if self.clock is None else max(until, self.clock)
+        return self._evaluate(rules, [], [], prior_now, "late_event", recorded_at)
 
     # --- what follows ------------------------------------------------------------------------------------------------
 
@@ -157,37 +159,35 @@ class ProfileCell:
         return last if self.clock is None or last is None else max(self.clock, last)
 
     def _evaluate(
-        self, rules: Rules, new: list[Record] | None, prior_now: int | None, correction: str, recorded_at: int
+        self,
+        rules: Rules,
+        added: Sequence[Record],
+        removed: Sequence[Record],
+        prior_now: int | None,
+        correction: str,
+        recorded_at: int,
     ) -> list[RowUpdate]:
         if self._rules not in ("", rules.fingerprint):
             correction = SEGMENT_CHANGED
             prior_now = None if prior_now is None else prior_now + 1
         self._rules = rules.fingerprint
         self.version += 1
-        found = self._found(rules, new)
+        engine = self._engine
+        if engine is None or engine.program is not rules.program:
+            engine = ProfileEngine(rules.program, self.profile_id)
+            added, removed = sorted(map(event_of, self.facts.of(EVENT)), key=BY_TIME), []
+            told = set(self._stays)
+        else:
+            told = set()
+        found = engine.advance(added, removed, self.clock)
+        self._engine = None if found is None else engine
         self.due = None if found is None else found.due
+        touched = dict.fromkeys(told if found is not None else self._stays) | ({} if found is None else found.touched)
         said = Said(self.profile_id, self._generations, prior_now, correction)
-        updates = self._membership_updates(rules, found, said, recorded_at)
+        updates = self._membership_updates(rules, touched, said, recorded_at)
         if found is None:
             return [*updates, *self._nothing_left(recorded_at)]
-        row, _ = profile_row(self.profile_id, found)
-        return [*updates, *self._profile_update(row, recorded_at)]
-
-    def _found(self, rules: Rules, new: list[Record] | None) -> Evaluation | None:
-        """What the events come to: by steps where they are new and in order, else by a replay of all of them."""
-        engine = self._engine
-        if engine is None or new is None or engine.program is not rules.program or not engine.follows(new):
-            self._engine = None
-            engine = ProfileEngine(rules.program, self.profile_id)
-            new = [event_of(fact) for fact in self.facts.of(EVENT)]
-        if engine.now is None and not new:
-            return None
-        records = sorted(new, key=BY_TIME)
-        instants = [record[TIMESTAMP] for record in records[-1:]]
-        instants += [at for at in (engine.now, self.clock) if at is not None]
-        found = engine.advance(records, max(instants))
-        self._engine = engine
-        return found
+        return [*updates, *self._profile_update(profile_row(self.profile_id, found), recorded_at)]
 
     def _nothing_left(self, recorded_at: int) -> Iterable[RowUpdate]:
         """A profile without events: merged into another, or gone."""
@@ -206,24 +206,27 @@ class ProfileCell:
             yield RowUpdate(PROFILES.name, (*row, self.version, recorded_at), self.version)
 
     def _membership_updates(
-        self, rules: Rules, found: Evaluation | None, said: Said, recorded_at: int
+        self, rules: Rules, touched: Mapping[StayKey, MembershipInterval | None], said: Said, recorded_at: int
     ) -> list[RowUpdate]:
-        stays = [] if found is None else found.stays
-        changes = said.compare(self._stays, stays, rules.versions)
-        written = {(stay.segment, stay.entered_at): as_stay(stay, rules.versions[stay.segment]) for stay in stays}
-        updates = [
-            RowUpdate(MEMBERSHIPS.name, _withdrawn_membership(self.profile_id, key), self.version, withdrawn=True)
-            for key in self._stays
-            if key not in written
-        ]
-        self._changed_stays.update(key for key in self._stays if key not in written)
-        for stay in stays:
-            key = (stay.segment, stay.entered_at)
-            if self._stays.get(key) != written[key]:
+        before = {key: self._stays[key] for key in touched if key in self._stays}
+        stays = [stay for stay in touched.values() if stay is not None]
+        changes = said.compare(before, stays, rules.versions)
+        updates: list[RowUpdate] = []
+        for key, stay in touched.items():
+            was = before.get(key)
+            if stay is None:
+                if was is not None:
+                    del self._stays[key]
+                    self._changed_stays.add(key)
+                    row = _withdrawn_membership(self.profile_id, key)
+                    updates.append(RowUpdate(MEMBERSHIPS.name, row, self.version, withdrawn=True))
+                continue
+            now = as_stay(stay, rules.versions[stay.segment])
+            if was != now:
+                self._stays[key] = now
                 self._changed_stays.add(key)
                 row = membership_row(self.profile_id, stay, rules.versions[stay.segment], recorded_at)
                 updates.append(RowUpdate(MEMBERSHIPS.name, row, self.version))
-        self._stays = written
         for change in changes:
             # Strictly growing, so that the log can be read in the order in which it was said.
             self._recorded_at = max(recorded_at, self._recorded_at + 1)
@@ -233,18 +236,15 @@ class ProfileCell:
         return updates
 
 
-def profile_row(profile_id: str, found: Evaluation) -> tuple[Row, tuple[str, ...]]:
-    """The row of `profiles` without version and recorded_at, and the columns that could not be normalised."""
+def profile_row(profile_id: str, found: Evaluation) -> Row:
+    """The row of `profiles` without version and recorded_at."""
     summary = found.summary
-    typed, not_normalised = normalize_traits(found.traits, summary.device_type)
-    segments = sorted(stay.segment for stay in found.stays if stay.exited_at is None)
-    row = (
+    return (
         *(profile_id, user_id_of(profile_id), summary.anonymous_ids),
-        *(typed[name] for name in TYPED_COLUMNS),
-        *(json_object(found.traits), json_object(found.computed), segments),
+        *found.typed,
+        *(found.traits, found.computed, found.members),
         *(summary.first_seen_at, summary.last_seen_at, summary.event_count, None),
     )
-    return row, not_normalised
 
 
 def _withdrawn_membership(profile_id: str, key: StayKey) -> Row:

@@ -13,9 +13,7 @@ from typing import Any, NamedTuple
 
 from transforms.profiles.rows import change_id
 from transforms.segments.replay import MembershipInterval
-
-StayKey = tuple[str, int]
-"""(segment, entered_at)."""
+from transforms.stream.stay_list import StayKey
 
 
 class Stay(NamedTuple):
