@@ -74,14 +74,23 @@ class Buckets:
 
 def pack(records: list[Record]) -> bytes:
     """The records as one block."""
-    plain = marshal.dumps(records, _WITHOUT_REFERENCES)
-    packed: bytes = pa.compress(plain, codec=_CODEC, asbytes=True)
-    return len(plain).to_bytes(_LENGTH_BYTES, "big") + packed
+    return compress(marshal.dumps(records, _WITHOUT_REFERENCES))
 
 
 def unpack(blocks: Iterable[bytes]) -> Iterator[Record]:
     """The records of some blocks."""
     for block in blocks:
-        length = int.from_bytes(block[:_LENGTH_BYTES], "big")
-        packed = memoryview(block)[_LENGTH_BYTES:]
-        yield from marshal.loads(pa.decompress(packed, decompressed_size=length, codec=_CODEC))
+        yield from marshal.loads(decompress(block))
+
+
+def compress(plain: bytes) -> bytes:
+    """Zstandard, after the length of what is in it."""
+    packed: bytes = pa.compress(plain, codec=_CODEC, asbytes=True)
+    return len(plain).to_bytes(_LENGTH_BYTES, "big") + packed
+
+
+def decompress(data: bytes | memoryview) -> bytes:
+    """What `compress` was given."""
+    length = int.from_bytes(data[:_LENGTH_BYTES], "big")
+    plain: bytes = pa.decompress(memoryview(data)[_LENGTH_BYTES:], decompressed_size=length, codec=_CODEC, asbytes=True)
+    return plain

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -40,6 +40,17 @@ class DeviceLinks:
             return self._links[place - 1].user_id
         first = self._links[0]
         return first.user_id if first.timestamp - timestamp <= stitch_window_us else None
+
+    def latest_user(self, timestamp: int) -> str | None:
+        """The user of the latest link at or before an instant."""
+        place = bisect_right(self._times, timestamp)
+        return self._links[place - 1].user_id if place else None
+
+    def add(self, link: Link) -> None:
+        """Takes in one more link."""
+        place = bisect_left(self._links, link)
+        self._links.insert(place, link)
+        self._times.insert(place, link.timestamp)
 
     def is_stitched(self, timestamp: int) -> bool:
         """Whether an event at `timestamp` came before the first link."""

@@ -126,6 +126,14 @@ class Device:
             user = self._after.owner(timestamp, window)
         return user, None
 
+    def confirms(self, link: Link) -> bool:
+        """Whether a further link changes nobody's event: its user is behind the device at that instant anyway."""
+        return not self._plan.erased and self._before.latest_user(link.timestamp) == link.user_id
+
+    def add(self, link: Link) -> None:
+        """Takes in a link that `confirms` what is known."""
+        self._before.add(link)
+
     def is_stitched(self, timestamp: int) -> bool:
         """Whether an event at `timestamp` came before the first link that still stands."""
         return self._after.is_stitched(timestamp)

@@ -8,7 +8,8 @@ only what can still decide the value, or the first entries as a witness.
 | --- | --- | --- | --- |
 | count | all | first 10 | [number of entries] |
 | sum, avg | all | first 10 | [values, floats, whole sum, partial sums ...] |
-| unique, unique_count, mode | all | first 10 | key -> [occurrences, order of the last, value] |
+| unique_count, mode | all | first 10 | key -> [occurrences, order of the last, value, time of the last] |
+| unique | all | first 10 | key -> the same; inside a window (orders, value) |
 | min, max | those that no later one beats | the best | |
 | first, first_at | all | the first | |
 | last, last_at | the last | the last | |
@@ -21,7 +22,7 @@ from collections import deque
 from typing import Any
 
 from transforms.segments.language import ast
-from transforms.segments.reducers import Entry, compile_reducer
+from transforms.segments.reducers import Entry
 from transforms.segments.values import json_key
 
 WITNESSES = 10
@@ -61,6 +62,10 @@ class Accumulator:
 
     def value(self, active: Active, sums: Any) -> Any:
         return sums[0]
+
+    def next_to_change(self, active: Active, sums: Any) -> int:
+        """The time of the active entry (there is one) whose expiry is the next that can change the value."""
+        return active[0][0]
 
     def fork(self, sums: Any) -> Any:
         """A copy of the sums that may go its own way."""
@@ -105,17 +110,21 @@ class Sum(Accumulator):
 
 
 class Distinct(Accumulator):
-    """Occurrences by value, and when each was last seen: unique, unique_count and mode."""
+    """Occurrences by value, and when each was last seen: unique_count and mode; and unique without an end."""
 
     def empty(self) -> Any:
         return {}
 
     def count_in(self, sums: Any, entry: Entry) -> None:
         for value in entry[2]:
+            key = json_key(value)
             order = sums[_ORDER] = sums.get(_ORDER, 0) + 1
-            cell = sums.setdefault(json_key(value), [0, 0, value])
+            cell = sums.get(key)
+            if cell is None:
+                cell = sums[key] = [0, 0, value, 0]
             cell[0] += 1
             cell[1] = order
+            cell[3] = entry[0]
 
     def count_out(self, sums: Any, entry: Entry) -> None:
         for value in entry[2]:
@@ -131,12 +140,44 @@ class Distinct(Accumulator):
         if self.reducer == "mode":
             best = max(cells, key=lambda cell: (cell[0], cell[1]), default=None)
             return best[2] if best and best[0] >= self.least else None
-        if self.endless:
-            return [cell[2] for cell in cells]
-        return compile_reducer(self.reduced)(active)
+        return [cell[2] for cell in cells]
+
+    def next_to_change(self, active: Active, sums: Any) -> int:
+        # A shopper sees a thousand products of a dozen categories: only the last of each category changes their number.
+        if self.reducer != "unique_count":
+            return super().next_to_change(active, sums)
+        return min((cell[3] for key, cell in sums.items() if key != _ORDER), default=active[0][0])
 
     def fork(self, sums: Any) -> Any:
         return {key: cell if key == _ORDER else cell.copy() for key, cell in sums.items()}
+
+
+class Unique(Distinct):
+    """unique inside a window: each value with the places of its occurrences; the first one orders them."""
+
+    def count_in(self, sums: Any, entry: Entry) -> None:
+        for value in entry[2]:
+            key = json_key(value)
+            order = sums[_ORDER] = sums.get(_ORDER, 0) + 1
+            cell = sums.get(key)
+            if cell is None:
+                cell = sums[key] = (deque(), value)
+            cell[0].append(order)
+
+    def count_out(self, sums: Any, entry: Entry) -> None:
+        for value in entry[2]:
+            key = json_key(value)
+            orders = sums[key][0]
+            orders.popleft()
+            if not orders:
+                del sums[key]
+
+    def value(self, active: Active, sums: Any) -> Any:
+        cells = [cell for key, cell in sums.items() if key != _ORDER]
+        return [value for _, value in sorted(cells, key=lambda cell: cell[0][0])]
+
+    def fork(self, sums: Any) -> Any:
+        return {key: cell if key == _ORDER else (cell[0].copy(), cell[1]) for key, cell in sums.items()}
 
 
 class Extreme(Accumulator):
@@ -210,4 +251,5 @@ _ACCUMULATORS: dict[str, type[Accumulator]] = {
 
 def accumulator(reduced: ast.Reduced, *, endless: bool) -> Accumulator:
     """The accumulator of a reducer; `endless` where its window has no end."""
-    return _ACCUMULATORS[reduced.reducer](reduced, endless=endless)
+    kind = Unique if reduced.reducer == "unique" and not endless else _ACCUMULATORS[reduced.reducer]
+    return kind(reduced, endless=endless)

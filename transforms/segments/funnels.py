@@ -89,6 +89,11 @@ class Parent:
         self.holds = False
         self.until = NEVER
 
+    def fork(self) -> Parent:
+        copy = Parent(self.candidate)
+        copy.active, copy.asked, copy.holds, copy.until = self.active, self.asked, self.holds, self.until
+        return copy
+
 
 class Store:
     """The kept children of one nested stream: all of them in order and, where there is a join, by its value."""
@@ -111,6 +116,12 @@ class Store:
             candidate = self.entries.popleft()
             if plan.join is not None:
                 _pop_first(self.by_key, join_keys(candidate[2][plan.join[0]]))
+
+    def fork(self) -> Store:
+        copy = Store()
+        copy.entries = self.entries.copy()
+        copy.by_key = {key: entries.copy() for key, entries in self.by_key.items()}
+        return copy
 
 
 def _pop_first(index: dict[Any, deque[Any]], keys: Iterable[Any]) -> None:
@@ -152,6 +163,27 @@ class FunnelCell:
         self.all_affected = False
         self.seen: tuple[Any, ...] = ()
         self.wakes: list[tuple[int, int, Parent]] = []
+
+    def fork(self) -> FunnelCell:
+        """A copy with parents of its own, since their answers change; candidates are shared."""
+        copies: dict[Parent, Parent] = {}
+
+        def of(parents: Iterable[Parent]) -> list[Parent]:
+            for parent in parents:
+                if parent not in copies:
+                    copies[parent] = parent.fork()
+            return [copies[parent] for parent in parents]
+
+        copy = FunnelCell(0)
+        copy.pending, copy.parents = deque(of(self.pending)), deque(of(self.parents))
+        copy.unasked, copy.affected = deque(of(self.unasked)), of(self.affected)
+        copy.holding = dict(zip(self.holding, of(self.holding.values()), strict=True))
+        copy.stores = [store.fork() for store in self.stores]
+        copy.index = [{key: deque(of(parents)) for key, parents in index.items()} for index in self.index]
+        copy.count, copy.asked, copy.seen, copy.all_affected = self.count, self.asked, self.seen, self.all_affected
+        asked = of([parent for _, _, parent in self.wakes])
+        copy.wakes = [(due, number, parent) for (due, number, _), parent in zip(self.wakes, asked, strict=True)]
+        return copy
 
 
 class Many(list[Any]):
@@ -250,6 +282,9 @@ class FunnelNode(Node):
             # `update` runs in this same instant, once all of its events are in.
             state.wake(self.id, candidate[0])
         return False
+
+    def fork(self, cell: Any) -> Any:
+        return cell.fork()
 
     def _must_wake(self, state: State, role: int) -> bool:
         return True

@@ -6,7 +6,6 @@ instant. A node keeps nothing of its own: its value and cell are in the profile'
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,8 +32,14 @@ class Node:
     def value(self, state: State) -> Any:
         return state.values.get(self.id, self.default)
 
-    def read(self, state: State, now: int) -> Any:
-        """The value at `now`, for nodes that nobody watches: they are not kept up to date by timers."""
+    def read(self, state: State, now: int, *, again: bool = False) -> Any:
+        """The value at `now`, for nodes that nobody watches: they are not kept up to date by timers.
+
+        Args:
+            state: the profile's.
+            now: not before any earlier call's.
+            again: whether it will be asked for again as time goes on.
+        """
         return self.value(state)
 
     def set(self, state: State, value: Any) -> bool:
@@ -64,7 +69,7 @@ class Node:
 
     def fork(self, cell: Any) -> Any:
         """A copy of the node's cell that shares only what is never changed in place."""
-        return pickle.loads(pickle.dumps(cell, pickle.HIGHEST_PROTOCOL))  # noqa: S301 - made in this line
+        raise TypeError(f"{type(self).__name__} keeps no cell")
 
 
 class Constant(Node):

@@ -18,10 +18,10 @@ Route = tuple[tuple[Node, int], ...]
 class Program:
     """What `compile_program` makes. Immutable; one serves any number of profiles.
 
-    `reads` leads from a segment to the nodes that its membership depends on, itself included, `computed_reads` from a
-    computed trait to those of its value, `routes` from (event type, name) to the nodes that take such an event,
-    `trait_nodes` from a trait's field to the nodes that read it, `initial` names the nodes that can be true of a profile
-    without any of its events.
+    `reads` leads from a segment to the nodes that its membership depends on, itself included; `computed_reads` from a
+    computed trait to those of its value; `routes` from (event type, name) to the nodes that take such an event;
+    `trait_nodes` from a trait's field to the nodes that read it. `initial` names the nodes that can be true of a
+    profile without any of its events.
     """
 
     def __init__(self, definitions: ast.Definitions) -> None:

@@ -65,11 +65,11 @@ def run(program: Program, state: State, events: Sequence[EventTuple], as_of: int
     advance(program, state, as_of)
 
 
-def computed_traits(program: Program, state: State, now: int) -> dict[str, Any]:
-    """Every computed trait at `now`, as JSON values; instants as ISO 8601 text."""
+def computed_traits(program: Program, state: State, now: int, *, again: bool = False) -> dict[str, Any]:
+    """Every computed trait at `now`, as JSON values; instants as ISO 8601 text. `again`: it will be asked for again."""
     found = {}
     for name, (node, is_instant) in program.computed.items():
-        value = node.read(state, now)
+        value = node.read(state, now, again=again)
         found[name] = instant_text(value) if is_instant and value is not None else value
     return found
 

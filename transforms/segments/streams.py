@@ -77,7 +77,7 @@ class StreamNode(Node):
         return False
 
     def _drop_expired(self, entries: deque[Entry], now: int) -> None:
-        while entries[0][0] + self.selection.end <= now:
+        while entries and entries[0][0] + self.selection.end <= now:
             entries.popleft()
 
     def _advance(self, cell: list[Any], now: int) -> None:
@@ -95,16 +95,16 @@ class StreamNode(Node):
         pending, active, sums = cell
         due = pending[0][0] + self.selection.start if pending else None
         if active and self.selection.end != NEVER:
-            expiry = active[0][0] + self.selection.end
+            expiry = self.accumulator.next_to_change(active, sums) + self.selection.end
             due = expiry if due is None or expiry < due else due
         state.wake(self.id, due)
         return self.set(state, self.accumulator.value(active, sums))
 
-    def read(self, state: State, now: int) -> Any:
+    def read(self, state: State, now: int, *, again: bool = False) -> Any:
         cell = state.cells.get(self.id)
         if cell is None:
             return self.default
-        if self.dependents or self.selection.end == NEVER:
+        if again or cell[1] or self.dependents or self.selection.end == NEVER:
             self._advance(cell, now)
             return self.accumulator.value(cell[1], cell[2])
         start, end = self.selection.start, self.selection.end
@@ -112,7 +112,10 @@ class StreamNode(Node):
 
     def witness(self, state: State, now: int) -> Witness:
         cell = state.cells.get(self.id)
-        return as_witness(deciding(self.reduced.reducer, cell[1])) if cell else set()
+        if cell is None:
+            return set()
+        self._advance(cell, now)
+        return as_witness(deciding(self.reduced.reducer, cell[1]))
 
     def fork(self, cell: Any) -> Any:
         # A tenth of what pickling takes: entries are shared, they are never changed.

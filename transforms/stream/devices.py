@@ -16,7 +16,7 @@ from transforms.identity.links import DEFAULT_STITCH_WINDOW_US, Link
 from transforms.identity.plan import Device, IdentityPlan
 from transforms.stream.cell import Output, RowChanges, Target
 from transforms.stream.facts import EVENT, Fact, Message, device_version, event_fact
-from transforms.stream.owners import Context, Decision, OwnerCell, as_erasures
+from transforms.stream.owners import Change, Context, Decision, OwnerCell, as_erasures
 from transforms.stream.stages import PROFILES, RECEIPTS, USERS
 
 _LINKS = RowChanges(IDENTITY_LINKS.name, 3)
@@ -34,23 +34,28 @@ class DeviceCell(OwnerCell[_Basis]):
     """
 
     stitch_window_us = DEFAULT_STITCH_WINDOW_US
+    _has_own = False
+    """Whether the last summary found an event that is nobody's."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self._rows_added: dict[tuple[object, ...], Fact] = {}
 
     def configure(self, stitch_window_us: int, max_merges: int) -> None:
         self.stitch_window_us = stitch_window_us
 
     def handle(self, messages: Sequence[Message]) -> list[Output]:
-        links_change = any(message.fact[0] != EVENT for message in messages)
-        before = self.context() if links_change else None
+        before = self.context().basis.rows
+        self._rows_added = {}
         found = super().handle(messages)
-        if before is None:
-            return found
-        after = self.context()
-        rows_before, rows_after = before.basis.rows, after.basis.rows
-        if any(rows_after.get(key) != row for key, row in rows_before.items()):
+        after = self.context().basis.rows
+        if after is before:
+            return [*found, *_LINKS.updates({}, self._rows_added, self.counter)]
+        if any(after.get(key) != row for key, row in before.items()):
             self.counter += 1
-        return [*found, *_LINKS.updates(rows_before, rows_after, self.counter)]
+        return [*found, *_LINKS.updates(before, after, self.counter)]
 
-    def context(self) -> Context[_Basis]:
+    def make_context(self) -> Context[_Basis]:
         links = [Link(*fact[1:]) for fact in self.facts.of("link")]
         rows: dict[tuple[object, ...], Fact] = {}
         for _, timestamp, message_id, user in sorted(self.facts.of("merge"), reverse=True):
@@ -61,13 +66,43 @@ class DeviceCell(OwnerCell[_Basis]):
         plan = IdentityPlan({}, erased, {}, [], frozenset(), 0, self.stitch_window_us)
         device = Device(plan, links)
         for link in device.links:
-            row = (self.key, link.user_id, link.timestamp, link.message_id)
+            row = self._row(link)
             rows[row[:3]] = min(row, rows.get(row[:3], row))
         deletions = [plan.erased_by(link.user_id, link.timestamp) for link in links] if erased else []
         told: Counter[Target] = Counter(
             (RECEIPTS, deletion, ("erased", IDENTITY_LINKS.name)) for deletion in deletions if deletion is not None
         )
         return Context(_Basis(device, rows), told)
+
+    def keeps_context(self, messages: Sequence[Message]) -> bool:
+        """As long as there are only more links of users whose device it is at that instant anyway."""
+        device, rows = self.context().basis
+        if not messages or device is None:
+            return not messages
+        if any(one.fact[0] != "link" or one.sign < 0 or self.facts.count(one.fact) != 1 for one in messages):
+            return False
+        added = [Link(*message.fact[1:]) for message in messages]
+        keys = {self._row(link)[:3] for link in added}
+        if len(keys) < len(added) or not keys.isdisjoint(rows) or not all(map(device.confirms, added)):
+            return False
+        for link in added:
+            device.add(link)
+            row = self._row(link)
+            rows[row[:3]] = self._rows_added[row[:3]] = row
+        return True
+
+    def keeps_summary(self, context: Context[_Basis], changes: Sequence[Change]) -> bool:
+        device = context.basis.device
+        if device is None:
+            return True
+        if any(was is not None and now is None for _, was, now in changes):
+            return False
+        return self._has_own or not any(
+            device.is_stitched(fact[1 + TIMESTAMP]) or (now is not None and now[0].owner) for fact, _, now in changes
+        )
+
+    def _row(self, link: Link) -> Fact:
+        return self.key, link.user_id, link.timestamp, link.message_id
 
     def decide(self, context: Context[_Basis], event: Fact) -> Decision:
         device = context.basis.device
@@ -83,6 +118,7 @@ class DeviceCell(OwnerCell[_Basis]):
         """Adds the user who took over the whole anonymous profile, if one did."""
         told = context.told.copy()
         device = context.basis.device
+        self._has_own = False
         stitched: tuple[int, str, str] | None = None
         for fact in self.facts.of(EVENT) if device is not None else ():
             timestamp, message_id = fact[1 + TIMESTAMP], fact[1 + MESSAGE_ID]
@@ -90,6 +126,7 @@ class DeviceCell(OwnerCell[_Basis]):
             if deletion is not None:
                 continue
             if user is None:
+                self._has_own = True
                 return told
             if device.is_stitched(timestamp) and (stitched is None or (timestamp, message_id) < stitched):  # type: ignore[union-attr]
                 stitched = (timestamp, message_id, user)

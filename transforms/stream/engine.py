@@ -94,7 +94,7 @@ class ProfileEngine:
             len(records),
             sorted(device for device, count in self._devices.items() if count and device is not None),
         )
-        due = self._concerns.next_change(self._state, now)
+        due = self._concerns.next_change(self._state)
         members = sorted(self._stays.open)
         touched = self._stays.take_touched()
         return Evaluation(summary, touched, members, self._typed, self._traits_json, self._computed_json, due)
@@ -183,10 +183,10 @@ class ProfileEngine:
         """Computed traits; anew where an event or the time may have changed them."""
         if not concerned and (self._computed_due is None or now < self._computed_due):
             return
-        computed = computed_traits(self.program, self._state, now)
+        computed = computed_traits(self.program, self._state, now, again=True)
         if computed != self._computed or not self._computed_json:
             self._computed, self._computed_json = computed, json_object(computed)
-        self._computed_due = self._concerns.computed_due(self._state, now)
+        self._computed_due = self._concerns.computed_due(self._state)
 
     def _has_new_device(self, taken: Sequence[Record]) -> bool:
         return latest_device_type(taken) not in (None, self._device_type)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
 from schemas.event import NAME, TYPE
 from transforms.blocks import Record
 from transforms.segments.comparisons import NEVER
 from transforms.segments.program import Program
-from transforms.segments.reducers import Entry
 from transforms.segments.replay import MembershipInterval
 from transforms.segments.state import State
 from transforms.segments.streams import StreamNode
@@ -100,23 +97,23 @@ class Concerns:
             known = self._known[kind] = Concerned(segments, not nodes.isdisjoint(self._computed_nodes), is_identify)
         return known
 
-    def computed_due(self, state: State, now: int) -> int | None:
-        """The next instant at which a computed trait can change by itself."""
+    def computed_due(self, state: State) -> int | None:
+        """The next instant at which a computed trait, read just now, can change by itself."""
         timers = [at for number, at in state.due.items() if number in self._computed_nodes]
-        return min((*timers, *self._edges_of_lazy(state, now)), default=None)
+        return min((*timers, *self._edges_of_lazy(state)), default=None)
 
-    def next_change(self, state: State, now: int) -> int | None:
+    def next_change(self, state: State) -> int | None:
         """The next instant at which a membership or a computed trait can change by itself."""
         due = state.next_due()
         timers = [] if due is None else [due]
-        return min((*timers, *self._edges_of_lazy(state, now)), default=None)
+        return min((*timers, *self._edges_of_lazy(state)), default=None)
 
-    def _edges_of_lazy(self, state: State, now: int) -> Iterator[int]:
+    def _edges_of_lazy(self, state: State) -> Iterator[int]:
         """A stream that no rule reads sets no timers: its value is worked out when it is asked for."""
         for node in self._lazy:
             cell = state.cells.get(node.id)
             if cell is not None:
-                yield from _edges(cell[0], node.selection.start, node.selection.end, now)
+                yield from _edges(cell, node)
 
 
 @lru_cache(maxsize=4)
@@ -125,10 +122,10 @@ def concerns_of(program: Program) -> Concerns:
     return Concerns(program)
 
 
-def _edges(entries: deque[Entry], start: int, end: int, now: int) -> Iterator[int]:
-    """When the next of the entries, which are in order, begins to count, and when one ceases to."""
-    if end != NEVER:
-        yield from islice((entry[0] + end for entry in entries if entry[0] + end > now), 1)
-    if start:
-        begins = [entry[0] + start for entry in takewhile(lambda entry: entry[0] + start > now, reversed(entries))]
-        yield from begins[-1:]
+def _edges(cell: Sequence[Any], node: StreamNode) -> Iterator[int]:
+    """When the next entry of a stream begins to count, and when one ceases to in a way that can be seen."""
+    pending, active, sums = cell
+    if pending:
+        yield pending[0][0] + node.selection.start
+    if active and node.selection.end != NEVER:
+        yield node.accumulator.next_to_change(active, sums) + node.selection.end

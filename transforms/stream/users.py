@@ -23,7 +23,7 @@ class _Basis(NamedTuple):
 class UserCell(OwnerCell[_Basis]):
     """Facts: events, ("root", user), ("erased", instant, message id, ...), ("absorbs", anonymous profile)."""
 
-    def context(self) -> Context[_Basis]:
+    def make_context(self) -> Context[_Basis]:
         roots = self.facts.of("root")
         root = f"user:{max(roots)[1] if roots else self.key}"
         erased = self.facts.of("erased")
