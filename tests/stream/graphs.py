@@ -44,6 +44,7 @@ def settings_of(world: World) -> StreamSettings:
         stitch_window_us=world.stitch_window,
         max_merges=world.max_merges,
         buckets=BUCKETS,
+        timer_grid_us=0,
     )
 
 

@@ -59,7 +59,6 @@ from transforms.stream.users import UserCell
 ROWS = "rows"
 EVERYONE = ""
 """The key of a message for all profiles of a shelf."""
-_MILLISECOND_US = 1_000
 _DAY_US = 86_400 * 1_000_000
 _FORGET_EVERY_US = 3_600 * 1_000_000
 """Message ids are forgotten in heaps: that much later than they could be."""
@@ -209,7 +208,7 @@ class _Deduplicate(ShelfDoFn):
             shelf.settle(message_id)
         self.keep_shelf(element[0], shelf, head, log)
         if before is None:
-            forget.set(_timestamp((shelf.next_due() or 0) + _FORGET_EVERY_US))
+            forget.set(self._settings.timer_for(shelf.next_due() or 0, _FORGET_EVERY_US))
         yield from told(outputs, self._settings.buckets)
 
     @on_timer(FORGET)
@@ -229,7 +228,7 @@ class _Deduplicate(ShelfDoFn):
         self.keep_shelf(bucket, shelf, head, log)
         due = shelf.next_due()
         if due is not None:
-            forget.set(_timestamp(due + _FORGET_EVERY_US))
+            forget.set(self._settings.timer_for(due, _FORGET_EVERY_US))
 
     def finish_bundle(self) -> None:
         counting.count(counting.DUPLICATE, self._duplicates)
@@ -307,7 +306,7 @@ class _MaintainProfiles(ShelfDoFn):
         if next_due is None:
             due.clear()
         else:
-            due.set(_timestamp(next_due))
+            due.set(self._settings.timer_for(next_due))
 
 
 class _FindChanges(beam.DoFn):
@@ -334,8 +333,3 @@ class _FindChanges(beam.DoFn):
 
 def _one_key(_: Any) -> Keyed:
     return "", b""
-
-
-def _timestamp(micros: int) -> Timestamp:
-    """The first whole millisecond at or after an instant: what every runner can keep."""
-    return Timestamp(micros=-(-micros // _MILLISECOND_US) * _MILLISECOND_US)

@@ -6,11 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from apache_beam.utils.timestamp import Timestamp
+
 from transforms.identity.aliases import DEFAULT_MAX_MERGES
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
 from transforms.stream.evaluate import Rules
 
 DEFAULT_BUCKETS = 64
+MILLISECOND_US = 1_000
+CATCH_UP_STEPS = 64
+"""A timer may be late by that part of how far the stream is behind the clock."""
 
 
 class RulesSource(Protocol):
@@ -50,6 +55,7 @@ class StreamSettings:
         stitch_window_us: CONTRACT section 3.
         max_merges: CONTRACT section 3.
         buckets: how many shelves a stage has: the most workers that can share its work. Part of the update contract.
+        timer_grid_us: a shelf's timer stands at a multiple of it, so that one call serves all that is due until then.
     """
 
     rules: RulesSource
@@ -59,3 +65,16 @@ class StreamSettings:
     stitch_window_us: int = DEFAULT_STITCH_WINDOW_US
     max_merges: int = DEFAULT_MAX_MERGES
     buckets: int = DEFAULT_BUCKETS
+    timer_grid_us: int = 100_000
+
+    def timer_for(self, due_us: int, grid_us: int = 0) -> Timestamp:
+        """When to wake for what is due at an instant: with everything else that is due at about that time.
+
+        A live stream is woken ten times a second at most. One that catches up with the past is woken for longer and
+        longer stretches at once, the farther behind it is; the instants of what happens in them stay exact. Without
+        that a shop's history of six weeks came with 5,000 calls of every shelf, most of the time that it took.
+        """
+        behind_us = self.clock() - due_us
+        step = max(grid_us, self.timer_grid_us, behind_us // CATCH_UP_STEPS, MILLISECOND_US)
+        step -= step % MILLISECOND_US  # what every runner can keep
+        return Timestamp(micros=-(-due_us // step) * step)
