@@ -25,9 +25,8 @@ from pipelines.io.write_updates import WriteUpdates
 from pipelines.live_runner import PrismMissingError, keeps_no_state, with_stream_runner
 from pipelines.options import ProfilesOptions
 from schemas.message import Message
-from schemas.update import RowUpdate
 
-Build = Callable[[beam.Pipeline, beam.PCollection[Message], ProfilesOptions], beam.PCollection[RowUpdate]]
+Build = Callable[[beam.Pipeline, beam.PCollection[Message], ProfilesOptions], beam.PCollection[bytes]]
 _SECOND_US = 1_000_000
 _CHECK_SECONDS = 0.5
 
@@ -98,10 +97,10 @@ def close_all() -> None:
 
 def _build_stream(
     pipeline: beam.Pipeline, messages: beam.PCollection[Message], options: ProfilesOptions
-) -> beam.PCollection[RowUpdate]:
+) -> beam.PCollection[bytes]:
     from pipelines.stream import build_stream
 
-    updates: beam.PCollection[RowUpdate] = build_stream(pipeline, messages, options)
+    updates: beam.PCollection[bytes] = build_stream(pipeline, messages, options)
     return updates
 
 

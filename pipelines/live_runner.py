@@ -43,8 +43,8 @@ def with_stream_runner(beam_arguments: Sequence[str]) -> list[str]:
 
 
 def keeps_no_state(arguments: Sequence[str]) -> bool:
-    """Whether the runner forgets everything when it ends."""
-    runner = runner_of(arguments)
+    """Whether the runner forgets everything when it ends. Without a runner among them it is Prism."""
+    runner = runner_of(arguments) or "PrismRunner"
     return runner.rpartition(".")[2] in _NO_STATE
 
 

@@ -14,7 +14,10 @@ from pipelines.io.tables import read_batches
 from pipelines.io.write_tables import local_target
 from schemas.tables import EVENTS
 from transforms.segments.language.literals import parse_duration
+from transforms.stream.settings import DEFAULT_BUCKETS
 
+LOCAL_SHELVES = 2
+"""A local runner has one worker, and each shelf costs it some round trips a bundle."""
 _SECOND_US = 1_000_000
 _DURATIONS = {
     "allowed_lateness": (
@@ -33,8 +36,8 @@ _AT_LEAST_US = {"idle_timeout": 1, "refresh": _SECOND_US, "write_every": 100_000
 class StreamOptions:
     """See docs/live.md. Durations in microseconds.
 
-    `journal` is None where the command line names none. `segments`, `traits` and `schemas` are the folders that
-    definitions are read from again; "" for none.
+    `journal` is None where the command line names none, `shelves` 0. `segments`, `traits` and `schemas` are the folders
+    that definitions are read from again; "" for none.
     """
 
     allowed_lateness_us: int = 30 * 86_400 * _SECOND_US
@@ -45,6 +48,7 @@ class StreamOptions:
     journal: str | None = None
     kafka_settings: dict[str, str] = field(default_factory=dict)
     kafka_readers: int = 1
+    shelves: int = 0
     segments: str = ""
     traits: str = ""
     schemas: str = ""
@@ -91,6 +95,14 @@ def add_stream_arguments(parser: argparse.ArgumentParser) -> None:
         help="parallel readers of a topic, 0: one per partition; more than one needs Flink or Dataflow "
         "(default: %(default)s)",
     )
+    group.add_argument(
+        "--shelves",
+        type=int,
+        default=0,
+        metavar="N",
+        help="into how many parts each stage's state is cut: the most workers that can share its work. A running job "
+        f"keeps its number (default: {DEFAULT_BUCKETS}; {LOCAL_SHELVES} on a local runner)",
+    )
 
 
 def read_stream_options(known: argparse.Namespace, problems: list[str]) -> StreamOptions:
@@ -98,8 +110,16 @@ def read_stream_options(known: argparse.Namespace, problems: list[str]) -> Strea
     durations: dict[str, Any] = {f"{name}_us": _duration(name, getattr(known, name), problems) for name in _DURATIONS}
     if known.kafka_readers < 0:
         problems.append(f"--kafka_readers {known.kafka_readers}: expected 0 or more")
+    if known.shelves < 0:
+        problems.append(f"--shelves {known.shelves}: expected 1 or more, or 0 for the default")
     settings = dict(_settings(known.kafka_settings, problems)) if known.kafka_settings else {}
-    return StreamOptions(**durations, journal=known.journal, kafka_settings=settings, kafka_readers=known.kafka_readers)
+    return StreamOptions(
+        **durations,
+        journal=known.journal,
+        kafka_settings=settings,
+        kafka_readers=known.kafka_readers,
+        shelves=known.shelves,
+    )
 
 
 def _duration(name: str, text: str, problems: list[str]) -> int:

@@ -21,7 +21,7 @@ from pipelines.io.sources import ReadMessages, make_source
 from pipelines.io.stream_source import StreamSource
 from schemas.message import Message
 from schemas.tables import FAILED_EVENTS
-from schemas.update import RowUpdate
+from schemas.update import RowUpdate, pack_updates
 from transforms.failures import failed_events_block
 
 _HISTORY = FileInput | DuckDBInput | BigQueryInput
@@ -49,7 +49,7 @@ class ReadHistoryAndLive(ReadMessages):
 
 
 class SetAsideUnreadable(beam.PTransform):
-    """Takes messages; returns those that can be read (`readable`), and rows of `failed_events` (`unreadable`)."""
+    """Takes messages; returns those that can be read (`readable`), and of the others packed rows (`unreadable`)."""
 
     def expand(self, messages: beam.PCollection[Message]) -> Any:
         return messages | "SetAside" >> beam.ParDo(_SetAside()).with_outputs(UNREADABLE, main=READABLE)
@@ -59,13 +59,13 @@ READABLE, UNREADABLE = "readable", "unreadable"
 
 
 class _SetAside(beam.DoFn):
-    def process(self, message: Message) -> Iterator[Message | TaggedOutput[Literal["unreadable"], RowUpdate]]:
+    def process(self, message: Message) -> Iterator[Message | TaggedOutput[Literal["unreadable"], bytes]]:
         failure = failure_of(message)
         if failure is None:
             yield message
         else:
             row = tuple(column[0] for column in failed_events_block([failure]).columns)
-            yield TaggedOutput(UNREADABLE, RowUpdate(FAILED_EVENTS.name, row, 0))
+            yield TaggedOutput(UNREADABLE, pack_updates([RowUpdate(FAILED_EVENTS.name, row, 0)]))
 
 
 def begin(folder: str, run: str, locations: Sequence[InputLocation]) -> Boot:

@@ -26,12 +26,12 @@ from pipelines.io.live_output import WriteOptions, open_writer
 from pipelines.io.output import BigQueryOutput, Output
 from schemas.event import Failure
 from schemas.tables import FAILED_EVENTS
-from schemas.update import RowUpdate
+from schemas.update import RowUpdate, unpack_updates
 from transforms.failures import failed_events_block
 
 
 class WriteUpdates(beam.PTransform):
-    """Takes a PCollection of `RowUpdate`. Returns one whose watermark tells what was written.
+    """Takes packed `RowUpdate`s (schemas/update.py). Returns a PCollection whose watermark tells what was written.
 
     For BigQuery that is in the output then; for a local output it is in the hands of the writer, and in the journal.
     """
@@ -42,7 +42,8 @@ class WriteUpdates(beam.PTransform):
         self._options = options
 
     @no_annotations
-    def expand(self, updates: beam.PCollection[RowUpdate]) -> beam.PCollection[Any]:
+    def expand(self, packed: beam.PCollection[bytes]) -> beam.PCollection[Any]:
+        updates = packed | "UnpackUpdates" >> beam.ParDo(_UnpackUpdates())
         if isinstance(self._output, BigQueryOutput):
             return self._append_rows(self._output, updates)
         taken = updates | "UpdateTables" >> beam.ParDo(_UpdateTables(self._output, self._options))
@@ -66,6 +67,11 @@ class WriteUpdates(beam.PTransform):
 
 def _nothing(_element: Any) -> Iterable[tuple[int, bytes]]:
     return ()
+
+
+class _UnpackUpdates(beam.DoFn):
+    def process(self, packed: bytes) -> Iterable[RowUpdate]:
+        return unpack_updates(packed)
 
 
 class _UpdateTables(beam.DoFn):

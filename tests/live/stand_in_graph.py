@@ -7,7 +7,7 @@ import apache_beam as beam
 from pipelines.options import ProfilesOptions
 from schemas.event import Event
 from schemas.message import Message
-from schemas.update import RowUpdate
+from schemas.update import pack_updates
 from transforms.parse import EventParser
 from transforms.stream.rows import event_row, failure_update
 
@@ -16,15 +16,15 @@ class _ToRows(beam.DoFn):
     def __init__(self, parser: EventParser) -> None:
         self._parser = parser
 
-    def process(self, message: Message) -> Iterator[RowUpdate]:
+    def process(self, message: Message) -> Iterator[bytes]:
         event = self._parser.parse(message.raw, message.source)
         if isinstance(event, Event):
-            yield event_row(event, f"user:{event.user_id}", 1)
+            yield pack_updates([event_row(event, f"user:{event.user_id}", 1)])
         else:
-            yield failure_update(event)
+            yield pack_updates([failure_update(event)])
 
 
 def events_only(
     _pipeline: beam.Pipeline, messages: beam.PCollection[Message], options: ProfilesOptions
-) -> beam.PCollection[RowUpdate]:
+) -> beam.PCollection[bytes]:
     return messages | "ToRows" >> beam.ParDo(_ToRows(options.parser()))

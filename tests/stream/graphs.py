@@ -13,7 +13,7 @@ from apache_beam.testing.test_stream import TestStream
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
-from schemas.update import RowUpdate
+from schemas.update import RowUpdate, unpack_updates
 from tests.stream.made_worlds import World
 from transforms.segments.compiler import compile_program
 from transforms.stream.evaluate import Rules
@@ -102,8 +102,8 @@ class KeepUpdates(beam.DoFn):
     def start_bundle(self) -> None:
         self._found: list[RowUpdate] = []
 
-    def process(self, update: RowUpdate) -> None:
-        self._found.append(update)
+    def process(self, packed: bytes) -> None:
+        self._found += unpack_updates(packed)
 
     def finish_bundle(self) -> None:
         if self._found:

@@ -37,7 +37,7 @@ from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import Timestamp
 
 from schemas.event import MESSAGE_ID
-from schemas.update import RowUpdate
+from schemas.update import RowUpdate, pack_updates
 from transforms import counting
 from transforms.blocks import Record
 from transforms.stream.cell import FactCell, Output
@@ -59,12 +59,13 @@ from transforms.stream.users import UserCell
 ROWS = "rows"
 EVERYONE = ""
 """The key of a message for all profiles of a shelf."""
+_ROWS_PER_BLOCK = 1_000
 _DAY_US = 86_400 * 1_000_000
 _FORGET_EVERY_US = 3_600 * 1_000_000
 """Message ids are forgotten in heaps: that much later than they could be."""
 
 Outputs: TypeAlias = (
-    TaggedOutput[Literal["rows"], RowUpdate]
+    TaggedOutput[Literal["rows"], bytes]
     | TaggedOutput[Literal["names"], Keyed]
     | TaggedOutput[Literal["registry"], Keyed]
     | TaggedOutput[Literal["links"], Keyed]
@@ -93,7 +94,7 @@ _FACT_CELLS: dict[str, type[FactCell]] = {
 
 
 class MaintainTables(beam.PTransform):
-    """(shelf, packed records) -> RowUpdate of all tables but those of what could not be parsed.
+    """(shelf, packed records) -> packed `RowUpdate`s of all tables but those of what could not be parsed.
 
     Args:
         settings: of the stream.
@@ -106,7 +107,7 @@ class MaintainTables(beam.PTransform):
         self._ticks = ticks
 
     @no_annotations
-    def expand(self, records: beam.PCollection[Keyed]) -> beam.PCollection[RowUpdate]:
+    def expand(self, records: beam.PCollection[Keyed]) -> beam.PCollection[bytes]:
         told = _keyed(records, "Messages") | "Deduplicate" >> beam.ParDo(_Deduplicate(self._settings)).with_outputs(
             *ORDER[1:], ROWS
         )
@@ -123,7 +124,7 @@ class MaintainTables(beam.PTransform):
         rows.append(self._profiles(by_stage[PROFILES]))
         return rows | "UniteRows" >> beam.Flatten()
 
-    def _profiles(self, told: Sequence[beam.PCollection[Keyed]]) -> beam.PCollection[RowUpdate]:
+    def _profiles(self, told: Sequence[beam.PCollection[Keyed]]) -> beam.PCollection[bytes]:
         messages = told | "UniteProfiles" >> beam.Flatten()
         if self._ticks is not None:
             ticks = (
@@ -132,7 +133,7 @@ class MaintainTables(beam.PTransform):
                 | "FindChanges" >> beam.ParDo(_FindChanges(self._settings)).with_output_types(tuple[str, bytes])
             )
             messages = (messages, ticks) | "UniteRefresh" >> beam.Flatten()
-        maintain = beam.ParDo(_MaintainProfiles(self._settings)).with_output_types(RowUpdate)
+        maintain = beam.ParDo(_MaintainProfiles(self._settings)).with_output_types(bytes)
         return _keyed(messages, "Profiles") | _LABELS[PROFILES] >> maintain
 
 
@@ -142,15 +143,24 @@ def _keyed(messages: beam.PCollection[Keyed], name: str) -> beam.PCollection[Key
 
 
 def told(outputs: Iterable[Output], buckets: int) -> Iterator[Outputs]:
-    """Rows one by one, messages packed by the shelf that they are for."""
+    """Packed: rows by the thousand, messages by the shelf that they are for."""
     by_shelf: dict[tuple[str, str], list[Message]] = {}
+    rows: list[RowUpdate] = []
     for output in outputs:
         if isinstance(output, RowUpdate):
-            yield TaggedOutput(ROWS, output)
+            rows.append(output)
         else:
             by_shelf.setdefault((output.stage, bucket_of(output.key, buckets)), []).append(output)
     for (stage, bucket), messages in by_shelf.items():
         yield TaggedOutput(stage, (bucket, pack_messages(messages)))
+    for block in in_blocks(rows):
+        yield TaggedOutput(ROWS, block)
+
+
+def in_blocks(rows: Sequence[RowUpdate]) -> Iterator[bytes]:
+    """Rows, packed."""
+    for start in range(0, len(rows), _ROWS_PER_BLOCK):
+        yield pack_updates(rows[start : start + _ROWS_PER_BLOCK])
 
 
 def bucket_of(key: str, buckets: int) -> str:
@@ -266,7 +276,7 @@ class _MaintainProfiles(ShelfDoFn):
         head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
         log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
         due: Any = beam.DoFn.TimerParam(DUE),
-    ) -> Iterator[RowUpdate]:
+    ) -> Iterator[bytes]:
         shelf = self.take_shelf(element[0], head, log)
         waiting = _by_key(element[1])
         if waiting.pop(EVERYONE, None) is not None:
@@ -278,7 +288,7 @@ class _MaintainProfiles(ShelfDoFn):
             updates += shelf.cell(key).handle(rules, messages, now)
             shelf.settle(key)
         self._keep(element[0], shelf, head, log, due)
-        yield from updates
+        yield from in_blocks(updates)
 
     @on_timer(DUE)
     def pass_time(
@@ -288,7 +298,7 @@ class _MaintainProfiles(ShelfDoFn):
         head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
         log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
         due: Any = beam.DoFn.TimerParam(DUE),
-    ) -> Iterator[RowUpdate]:
+    ) -> Iterator[bytes]:
         if self.is_drain(at):
             return
         shelf = self.take_shelf(bucket, head, log)
@@ -298,7 +308,7 @@ class _MaintainProfiles(ShelfDoFn):
             updates += shelf.cell(key).fire(rules, at.micros, now)
             shelf.settle(key)
         self._keep(bucket, shelf, head, log, due)
-        yield from updates
+        yield from in_blocks(updates)
 
     def _keep(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any, due: Any) -> None:
         self.keep_shelf(bucket, shelf, head, log)
