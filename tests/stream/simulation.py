@@ -18,8 +18,8 @@ from transforms.stream.devices import DeviceCell
 from transforms.stream.evaluate import Rules
 from transforms.stream.facts import Message, pack_messages, unpack_messages
 from transforms.stream.links import LinkIndexCell
-from transforms.stream.maintain import bucket_of
 from transforms.stream.names import NameCell
+from transforms.stream.outbox import bucket_of
 from transforms.stream.profiles import ProfileCell
 from transforms.stream.receipts import ReceiptCell
 from transforms.stream.registry import RegistryCell

@@ -19,14 +19,12 @@ Every stage keeps its cells on shelves (`shelf.py`), keyed by a bucket of the ce
 | FindChanges | `last` | the rules seen last | | | |
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, TypeAlias
-from zlib import crc32
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import apache_beam as beam
 import msgspec
 from apache_beam.coders import StrUtf8Coder
-from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import (
     ReadModifyWriteStateSpec,
@@ -37,7 +35,7 @@ from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import Timestamp
 
 from schemas.event import MESSAGE_ID
-from schemas.update import RowUpdate, pack_updates
+from schemas.update import RowUpdate
 from transforms import counting
 from transforms.blocks import Record
 from transforms.stream.cell import FactCell, Output
@@ -47,6 +45,7 @@ from transforms.stream.facts import Message, pack_messages, unpack_messages
 from transforms.stream.group import GroupInBundle, Keyed, split
 from transforms.stream.links import LinkIndexCell
 from transforms.stream.names import NameCell
+from transforms.stream.outbox import ROWS, Outbox, Outputs, bucket_of, in_blocks
 from transforms.stream.profiles import REFRESH, ProfileCell
 from transforms.stream.receipts import ReceiptCell
 from transforms.stream.registry import RegistryCell
@@ -56,24 +55,12 @@ from transforms.stream.shelf_dofn import ShelfDoFn
 from transforms.stream.stages import DEVICES, LINKS, NAMES, ORDER, PROFILES, RECEIPTS, REGISTRY, USERS
 from transforms.stream.users import UserCell
 
-ROWS = "rows"
 EVERYONE = ""
 """The key of a message for all profiles of a shelf."""
-_ROWS_PER_BLOCK = 1_000
 _DAY_US = 86_400 * 1_000_000
 _FORGET_EVERY_US = 3_600 * 1_000_000
 """Message ids are forgotten in heaps: that much later than they could be."""
 
-Outputs: TypeAlias = (
-    TaggedOutput[Literal["rows"], bytes]
-    | TaggedOutput[Literal["names"], Keyed]
-    | TaggedOutput[Literal["registry"], Keyed]
-    | TaggedOutput[Literal["links"], Keyed]
-    | TaggedOutput[Literal["devices"], Keyed]
-    | TaggedOutput[Literal["users"], Keyed]
-    | TaggedOutput[Literal["profiles"], Keyed]
-    | TaggedOutput[Literal["receipts"], Keyed]
-)
 _LABELS = {
     NAMES: "KnowNames",
     REGISTRY: "ResolveAliases",
@@ -108,16 +95,15 @@ class MaintainTables(beam.PTransform):
 
     @no_annotations
     def expand(self, records: beam.PCollection[Keyed]) -> beam.PCollection[bytes]:
-        told = _keyed(records, "Messages") | "Deduplicate" >> beam.ParDo(_Deduplicate(self._settings)).with_outputs(
-            *ORDER[1:], ROWS
-        )
+        gathered = records | "GroupMessages" >> beam.ParDo(GroupInBundle()).with_output_types(tuple[str, bytes])
+        told = gathered | "Deduplicate" >> beam.ParDo(_Deduplicate(self._settings)).with_outputs(*ORDER[1:], ROWS)
         by_stage = {stage: [told[stage]] for stage in ORDER[1:]}
         rows = [told[ROWS]]
         for stage in (NAMES, REGISTRY, LINKS, DEVICES, USERS, RECEIPTS):
             after = ORDER[ORDER.index(stage) + 1 :]
             united = by_stage[stage] | f"Unite{_LABELS[stage]}" >> beam.Flatten(pipeline=records.pipeline)
             do = beam.ParDo(_MaintainFacts(stage, self._settings))
-            outputs = _keyed(united, _LABELS[stage]) | _LABELS[stage] >> do.with_outputs(*after, ROWS)
+            outputs = united | _LABELS[stage] >> do.with_outputs(*after, ROWS)
             for later in after:
                 by_stage[later].append(outputs[later])
             rows.append(outputs[ROWS])
@@ -134,46 +120,14 @@ class MaintainTables(beam.PTransform):
             )
             messages = (messages, ticks) | "UniteRefresh" >> beam.Flatten()
         maintain = beam.ParDo(_MaintainProfiles(self._settings)).with_output_types(bytes)
-        return _keyed(messages, "Profiles") | _LABELS[PROFILES] >> maintain
-
-
-def _keyed(messages: beam.PCollection[Keyed], name: str) -> beam.PCollection[Keyed]:
-    """Grouped within bundles, with the types that a keyed stage needs."""
-    return messages | f"Group{name}" >> beam.ParDo(GroupInBundle()).with_output_types(tuple[str, bytes])
-
-
-def told(outputs: Iterable[Output], buckets: int) -> Iterator[Outputs]:
-    """Packed: rows by the thousand, messages by the shelf that they are for."""
-    by_shelf: dict[tuple[str, str], list[Message]] = {}
-    rows: list[RowUpdate] = []
-    for output in outputs:
-        if isinstance(output, RowUpdate):
-            rows.append(output)
-        else:
-            by_shelf.setdefault((output.stage, bucket_of(output.key, buckets)), []).append(output)
-    for (stage, bucket), messages in by_shelf.items():
-        yield TaggedOutput(stage, (bucket, pack_messages(messages)))
-    for block in in_blocks(rows):
-        yield TaggedOutput(ROWS, block)
-
-
-def in_blocks(rows: Sequence[RowUpdate]) -> Iterator[bytes]:
-    """Rows, packed."""
-    for start in range(0, len(rows), _ROWS_PER_BLOCK):
-        yield pack_updates(rows[start : start + _ROWS_PER_BLOCK])
-
-
-def bucket_of(key: str, buckets: int) -> str:
-    """The shelf that a key's cell stands on: the same in every process and release."""
-    return str(crc32(key.encode()) % buckets)
+        return messages | _LABELS[PROFILES] >> maintain
 
 
 def _by_key(data: bytes) -> dict[str, list[Message]]:
     """The messages of a group, by cell."""
     found: dict[str, list[Message]] = {}
-    for part in split(data):
-        for message in unpack_messages(part):
-            found.setdefault(message.key, []).append(message)
+    for message in unpack_messages(data):
+        found.setdefault(message.key, []).append(message)
     return found
 
 
@@ -194,10 +148,12 @@ class _Deduplicate(ShelfDoFn):
 
     def start_bundle(self) -> None:
         self._duplicates = 0
+        self._outbox = Outbox(self._settings.buckets)
 
     def process(
         self,
         element: Keyed,
+        at: Timestamp = beam.DoFn.TimestampParam,
         head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
         log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
         forget: Any = beam.DoFn.TimerParam(FORGET),
@@ -219,7 +175,8 @@ class _Deduplicate(ShelfDoFn):
         self.keep_shelf(element[0], shelf, head, log)
         if before is None:
             forget.set(self._settings.timer_for(shelf.next_due() or 0, _FORGET_EVERY_US))
-        yield from told(outputs, self._settings.buckets)
+        self._outbox.take(outputs, at)
+        return iter(())
 
     @on_timer(FORGET)
     def forget(
@@ -240,17 +197,22 @@ class _Deduplicate(ShelfDoFn):
         if due is not None:
             forget.set(self._settings.timer_for(due, _FORGET_EVERY_US))
 
-    def finish_bundle(self) -> None:
+    def finish_bundle(self) -> Iterator[Any]:
         counting.count(counting.DUPLICATE, self._duplicates)
+        yield from self._outbox.give()
 
 
 class _MaintainFacts(ShelfDoFn):
     def __init__(self, stage: str, settings: StreamSettings) -> None:
         super().__init__(_FACT_CELLS[stage], settings)
 
+    def start_bundle(self) -> None:
+        self._outbox = Outbox(self._settings.buckets)
+
     def process(
         self,
         element: Keyed,
+        at: Timestamp = beam.DoFn.TimestampParam,
         head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
         log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
     ) -> Iterator[Outputs]:
@@ -261,7 +223,11 @@ class _MaintainFacts(ShelfDoFn):
             cell.configure(self._settings.stitch_window_us, self._settings.max_merges)
             outputs += cell.handle(messages)
         self.keep_shelf(element[0], shelf, head, log)
-        yield from told(outputs, self._settings.buckets)
+        self._outbox.take(outputs, at)
+        return iter(())
+
+    def finish_bundle(self) -> Iterator[Any]:
+        yield from self._outbox.give()
 
 
 class _MaintainProfiles(ShelfDoFn):
