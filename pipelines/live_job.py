@@ -5,7 +5,7 @@ import sys
 import threading
 import traceback
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -26,7 +26,7 @@ from pipelines.live_runner import PrismMissingError, keeps_no_state, with_stream
 from pipelines.options import ProfilesOptions
 from schemas.message import Message
 
-Build = Callable[[beam.Pipeline, beam.PCollection[Message], ProfilesOptions], beam.PCollection[bytes]]
+Build = Callable[[beam.Pipeline, Sequence[beam.PCollection[Message]], ProfilesOptions], beam.PCollection[bytes]]
 _SECOND_US = 1_000_000
 _CHECK_SECONDS = 0.5
 
@@ -75,10 +75,13 @@ def build_live(
     reading = ReadHistoryAndLive(options.inputs, _source_options(options, boot, in_memory_only), boot)
 
     read = pipeline | "ReadHistoryAndLive" >> reading
-    found = read.messages | "SetAsideUnreadable" >> SetAsideUnreadable()
-    updates = (build or _build_stream)(pipeline, found[READABLE], options)
+    found = [
+        messages | f"SetAsideUnreadable{number or ''}" >> SetAsideUnreadable()
+        for number, messages in enumerate(read.of_sources)
+    ]
+    updates = (build or _build_stream)(pipeline, [one[READABLE] for one in found], options)
     written = (
-        (updates, found[UNREADABLE])
+        [updates, *(one[UNREADABLE] for one in found)]
         | "AllUpdates" >> beam.Flatten()
         | "WriteUpdates" >> WriteUpdates(options.output, _write_options(options, boot))
     )
@@ -96,7 +99,7 @@ def close_all() -> None:
 
 
 def _build_stream(
-    pipeline: beam.Pipeline, messages: beam.PCollection[Message], options: ProfilesOptions
+    pipeline: beam.Pipeline, messages: Sequence[beam.PCollection[Message]], options: ProfilesOptions
 ) -> beam.PCollection[bytes]:
     from pipelines.stream import build_stream
 

@@ -1,14 +1,16 @@
 """The graph of the unbounded job: messages -> parse -> deduplicate -> identity -> profiles and segments -> updates."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, TypeAlias
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.periodicsequence import PeriodicImpulse
+from apache_beam.transforms.window import GlobalWindow
 from apache_beam.typehints.decorators import no_annotations
-from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
 
 from pipelines.live_runner import keeps_no_state
 from pipelines.options import ProfilesOptions
@@ -17,11 +19,12 @@ from pipelines.watched_rules import WatchedRules
 from schemas import failure_reasons
 from schemas.event import TIMESTAMP, Event, Failure
 from schemas.message import Message
-from schemas.update import pack_updates
+from schemas.update import RowUpdate
 from transforms import counting
+from transforms.blocks import Record
 from transforms.parse import EventParser
-from transforms.stream.group import Keyed
-from transforms.stream.maintain import MaintainTables, keyed_record
+from transforms.stream.maintain import MaintainTables, keyed_records
+from transforms.stream.outbox import Keyed, in_blocks
 from transforms.stream.rows import failure_update
 from transforms.stream.settings import DEFAULT_BUCKETS, StreamSettings
 
@@ -29,9 +32,9 @@ Outputs: TypeAlias = TaggedOutput[Literal["records"], Keyed] | TaggedOutput[Lite
 
 
 def build_stream(
-    pipeline: beam.Pipeline, messages: beam.PCollection[Message], options: ProfilesOptions
+    pipeline: beam.Pipeline, messages: Sequence[beam.PCollection[Message]], options: ProfilesOptions
 ) -> beam.PCollection[bytes]:
-    """Adds everything between the messages and the tables.
+    """Adds everything between the messages, by source, and the tables.
 
     Updates come packed (schemas/update.py); they may be written again and in any order.
     """
@@ -44,7 +47,7 @@ def build_stream(
         buckets=_shelves(options),
     )
     ticks = pipeline | "Refresh" >> PeriodicImpulse(fire_interval=options.stream.refresh_us / 1_000_000)
-    return messages | "FollowMessages" >> FollowMessages(options.parser(), settings, ticks)
+    return tuple(messages) | "FollowMessages" >> FollowMessages(options.parser(), settings, ticks)
 
 
 def _shelves(options: ProfilesOptions) -> int:
@@ -54,7 +57,11 @@ def _shelves(options: ProfilesOptions) -> int:
 
 
 class FollowMessages(beam.PTransform):
-    """Messages in, updates of the rows of all tables out, packed (schemas/update.py)."""
+    """Messages in, updates of the rows of all tables out, packed (schemas/update.py).
+
+    Takes one PCollection of messages, or a tuple of them: one per source. What is parsed beside its source need not
+    travel as single messages.
+    """
 
     def __init__(
         self, parser: EventParser, settings: StreamSettings, ticks: beam.PCollection[Any] | None = None
@@ -65,15 +72,20 @@ class FollowMessages(beam.PTransform):
         self._ticks = ticks
 
     @no_annotations
-    def expand(self, messages: beam.PCollection[Message]) -> beam.PCollection[bytes]:
-        settings = self._settings
-        parse = beam.ParDo(_ParseMessages(self._parser, settings.allowed_lateness_us, settings.buckets))
-        parsed = messages | "ParseMessages" >> parse.with_outputs("records", "failed")
-        rows = parsed.records | "MaintainTables" >> MaintainTables(settings, self._ticks)
-        return (rows, parsed.failed) | "AllRows" >> beam.Flatten()
+    def expand(self, messages: Sequence[beam.PCollection[Message]]) -> beam.PCollection[bytes]:
+        parse = beam.ParDo(
+            _ParseMessages(self._parser, self._settings.allowed_lateness_us, self._settings.buckets)
+        ).with_outputs("records", "failed")
+        sources = [messages] if isinstance(messages, beam.PCollection) else list(messages)
+        parsed = [source | f"ParseMessages{number or ''}" >> parse for number, source in enumerate(sources)]
+        records = [one.records for one in parsed] | "AllRecords" >> beam.Flatten()
+        rows = records | "MaintainTables" >> MaintainTables(self._settings, self._ticks)
+        return [rows, *(one.failed for one in parsed)] | "AllRows" >> beam.Flatten()
 
 
 class _ParseMessages(beam.DoFn):
+    """What a bundle has read goes on when it ends: by shelf of the next stage, at the earliest of its times."""
+
     def __init__(self, parser: EventParser, allowed_lateness_us: int, buckets: int) -> None:
         self._parser = parser
         self._buckets = buckets
@@ -81,24 +93,32 @@ class _ParseMessages(beam.DoFn):
 
     def start_bundle(self) -> None:
         self._read = 0
+        self._records: list[Record] = []
+        self._failed: list[RowUpdate] = []
+        self._at = MAX_TIMESTAMP
 
     def process(self, message: Message, at: Timestamp = beam.DoFn.TimestampParam) -> Iterator[Outputs]:
         self._read += 1
+        self._at = min(self._at, at)
         parsed = self._parser.parse(message.raw, message.source, message.attributes)
         if isinstance(parsed, Failure):
-            yield TaggedOutput("failed", pack_updates([failure_update(parsed)]))
+            self._failed.append(failure_update(parsed))
         elif parsed[TIMESTAMP] < at.micros - self._allowed_lateness_us:
             # An element's time is its event's, but never before the watermark: how far apart they are is how late it is
-            yield TaggedOutput("failed", pack_updates([failure_update(_too_late(parsed, message))]))
+            self._failed.append(failure_update(_too_late(parsed, message)))
         else:
-            record = (*parsed, message.raw, message.source)
-            yield TaggedOutput("records", keyed_record(record, self._buckets))
+            self._records.append((*parsed, message.raw, message.source))
+        return iter(())
 
-    def finish_bundle(self) -> None:
+    def finish_bundle(self) -> Iterator[Any]:
         counting.count(counting.READ, self._read)
         for name, occurrences in self._parser.unplanned_counts.items():
             counting.count(counting.UNPLANNED + name, occurrences)
         self._parser.unplanned_counts.clear()
+        for keyed in keyed_records(self._records, self._buckets):
+            yield TaggedOutput("records", WindowedValue(keyed, self._at, [GlobalWindow()]))
+        for block in in_blocks(self._failed):
+            yield TaggedOutput("failed", WindowedValue(block, self._at, [GlobalWindow()]))
 
 
 def _too_late(event: Event, message: Message) -> Failure:

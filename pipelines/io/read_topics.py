@@ -39,7 +39,7 @@ class ReadTopics(beam.PTransform):
     @no_annotations
     def expand(self, begin: beam.pvalue.PBegin) -> ParsedEvents:
         outputs = (
-            (begin.pipeline | "Read" >> ReadMessages(self._locations, SourceOptions())).messages
+            (begin.pipeline | "Read" >> ReadMessages(self._locations, SourceOptions())).unite()
             | "Globally" >> beam.WindowInto(beam.window.GlobalWindows())
             | "Parse" >> beam.ParDo(_ParseMessages(self._parser, self._buckets)).with_outputs(*ParsedEvents._fields)
         )

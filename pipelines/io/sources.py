@@ -27,10 +27,17 @@ beam.coders.registry.register_coder(Message, MessageCoder)
 
 
 class ReadResult(NamedTuple):
-    """What `ReadMessages` gives: the messages, and what `acknowledge_written` wants to know of them."""
+    """What `ReadMessages` gives: each source's messages, and what `acknowledge_written` wants to know of them."""
 
-    messages: beam.PCollection[Message]
+    of_sources: list[beam.PCollection[Message]]
     receipts: beam.PCollection[tuple[int, bytes]]
+
+    def unite(self) -> beam.PCollection[Message]:
+        """The messages of all sources."""
+        united: beam.PCollection[Message] = self.of_sources | "UniteMessages" >> beam.Flatten(
+            pipeline=self.receipts.pipeline
+        )
+        return united
 
 
 def read_messages(
@@ -48,7 +55,7 @@ def read_messages(
         InputError: an input does not exist or does not answer.
     """
     result: ReadResult = pipeline | "ReadMessages" >> ReadMessages(locations, options)
-    return result.messages
+    return result.unite()
 
 
 class ReadMessages(beam.PTransform):
@@ -58,7 +65,7 @@ class ReadMessages(beam.PTransform):
 
         reading = ReadMessages(locations, options)
         read = pipeline | reading
-        written = read.messages | ... | WriteTables(...)
+        written = read.unite() | ... | WriteTables(...)
         (read.receipts, written) | reading.acknowledge_written()
     """
 
@@ -77,7 +84,7 @@ class ReadMessages(beam.PTransform):
                 | f"NameSource {number}" >> beam.Map(_with_number, number).with_output_types(tuple[int, bytes])
             )
         return ReadResult(
-            messages | "UniteMessages" >> beam.Flatten(pipeline=pbegin.pipeline),
+            messages,
             receipts | "UniteReceipts" >> beam.Flatten(pipeline=pbegin.pipeline),
         )
 

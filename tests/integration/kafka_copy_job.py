@@ -47,7 +47,7 @@ def main(location: str, path: str, *arguments: str) -> None:
     pipeline = beam.Pipeline(options=PipelineOptions(["--streaming", *arguments]))
     read = pipeline | reading
     written = (
-        read.messages
+        read.unite()
         | "Key" >> beam.Map(lambda message: (hash(message.raw) % 3, message.raw)).with_output_types(tuple[int, bytes])
         | beam.Reshuffle()
         | beam.ParDo(WriteLines(path))

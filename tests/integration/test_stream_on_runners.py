@@ -13,8 +13,8 @@ from tests.stream.graphs import BUCKETS, milliseconds, run_graph, shuffled_strea
 from tests.stream.made_worlds import World, seeded_world, united
 from tests.stream.simulation import Written, differences
 from transforms.segments.compiler import compile_program
-from transforms.stream.group import Keyed
-from transforms.stream.maintain import keyed_record
+from transforms.stream.maintain import keyed_records
+from transforms.stream.outbox import Keyed
 
 WORLDS = 24
 
@@ -43,7 +43,7 @@ class AllAtOnce(beam.PTransform):
 
     def __init__(self, world: World) -> None:
         super().__init__()
-        self._records = [(keyed_record(record, BUCKETS), record[1]) for record in world.records]
+        self._records = [(keyed, record[1]) for record in world.records for keyed in keyed_records([record], BUCKETS)]
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[Keyed]:
         created = begin.pipeline | "Create" >> beam.Create(self._records)

@@ -1,6 +1,6 @@
 """A graph that stands in for the stream's own: events become rows of `events`, all else of `failed_events`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import apache_beam as beam
 
@@ -25,6 +25,7 @@ class _ToRows(beam.DoFn):
 
 
 def events_only(
-    _pipeline: beam.Pipeline, messages: beam.PCollection[Message], options: ProfilesOptions
+    _pipeline: beam.Pipeline, messages: Sequence[beam.PCollection[Message]], options: ProfilesOptions
 ) -> beam.PCollection[bytes]:
-    return messages | "ToRows" >> beam.ParDo(_ToRows(options.parser()))
+    united = messages | "Unite" >> beam.Flatten()
+    return united | "ToRows" >> beam.ParDo(_ToRows(options.parser()))

@@ -17,7 +17,7 @@ from schemas.update import RowUpdate, unpack_updates
 from tests.stream.made_worlds import World
 from transforms.segments.compiler import compile_program
 from transforms.stream.evaluate import Rules
-from transforms.stream.maintain import MaintainTables, keyed_record
+from transforms.stream.maintain import MaintainTables, keyed_records
 from transforms.stream.settings import FixedRules, StreamSettings
 
 BUCKETS = 4
@@ -58,7 +58,11 @@ def shuffled_stream(world: World, seed: int, steps: int) -> TestStream:
     for start in range(0, len(records), size):
         part = records[start : start + size]
         stream = stream.add_elements(
-            [TimestampedValue(keyed_record(r, BUCKETS), milliseconds(max(watermark, r[1]))) for r in part]
+            [
+                TimestampedValue(keyed, milliseconds(max(watermark, record[1])))
+                for record in part
+                for keyed in keyed_records([record], BUCKETS)
+            ]
         )
         target = chance.choice(records)[1]
         if chance.random() < 0.5 and target > watermark:

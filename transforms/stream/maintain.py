@@ -19,7 +19,7 @@ Every stage keeps its cells on shelves (`shelf.py`), keyed by a bucket of the ce
 | FindChanges | `last` | the rules seen last | | | |
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -42,10 +42,9 @@ from transforms.stream.cell import FactCell, Output
 from transforms.stream.deduplicate import MessageIdCell
 from transforms.stream.devices import DeviceCell
 from transforms.stream.facts import Message, pack_messages, unpack_messages
-from transforms.stream.group import GroupInBundle, Keyed, split
 from transforms.stream.links import LinkIndexCell
 from transforms.stream.names import NameCell
-from transforms.stream.outbox import ROWS, Outbox, Outputs, bucket_of, in_blocks
+from transforms.stream.outbox import ROWS, Keyed, Outbox, Outputs, bucket_of, in_blocks
 from transforms.stream.profiles import REFRESH, ProfileCell
 from transforms.stream.receipts import ReceiptCell
 from transforms.stream.registry import RegistryCell
@@ -95,8 +94,7 @@ class MaintainTables(beam.PTransform):
 
     @no_annotations
     def expand(self, records: beam.PCollection[Keyed]) -> beam.PCollection[bytes]:
-        gathered = records | "GroupMessages" >> beam.ParDo(GroupInBundle()).with_output_types(tuple[str, bytes])
-        told = gathered | "Deduplicate" >> beam.ParDo(_Deduplicate(self._settings)).with_outputs(*ORDER[1:], ROWS)
+        told = records | "Deduplicate" >> beam.ParDo(_Deduplicate(self._settings)).with_outputs(*ORDER[1:], ROWS)
         by_stage = {stage: [told[stage]] for stage in ORDER[1:]}
         rows = [told[ROWS]]
         for stage in (NAMES, REGISTRY, LINKS, DEVICES, USERS, RECEIPTS):
@@ -135,9 +133,12 @@ _RECORDS = msgspec.msgpack.Decoder(list[tuple[Any, ...]])
 _PACK = msgspec.msgpack.Encoder().encode
 
 
-def keyed_record(record: Record, buckets: int) -> Keyed:
-    """A record (an event, its bytes and its source) for the first stage."""
-    return bucket_of(record[MESSAGE_ID], buckets), _PACK([record])
+def keyed_records(records: Iterable[Record], buckets: int) -> list[Keyed]:
+    """Records (an event, its bytes and its source each) for the first stage, by shelf."""
+    by_shelf: dict[str, list[Record]] = {}
+    for record in records:
+        by_shelf.setdefault(bucket_of(record[MESSAGE_ID], buckets), []).append(record)
+    return [(bucket, _PACK(of_shelf)) for bucket, of_shelf in by_shelf.items()]
 
 
 class _Deduplicate(ShelfDoFn):
@@ -161,9 +162,8 @@ class _Deduplicate(ShelfDoFn):
         shelf = self.take_shelf(element[0], head, log)
         before = shelf.next_due()
         by_id: dict[str, list[Record]] = {}
-        for part in split(element[1]):
-            for record in _RECORDS.decode(part):
-                by_id.setdefault(record[MESSAGE_ID], []).append(record)
+        for record in _RECORDS.decode(element[1]):
+            by_id.setdefault(record[MESSAGE_ID], []).append(record)
         outputs: list[Output] = []
         for message_id, records in by_id.items():
             cell = shelf.cell(message_id)

@@ -16,8 +16,9 @@ from apache_beam.utils.windowed_value import WindowedValue
 from schemas.update import RowUpdate, pack_updates
 from transforms.stream.cell import Output
 from transforms.stream.facts import Message, pack_messages
-from transforms.stream.group import Keyed
 
+Keyed = tuple[str, bytes]
+"""(shelf, packed messages or records)."""
 ROWS = "rows"
 _ROWS_PER_BLOCK = 1_000
 
