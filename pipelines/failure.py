@@ -11,6 +11,7 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Final
 
 WIDTH: Final = 100
@@ -63,6 +64,16 @@ def _quiet_workers() -> Iterator[None]:
 
 def _serves_worker(thread: threading.Thread | None) -> bool:
     return thread is not None and thread.name.startswith(("run_worker", "beam_"))
+
+
+def end_quietly() -> None:
+    """For a process that ends now: what Beam's threads say of work that is cut off is no news. It says it thrice.
+
+    Keep `sys.stderr` before, to say anything more.
+    """
+    logging.disable(logging.CRITICAL)
+    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - closed with the process
+    threading.excepthook = lambda _: None
 
 
 def describe_failure(error: BaseException, output: str) -> str:

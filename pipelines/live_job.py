@@ -14,7 +14,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
-from pipelines.failure import quiet_beam, read_cause
+from pipelines.failure import end_quietly, quiet_beam, read_cause
 from pipelines.io.boot import READABLE, UNREADABLE, ReadHistoryAndLive, SetAsideUnreadable, begin
 from pipelines.io.boot_journal import close_journals
 from pipelines.io.boot_sources import BEFORE_ALL_US, Boot
@@ -38,22 +38,26 @@ def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
     except PrismMissingError as error:
         print(error, file=sys.stderr)
         return 1
-    stopped = threading.Event()
+    stopped, shown = threading.Event(), sys.stderr
     try:
         with quiet_beam(verbose=options.verbose):
             pipeline = beam.Pipeline(options=PipelineOptions(arguments))
             build_live(pipeline, options, arguments, build)
             with _stoppable(stopped):
                 result = pipeline.run()
-            with _stoppable(stopped):  # once more: the runner has put its own handler in the place of ours
+            with _stoppable(
+                stopped, verbose=options.verbose
+            ):  # once more: the runner has put its own handler in the place of ours
                 _wait(result, stopped)
     except Exception as error:  # noqa: BLE001 - whatever it is, it has ended the job
         if not stopped.is_set():
             return _failed(error, options)
     finally:
+        if stopped.is_set() and not options.verbose:
+            end_quietly()
         close_all()
     if stopped.is_set():
-        print(f"Stopped. {options.output} is up to date; started again, the job goes on from here.", file=sys.stderr)
+        print(f"Stopped. {options.output} is up to date; started again, the job goes on from here.", file=shown)
     return 0
 
 

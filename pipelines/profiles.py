@@ -12,7 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.batch import build_batch
-from pipelines.failure import describe_failure, quiet_beam
+from pipelines.failure import describe_failure, end_quietly, quiet_beam
 from pipelines.io.locations import FileInput
 from pipelines.io.read_files import plan_ranges
 from pipelines.io.staging import remove_abandoned
@@ -73,4 +73,6 @@ def _failed(text: str, options: ProfilesOptions) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    end_quietly()
+    sys.exit(status)
