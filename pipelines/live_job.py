@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -39,23 +39,25 @@ def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     stopped, shown = threading.Event(), sys.stderr
+    failure: BaseException | None = None
     try:
         with quiet_beam(verbose=options.verbose):
             pipeline = beam.Pipeline(options=PipelineOptions(arguments))
             build_live(pipeline, options, arguments, build)
             with _stoppable(stopped):
                 result = pipeline.run()
-            with _stoppable(
-                stopped, verbose=options.verbose
-            ):  # once more: the runner has put its own handler in the place of ours
+            with _stoppable(stopped):  # once more: the runner has put its own handler in the place of ours
                 _wait(result, stopped)
     except Exception as error:  # noqa: BLE001 - whatever it is, it has ended the job
-        if not stopped.is_set():
-            return _failed(error, options)
-    finally:
-        if stopped.is_set() and not options.verbose:
-            end_quietly()
+        failure = None if stopped.is_set() else error  # work that is cut off fails, of course
+    if stopped.is_set() and not options.verbose:
+        end_quietly()
+    try:
         close_all()
+    except Exception as error:  # noqa: BLE001 - what is left could not be published
+        failure = failure or error
+    if failure is not None:
+        return _failed(failure, options, shown)
     if stopped.is_set():
         print(f"Stopped. {options.output} is up to date; started again, the job goes on from here.", file=shown)
     return 0
@@ -146,11 +148,11 @@ def _wait(result: Any, stopped: threading.Event) -> None:
         raise RuntimeError(f"the runner says {state}")
 
 
-def _failed(error: BaseException, options: ProfilesOptions) -> int:
+def _failed(error: BaseException, options: ProfilesOptions, shown: TextIO) -> int:
     if options.verbose:
-        traceback.print_exception(error)
+        traceback.print_exception(error, file=shown)
     cause, step = read_cause(error)
-    print(f"The job failed{f' in {step}' if step else ''}: {cause} Started again, it goes on.", file=sys.stderr)
+    print(f"The job failed{f' in {step}' if step else ''}: {cause} Started again, it goes on.", file=shown)
     return 1
 
 
