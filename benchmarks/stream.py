@@ -4,7 +4,8 @@
 Prism listens on every interface.
 
 1. A file of the example shop through the streaming job: journal, parsing, deduplication, identity, profiles, rules,
-   tables. Beside it, in the same run, one rule as one would write it: a stateful DoFn with a timer.
+   tables, until every event is where the bounded job puts it. Beside it, in the same run, one rule as one would write
+   it: a stateful DoFn with a timer.
 2. Events from Kafka at a steady rate; the time from publishing an event to its row in `membership_changes`.
 """
 
@@ -31,6 +32,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from benchmarks.batch import DEFAULT_FOLDER, generated, machine
 from benchmarks.definitions import write_segments
 from benchmarks.measure import measure
+from schemas.tables import TABLES, Table
 from services.isolation import is_isolated, isolated
 from services.manager import Manager
 
@@ -71,7 +73,7 @@ def measure_throughput(events: Path, arguments: argparse.Namespace, folder: Path
     with stream_job(inputs, segments, output, prism) as job:
         wait_until(job, lambda: has_begun(output.with_name(f"{output.name}.stream") / "journal.sqlite"))
         started = time.perf_counter()
-        wait_until(job, lambda: count_rows(output) == expected)
+        wait_until(job, lambda: count_rows(output) == expected and count_differences(batch, output) == 0)
         seconds = time.perf_counter() - started
     report(f"Tidemark, {arguments.segments} segments, all tables", arguments.events, seconds)
     idiomatic = measure("benchmarks.idiomatic_stream", [str(events), str(prism)])
@@ -179,6 +181,22 @@ def count_rows(output: Path) -> int:
     if not output.exists():
         return 0
     return int(ask(output, "SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM failed_events)")[0][0])
+
+
+def count_differences(batch: Path, output: Path) -> int:
+    """Rows that two outputs do not share, of the tables that do not depend on how far time has passed."""
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{batch}' AS batch (READ_ONLY)")
+        connection.execute(f"ATTACH '{output}' AS stream (READ_ONLY)")
+        tables = [table for table in TABLES if table.name in ("events", "identity_links", "failed_events")]
+        return sum(_differing(connection, table) for table in tables)
+
+
+def _differing(connection: duckdb.DuckDBPyConnection, table: Table) -> int:
+    columns = ", ".join(f'"{name}"' for name in table.column_names() if name != "recorded_at")
+    sides = [f"SELECT {columns} FROM {side}.{table.name}" for side in ("batch", "stream")]  # noqa: S608 - our names
+    both = f"SELECT count(*) FROM (({sides[0]} EXCEPT ALL {sides[1]}) UNION ALL ({sides[1]} EXCEPT ALL {sides[0]}))"  # noqa: S608
+    return int(connection.execute(both).fetchall()[0][0])
 
 
 def ask(output: Path, query: str) -> list[tuple[str, int]]:
