@@ -11,9 +11,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from google.api_core import exceptions
-
-from pipelines.io.bigquery_service import REQUEST_SECONDS, BigQueryError, rest_client, retried
+from pipelines.io.bigquery_jobs import run_query
+from pipelines.io.bigquery_service import BigQueryError, rest_client
 from pipelines.io.output import BigQueryOutput, OutputError, parse_output
 from schemas.bigquery import log_name
 from schemas.tables import TABLES, Table
@@ -53,14 +52,7 @@ def compact(output: BigQueryOutput) -> None:
     """
     client = rest_client(output.project)
     for statement in compaction_statements(output):
-
-        def run(statement: str = statement) -> None:
-            client.query(statement, retry=None, job_retry=None, timeout=REQUEST_SECONDS).result(retry=None)
-
-        try:
-            retried("compact", run)
-        except exceptions.GoogleAPICallError as error:
-            raise BigQueryError(f"compact: {type(error).__name__}: {error.message}") from error
+        run_query(client, "compact", statement)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from typing import Any
 from google.api_core import exceptions
 from google.cloud import bigquery
 
+from pipelines.io.bigquery_jobs import run_job, run_query
 from pipelines.io.bigquery_service import REQUEST_SECONDS, BigQueryError, rest_client, retried
 from pipelines.io.output import BigQueryOutput
 from pipelines.io.staging import Shard, open_staging_database, select_rows
@@ -29,7 +30,6 @@ from schemas.bigquery import bigquery_schema, log_name
 from schemas.tables import TABLES, Column, Table
 
 UPLOAD_SECONDS = 3600.0
-JOB_SECONDS = 6 * 3600.0
 STAGING_LIFE = datetime.timedelta(days=1)
 """After this a staging table that was left behind is gone."""
 
@@ -55,7 +55,7 @@ def write_dataset(output: BigQueryOutput, staging: Path, shards: Mapping[str, Se
         for load in started:
             load.result()
     script = replace_script(output, {table.name for table in filled}, suffix)
-    _run("replace the tables", lambda: client.query(script, retry=None, job_retry=None, timeout=REQUEST_SECONDS))
+    run_query(client, "replace the tables", script)
     if output.create_tables:
         for table in filled:
             _drop(client, f"{output.project}.{output.dataset}.{table.name}_{suffix}")
@@ -156,29 +156,12 @@ def _load(client: bigquery.Client, resource: dict[str, Any], path: Path, output:
     )
     target = bigquery.TableReference.from_api_repr(resource["tableReference"])
 
-    def start() -> bigquery.LoadJob:
+    def start(_job_id: str) -> bigquery.LoadJob:
+        # Under an id of its own each time: a job of an upload that broke off may stay without an end.
         with path.open("rb") as file:
             return client.load_table_from_file(file, target, num_retries=0, job_config=config, timeout=UPLOAD_SECONDS)
 
-    _run(f"load {resource['tableReference']['tableId']}", start)
-
-
-def _run(what: str, start: Callable[[], Any]) -> None:
-    """Start a job and wait for it; once more from the start if it is lost on the way.
-
-    Raises:
-        BigQueryError: the job failed.
-    """
-
-    def run() -> None:
-        job = start()
-        job.result(retry=None, timeout=JOB_SECONDS)
-
-    try:
-        retried(what, run)
-    except exceptions.GoogleAPICallError as error:
-        reasons = sorted({str(detail.get("reason")) for detail in error.errors if isinstance(detail, dict)})
-        raise BigQueryError(f"{what}: {type(error).__name__} {' '.join(reasons)}: {error.message}") from error
+    run_job(f"load {resource['tableReference']['tableId']}", start)
 
 
 def _drop(client: bigquery.Client, name: str) -> None:

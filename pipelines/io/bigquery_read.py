@@ -9,11 +9,16 @@ from typing import Any
 
 import pyarrow as pa
 from google.api_core import exceptions
+from google.api_core.retry import Retry
 from google.cloud import bigquery
 
-from pipelines.io.bigquery_service import REQUEST_SECONDS, BigQueryError, read_client, rest_client, retried
+from pipelines.io.bigquery_jobs import run_query
+from pipelines.io.bigquery_service import RETRY_SECONDS, BigQueryError, is_transient, read_client, rest_client
 from schemas.arrow import arrow_schema, with_schema
 from schemas.tables import EVENTS, Column, Table
+
+_PAGES = Retry(predicate=is_transient, initial=0.25, maximum=32.0, timeout=RETRY_SECONDS)
+"""For the pages of a result: each can be asked for again. The Storage Read API goes on by itself where it broke off."""
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -55,19 +60,14 @@ def read_rows(
     client = rest_client(project)
     columns = ", ".join(_selected(column) for column in table.columns)
     query = f"SELECT {columns} FROM `{project}.{dataset}.{table.name}` WHERE {condition}"
-    config = bigquery.QueryJobConfig(query_parameters=parameters or [])
-
-    def start() -> Any:
-        job = client.query(query, job_config=config, retry=None, job_retry=None, timeout=REQUEST_SECONDS)
-        return job.result(retry=None)
-
-    try:
-        rows = retried(f"read {table.name}", start)
-    except exceptions.GoogleAPICallError as error:
-        raise BigQueryError(f"read {table.name}: {type(error).__name__}: {error.message}") from error
     schema = arrow_schema(table)
-    for batch in rows.to_arrow_iterable(bqstorage_client=read_client()):
-        yield with_schema(batch, schema)
+    job = run_query(client, f"read {table.name}", query, parameters)
+    try:
+        rows = job.result(retry=_PAGES)
+        for batch in rows.to_arrow_iterable(bqstorage_client=read_client()):
+            yield with_schema(batch, schema)
+    except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+        raise BigQueryError(f"read {table.name}: {type(error).__name__}: {error.message}") from error
 
 
 def _selected(column: Column) -> str:

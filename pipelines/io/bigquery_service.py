@@ -31,6 +31,8 @@ RETRY_SECONDS = 600.0
 REQUEST_SECONDS = 60.0
 """How long one request may take."""
 
+WRITE_HOST = "BIGQUERY_STORAGE_EMULATOR_HOST"
+
 _TRANSIENT = (
     exceptions.TooManyRequests,
     exceptions.BadGateway,
@@ -49,9 +51,7 @@ _TRANSIENT = (
 _TRANSIENT_REASONS = {"backendError", "internalError", "rateLimitExceeded", "quotaExceeded", "jobBackendError"}
 """Reasons in an error's body that mean: try again. A 500 without one of them is the statement's own fault."""
 
-
 _ALREADY_STARTED = re.compile(r"already exists: job\b|\bjob \S+ is already created", re.IGNORECASE)
-"""A request to start a job came twice, and the first answer was lost. Another job, with another id, is as good."""
 
 
 class BigQueryError(RuntimeError):
@@ -74,7 +74,7 @@ def _with_scheme(host: str) -> str:
 
 def write_client() -> BigQueryWriteClient:
     """A client of the Storage Write API."""
-    host = os.environ.get("BIGQUERY_STORAGE_EMULATOR_HOST")
+    host = os.environ.get(WRITE_HOST)
     if not host:
         return BigQueryWriteClient()
     return BigQueryWriteClient(transport=BigQueryWriteGrpcTransport(channel=grpc.insecure_channel(host)))
@@ -91,9 +91,14 @@ def is_transient(error: BaseException) -> bool:
         reasons = {detail.get("reason") for detail in error.errors if isinstance(detail, dict)}
         if reasons & _TRANSIENT_REASONS:
             return True
-    if isinstance(error, exceptions.Conflict | exceptions.BadRequest):
-        return _ALREADY_STARTED.search(str(error.message)) is not None
-    return isinstance(error, _TRANSIENT)
+    return isinstance(error, _TRANSIENT) or is_already_started(error)
+
+
+def is_already_started(error: BaseException) -> bool:
+    """Whether a request to start a job came twice: the first one's answer was lost."""
+    if not isinstance(error, exceptions.Conflict | exceptions.BadRequest):
+        return False
+    return _ALREADY_STARTED.search(str(error.message)) is not None
 
 
 def retried(

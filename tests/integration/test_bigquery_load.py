@@ -156,6 +156,19 @@ def test_events_are_read_back_by_time(output: BigQueryOutput, tmp_path: Path) ->
     assert event.properties == '{"number":1,"text":"é"}'.encode()
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_faults_on_the_way_back_leave_equal_rows(
+    seed: int, output: BigQueryOutput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bigquery: Running
+) -> None:
+    write_dataset(output, tmp_path, stage(tmp_path, example_blocks()))
+    monkeypatch.setattr("pipelines.io.bigquery_service.back_off", lambda: itertools.repeat(0.01))
+    plan = Plan(seed, share=0.3)
+    with rest_proxy(bigquery.endpoints["http"], plan) as address:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", f"http://{address}")
+        expect(output, ALL)
+    assert sum(plan.done.values()) - plan.done["none"] >= 5
+
+
 def test_reading_what_is_not_there_says_so(bigquery: Running) -> None:
     with pytest.raises(BigQueryError, match="read events"):
         list(read_events("test", "no_such_dataset"))
