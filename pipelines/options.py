@@ -78,6 +78,12 @@ def profiles_argument_parser() -> argparse.ArgumentParser:
         metavar="LOCATION",
         help="duckdb:PATH, files:DIR (Parquet) or bigquery:PROJECT.DATASET",
     )
+    parser.add_argument(
+        "--create_tables",
+        choices=("true", "false"),
+        default="true",
+        help="BigQuery: create what is missing and add columns; false: change nothing, refuse (default: true)",
+    )
     parser.add_argument("--verbose", action="store_true", help="log what Beam does, and where in the code a job failed")
     add_stream_arguments(parser)
     return parser
@@ -150,7 +156,7 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
     inputs = _checked(problems, lambda: parse_inputs(known.input))
     for location in inputs or ():
         _checked(problems, functools.partial(check_input, location))
-    output = _checked(problems, lambda: parse_output(known.output))
+    output = _checked(problems, lambda: parse_output(known.output, create_tables=known.create_tables == "true"))
     as_of = _checked(problems, lambda: _as_of(known.as_of))
     stitch_window_us = _checked(problems, lambda: _duration(known.stitch_window))
     problems += [
@@ -163,10 +169,11 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
             "--as_of: an input without end has none, it follows the watermark; expected bounded inputs only"
         )
     stream = read_stream_options(known, problems)
-    if not problems and output is not None:
-        _checked(problems, lambda: check_output(output))
-    if not problems and output is not None and inputs is not None and not all(one.bounded for one in inputs):
-        problems += stream.check_output(output)
+    if not problems and output is not None and inputs is not None:
+        bounded = all(one.bounded for one in inputs)
+        _checked(problems, lambda: check_output(output, bounded=bounded))
+        if not problems and not bounded:
+            problems += stream.check_output(output)
     if problems or plan is None or loaded is None or inputs is None or output is None or stitch_window_us is None:
         raise UsageError("\n\n".join(problems))
     return ProfilesOptions(

@@ -2,7 +2,7 @@
 
 Comes before anything writes. A table that exists with another schema gets the columns it lacks, where they are not
 required; every other difference is refused with all of them printed. With `create_tables` off, nothing is created or
-changed: all must be there as it should be.
+changed: all must be there as it should be, for a bounded job also the staging tables that it loads into.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from google.api_core import exceptions
 from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import bigquery
 
+from pipelines.io.bigquery_load import staging_resource
 from pipelines.io.bigquery_service import REQUEST_SECONDS, BigQueryError, rest_client, retried
 from pipelines.io.output import BigQueryOutput, OutputError
 from schemas.bigquery import LABELS, bigquery_log, bigquery_table, bigquery_view
@@ -21,15 +22,20 @@ from schemas.tables import TABLES
 _TYPE_NAMES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
 
 
-def prepare_tables(output: BigQueryOutput, client: bigquery.Client | None = None) -> None:
+def prepare_tables(output: BigQueryOutput, client: bigquery.Client | None = None, *, bounded: bool = False) -> None:
     """Make the dataset's tables and views what `schemas/tables.py` says. Nothing is changed if anything is refused.
+
+    Args:
+        output: the dataset.
+        client: of the REST interface.
+        bounded: whether it is for a bounded job.
 
     Raises:
         OutputError: a table differs in a way that cannot be mended, is missing while `create_tables` is off, or the
             dataset cannot be reached. The text lists every difference.
     """
     try:
-        _prepare(output, client or rest_client(output.project))
+        _prepare(output, client or rest_client(output.project), _wanted(output, bounded))
     except DefaultCredentialsError as error:
         raise OutputError(f"output {output}: no credentials: run `gcloud auth application-default login`") from error
     except (exceptions.Forbidden, exceptions.Unauthorized) as error:
@@ -38,8 +44,7 @@ def prepare_tables(output: BigQueryOutput, client: bigquery.Client | None = None
         raise OutputError(f"output {output}: cannot be reached: {error}") from error
 
 
-def _prepare(output: BigQueryOutput, client: bigquery.Client) -> None:
-    wanted = _wanted(output)
+def _prepare(output: BigQueryOutput, client: bigquery.Client, wanted: dict[str, dict[str, Any]]) -> None:
     if not _dataset_exists(output, client):
         if not output.create_tables:
             raise OutputError(f"output {output}: there is no dataset {output.dataset!r}")
@@ -53,7 +58,7 @@ def _prepare(output: BigQueryOutput, client: bigquery.Client) -> None:
             if not output.create_tables:
                 problems.append(f"{name}: is missing")
         elif "view" in resource:
-            problems.extend(_view_differences(name, existing))
+            problems.extend(_view_differences(name, resource, existing, output.create_tables))
         else:
             additions[name], differences = _compare(name, resource, existing)
             problems.extend(differences)
@@ -66,7 +71,7 @@ def _prepare(output: BigQueryOutput, client: bigquery.Client) -> None:
             _make(client, resource, found[name], additions.get(name, []))
 
 
-def _wanted(output: BigQueryOutput) -> dict[str, dict[str, Any]]:
+def _wanted(output: BigQueryOutput, bounded: bool) -> dict[str, dict[str, Any]]:
     """Resources by name, tables before the views that read them."""
     place = (output.project, output.dataset)
     if output.layout == "cdc":
@@ -74,6 +79,8 @@ def _wanted(output: BigQueryOutput) -> dict[str, dict[str, Any]]:
     else:
         resources = [bigquery_log(table, *place) for table in TABLES]
         resources += [bigquery_view(table, *place) for table in TABLES]
+        if bounded and not output.create_tables:
+            resources += [staging_resource(table, output) for table in TABLES]
     return {resource["tableReference"]["tableId"]: resource for resource in resources}
 
 
@@ -108,10 +115,12 @@ def _fetch(client: bigquery.Client, resource: dict[str, Any]) -> dict[str, Any] 
 # --- differences -----------------------------------------------------------------------------------------------------
 
 
-def _view_differences(name: str, existing: dict[str, Any]) -> list[str]:
-    if existing.get("type", "TABLE") == "VIEW":
-        return []
-    return [f"{name}: is a {existing.get('type', 'TABLE').lower()}, expected a view"]
+def _view_differences(name: str, wanted: dict[str, Any], existing: dict[str, Any], replaceable: bool) -> list[str]:
+    if existing.get("type", "TABLE") != "VIEW":
+        return [f"{name}: is a {existing.get('type', 'TABLE').lower()}, expected a view"]
+    if not replaceable and existing["view"]["query"] != wanted["view"]["query"]:
+        return [f"{name}: is another view, expected {wanted['view']['query']}"]
+    return []
 
 
 def _compare(name: str, wanted: dict[str, Any], existing: dict[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
@@ -132,7 +141,7 @@ def _compare(name: str, wanted: dict[str, Any], existing: dict[str, Any]) -> tup
     differences.extend(f"{name}.{field['name']}: is {_kind(field)}, expected no such column" for field in have.values())
     differences.extend(
         f"{name}: {aspect} is {_aspect(existing, aspect)}, expected {_aspect(wanted, aspect)}"
-        for aspect in ("timePartitioning", "clustering")
+        for aspect in ("timePartitioning", "clustering", "tableConstraints")
         if _aspect(existing, aspect) != _aspect(wanted, aspect)
     )
     return additions, differences
@@ -147,6 +156,8 @@ def _aspect(resource: dict[str, Any], aspect: str) -> str:
     value = resource.get(aspect) or {}
     if aspect == "clustering":
         return ", ".join(value.get("fields", [])) or "none"
+    if aspect == "tableConstraints":  # upserts need the key; a log with one would be planned as if it held no copies
+        return f"key {', '.join(value['primaryKey']['columns'])}" if value.get("primaryKey") else "no key"
     return f"{value.get('type', 'DAY')} of {value.get('field')}" if value else "none"
 
 

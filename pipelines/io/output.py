@@ -70,8 +70,10 @@ class BigQueryOutput:
 Output = DuckDBOutput | FilesOutput | BigQueryOutput
 
 
-def parse_output(text: str) -> Output:
+def parse_output(text: str, *, create_tables: bool = True) -> Output:
     """Read an `--output` value.
+
+    `create_tables` is for BigQuery; a local output is made anew as a whole.
 
     >>> parse_output("duckdb:out/shop.duckdb")
     DuckDBOutput(path='out/shop.duckdb')
@@ -83,7 +85,7 @@ def parse_output(text: str) -> Output:
     if not separator or not rest.strip():
         raise OutputError(f"output {text!r}: expected {_FORMS}")
     if scheme == "bigquery":
-        return _parse_bigquery(text, rest)
+        return _parse_bigquery(text, rest, create_tables)
     if scheme in {"duckdb", "files"}:
         if "://" in rest:
             raise OutputError(f"output {text!r}: expected a local path; {scheme}: writes to local disks only")
@@ -91,30 +93,36 @@ def parse_output(text: str) -> Output:
     raise OutputError(f"output {text!r}: unknown kind {scheme!r}, expected {_FORMS}")
 
 
-def _parse_bigquery(text: str, rest: str) -> BigQueryOutput:
+def _parse_bigquery(text: str, rest: str, create_tables: bool) -> BigQueryOutput:
     place, _, query = rest.partition("?")
     project, _, dataset = place.rpartition(".")
     if not _PROJECT.fullmatch(project) or not _DATASET.fullmatch(dataset):
         raise OutputError(f"output {text!r}: expected bigquery:PROJECT.DATASET")
     if query in {"", "layout=append"}:
-        return BigQueryOutput(project, dataset)
+        return BigQueryOutput(project, dataset, create_tables)
     if query == "layout=cdc":
-        return BigQueryOutput(project, dataset, layout="cdc")
+        return BigQueryOutput(project, dataset, create_tables, layout="cdc")
     raise OutputError(f"output {text!r}: after the dataset, expected ?layout=append or ?layout=cdc")
 
 
-def check_output(output: Output) -> None:
+def check_output(output: Output, *, bounded: bool = False) -> None:
     """Make sure, before a job starts, that an output can be written. Creates missing parent folders, datasets, tables.
 
     A local place that holds anything that Tidemark did not write is refused: writing replaces it as a whole.
+
+    Args:
+        output: the output.
+        bounded: whether the job that will write it is a bounded one: into BigQuery it goes another way.
 
     Raises:
         OutputError: it cannot be written.
     """
     if isinstance(output, BigQueryOutput):
+        if bounded and output.layout != "append":
+            raise OutputError(f"output {output}: a bounded job writes the layout `append`, not {output.layout!r}")
         from pipelines.io.bigquery_tables import prepare_tables
 
-        prepare_tables(output)
+        prepare_tables(output, bounded=bounded)
         return
     target = Path(output.path if isinstance(output, DuckDBOutput) else output.directory).absolute()
     _check_parent(output, target)

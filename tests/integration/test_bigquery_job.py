@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from pipelines.io.bigquery_service import rest_client
 from pipelines.io.output import parse_output
 from pipelines.io.tables import read_table
 from pipelines.profiles import main
@@ -30,3 +33,13 @@ def test_all_outputs_hold_equal_rows(bigquery: Running, tmp_path: Path) -> None:
         assert rows[0]
         assert rows[0] == rows[1], table.name
         assert rows[0] == rows[2], table.name
+
+
+def test_without_create_tables_a_job_refuses_what_is_missing(
+    bigquery: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = new_output()
+    options = [f"--input={ROOT}/examples/events/*", f"--segments={ROOT}/segments", f"--output={output}"]
+    assert main([*options, "--create_tables=false"]) == 2
+    assert f"there is no dataset {output.dataset!r}" in capsys.readouterr().err
+    assert output.dataset not in [dataset.dataset_id for dataset in rest_client(output.project).list_datasets()]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 from google.cloud import bigquery as service
 
+from pipelines.io.bigquery_load import staging_resource, write_dataset
 from pipelines.io.bigquery_service import rest_client
 from pipelines.io.output import BigQueryOutput, OutputError, check_output
 from schemas.bigquery import bigquery_log, bigquery_table, view_query
 from schemas.tables import EVENTS, PROFILES, TABLES
 from services.service import Running
-from tests.integration.bigquery_place import PROJECT, new_output, query
+from tests.integration.bigquery_place import PROJECT, expect, new_output, query
+from tests.integration.test_bigquery_load import stage
+from tests.io.rows import block
 
 pytest_plugins = ("tests.integration.bigquery_fixtures",)
 
@@ -108,10 +112,37 @@ def test_without_create_tables_nothing_is_made(bigquery: Running) -> None:
     assert tables == [("events_log",)]
 
 
+def test_a_bounded_job_without_create_tables_loads_into_tables_that_are_there(
+    output: BigQueryOutput, tmp_path: Path
+) -> None:
+    fixed = dataclasses.replace(output, create_tables=False)
+    with pytest.raises(OutputError) as caught:
+        check_output(fixed, bounded=True)
+    assert str(caught.value).splitlines()[1:] == [f"  {table.name}_staging: is missing" for table in TABLES]
+    for table in TABLES:
+        rest_client(PROJECT).create_table(service.Table.from_api_repr(staging_resource(table, output)), retry=None)
+    check_output(fixed, bounded=True)
+    names = f"SELECT table_name FROM {output.dataset}.INFORMATION_SCHEMA.TABLES ORDER BY 1"  # noqa: S608 - made here
+    before = query(names)
+    for rows in ([1, 2], [3]):
+        write_dataset(fixed, tmp_path, stage(tmp_path, [block(table, rows) for table in TABLES]))
+        expect(output, rows)
+    assert query(names) == before
+
+
+def test_upserts_need_the_key(bigquery: Running) -> None:
+    output = dataclasses.replace(new_output(), layout="cdc")
+    create(output, bigquery_table(PROFILES, output.project, output.dataset), tableConstraints={})
+    with pytest.raises(OutputError, match="profiles: tableConstraints is no key, expected key profile_id"):
+        check_output(output)
+
+
 def test_a_view_of_an_earlier_version_is_brought_up_to_date(output: BigQueryOutput) -> None:
     client = rest_client(PROJECT)
     view = fetch(output, "profiles")
     view.view_query = f"SELECT * FROM `{output.dataset}.profiles_log`"  # noqa: S608 - made here
     client.update_table(view, ["view_query"], retry=None)
+    with pytest.raises(OutputError, match="profiles: is another view, expected SELECT"):
+        check_output(dataclasses.replace(output, create_tables=False))
     check_output(output)
     assert fetch(output, "profiles").view_query == view_query(PROFILES, output.project, output.dataset)

@@ -33,6 +33,17 @@ def test_outputs_are_read_and_printed(text: str, output: Output) -> None:
     assert str(output) == text
 
 
+def test_tables_are_made_unless_told_not_to() -> None:
+    made = parse_output("bigquery:shop-project.tidemark?layout=cdc", create_tables=False)
+    assert made == BigQueryOutput("shop-project", "tidemark", create_tables=False, layout="cdc")
+    assert parse_output("duckdb:shop.duckdb", create_tables=False) == DuckDBOutput("shop.duckdb")
+
+
+def test_a_bounded_job_is_refused_the_layout_for_streams() -> None:
+    with pytest.raises(OutputError, match="a bounded job writes the layout `append`, not 'cdc'"):
+        check_output(BigQueryOutput("shop-project", "tidemark", layout="cdc"), bounded=True)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
