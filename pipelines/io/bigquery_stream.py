@@ -1,6 +1,7 @@
 """Rows into BigQuery while a stream runs: the Storage Write API's default stream, in batches.
 
-Comes after whatever makes rows; used from a DoFn: `write` for each element, `flush` in `finish_bundle`.
+Comes after whatever makes rows; used from a DoFn: `write` for each element, `flush` in `finish_bundle`. All tables'
+requests are under way at once, over connections that stay open (bigquery_append.py).
 
 Delivery: when `flush` returns, every row has been accepted at least once, or is among the failures it returned. A row
 that was sent twice is one row to a reader: the views keep one row per key, the one with the highest version. So a
@@ -21,18 +22,11 @@ from typing import Any, NamedTuple
 
 import grpc
 from google.api_core import exceptions
-from google.cloud.bigquery_storage_v1 import BigQueryWriteClient, types
+from google.cloud.bigquery_storage_v1 import types
 
+from pipelines.io.bigquery_append import Connection, Connections, connections_of_process
 from pipelines.io.bigquery_rows import RowEncoder, RowError, row_json
-from pipelines.io.bigquery_service import (
-    REQUEST_SECONDS,
-    RETRY_SECONDS,
-    BigQueryError,
-    back_off,
-    is_transient,
-    retried,
-    write_client,
-)
+from pipelines.io.bigquery_service import RETRY_SECONDS, BigQueryError, back_off, is_transient, retried
 from pipelines.io.output import BigQueryOutput
 from schemas.bigquery import log_name
 from schemas.event import Failure
@@ -76,7 +70,7 @@ class BigQueryStream:
 
     Args:
         output: the dataset; its tables must exist (see bigquery_tables.py).
-        client: of the Storage Write API.
+        connections: to the Storage Write API; by default those that all writers of this process share.
         sleep: waits for a number of seconds between tries.
         now_us: microseconds since the epoch, for `row_written_at`.
         retry_seconds: how long a fault may last before it fails the bundle.
@@ -85,17 +79,16 @@ class BigQueryStream:
     def __init__(
         self,
         output: BigQueryOutput,
-        client: BigQueryWriteClient | None = None,
+        connections: Connections | None = None,
         *,
         sleep: Callable[[float], object] = time.sleep,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         retry_seconds: float = RETRY_SECONDS,
     ) -> None:
-        self._client = client or write_client()
+        self._connections = connections or connections_of_process()
         self._sleep = sleep
         self._now_us = now_us
         self._retry_seconds = retry_seconds
-        self._layout = output.layout
         self._tables = {table.name: _Target(table, output) for table in TABLES}
 
     def write(self, table: str, rows: Iterable[Mapping[str, Any]], *, deleted: bool = False) -> list[Failure]:
@@ -127,60 +120,63 @@ class BigQueryStream:
 
     def flush(self) -> list[Failure]:
         """Send all rows, and wait until BigQuery has them. Returns those that it refused."""
-        failures = []
-        for target in self._tables.values():
-            if target.held:
-                failures += self._send(target, target.take())
-        return failures
+        under_way = [_Sending(target, target.take()) for target in self._tables.values() if target.held]
+        try:
+            for sending in under_way:  # all are sent before the first answer is waited for
+                self._send(sending)
+            return [failure for sending in under_way for failure in self._complete(sending)]
+        finally:
+            for sending in under_way:
+                sending.hang_up()
 
     def discard(self) -> None:
         """Forget the rows that were not sent: those of a bundle that failed."""
         for target in self._tables.values():
             target.take()
 
-    def _send(self, target: _Target, batches: deque[_Batch]) -> list[Failure]:
-        """Send until every batch is accepted or refused; a batch that is refused as a whole is halved."""
-        self._open(target)
-        failures: list[Failure] = []
-        delays, until = back_off(), None
-        while batches:
-            before = len(batches)
-            fault = self._attempt(target, batches, failures)
-            if fault is None:
-                continue
-            if len(batches) < before or until is None:  # it goes on, if slowly: the clock starts again
-                delays, until = back_off(), time.monotonic() + self._retry_seconds
-            delay = next(delays)
-            if time.monotonic() + delay > until:
-                raise BigQueryError(f"append to {target.name}: gave up after {self._retry_seconds:.0f} s: {fault}")
-            self._sleep(delay)
-        return failures
-
-    def _open(self, target: _Target) -> None:
-        """Ask for the default stream once: that there is none is said here, before any row is sent."""
-        if target.is_open:
-            return
+    def _send(self, sending: _Sending) -> None:
+        """Puts every batch on its way."""
+        target = sending.target
         try:
             retried(
                 f"open {target.name}",
-                lambda: self._client.get_write_stream(name=target.stream, retry=None, timeout=REQUEST_SECONDS),
+                lambda: self._connections.ask_for(target.stream),
                 sleep=self._sleep,
                 seconds=self._retry_seconds,
             )
         except exceptions.GoogleAPICallError as error:
             raise BigQueryError(f"open {target.name}: {type(error).__name__}") from error
-        target.is_open = True
+        sending.connection = self._connections.take(target.stream)
+        for batch in sending.batches:
+            sending.connection.send(target.request(batch))
 
-    def _attempt(self, target: _Target, batches: deque[_Batch], failures: list[Failure]) -> str | None:
-        """Send the batches over one connection; takes off those that are settled. Returns the fault that ended it."""
+    def _complete(self, sending: _Sending) -> list[Failure]:
+        """Until every batch is accepted or refused; a batch that is refused as a whole is halved and sent again."""
+        failures: list[Failure] = []
+        delays, until = back_off(), None
+        while True:
+            before = len(sending.batches)
+            fault = self._receive(sending, failures)
+            if not sending.batches:
+                return failures
+            if fault is not None:
+                if len(sending.batches) < before or until is None:  # it goes on, if slowly: the clock starts again
+                    delays, until = back_off(), time.monotonic() + self._retry_seconds
+                delay = next(delays)
+                if time.monotonic() + delay > until:
+                    name = sending.target.name
+                    raise BigQueryError(f"append to {name}: gave up after {self._retry_seconds:.0f} s: {fault}")
+                self._sleep(delay)
+            self._send(sending)
+
+    def _receive(self, sending: _Sending, failures: list[Failure]) -> str | None:
+        """Takes off the batches that are settled, leaves those to send again. Returns the fault that ended it."""
         again: list[_Batch] = []
         fault: str | None = None
-        metadata = (("x-goog-request-params", f"write_stream={target.stream}"),)
-        requests = [target.request(batch) for batch in batches]
+        target, batches = sending.target, sending.batches
         try:
-            for response in self._client.append_rows(
-                iter(requests), retry=None, timeout=REQUEST_SECONDS, metadata=metadata
-            ):
+            while batches:
+                response = sending.receive()
                 batch = batches.popleft()
                 if not response.error.code and not response.row_errors:
                     continue
@@ -199,10 +195,35 @@ class BigQueryStream:
                 raise BigQueryError(f"append to {target.name}: {type(error).__name__}") from error
             fault = type(error).__name__
         else:
-            if batches and not again:
-                fault = "the connection ended early"
+            if fault is None:
+                self._connections.give_back(sending.let_go())
+        sending.hang_up()
         batches.extendleft(reversed(again))
         return fault
+
+
+class _Sending:
+    """The batches of one table that are on their way, and the connection that they went over."""
+
+    def __init__(self, target: _Target, batches: deque[_Batch]) -> None:
+        self.target = target
+        self.batches = batches
+        self.connection: Connection | None = None
+
+    def receive(self) -> types.AppendRowsResponse:
+        if self.connection is None:
+            raise RuntimeError("nothing was sent")
+        return self.connection.receive()
+
+    def let_go(self) -> Connection:
+        if self.connection is None:
+            raise RuntimeError("nothing was sent")
+        connection, self.connection = self.connection, None
+        return connection
+
+    def hang_up(self) -> None:
+        if self.connection is not None:
+            self.let_go().close()
 
 
 class _Target:
@@ -217,7 +238,6 @@ class _Target:
         self.encoder = RowEncoder(table, output.layout)
         self.held: _Batch = []
         self.held_bytes = 0
-        self.is_open = False
 
     def add(self, row: _Row) -> None:
         self.held.append(row)

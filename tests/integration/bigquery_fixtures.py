@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pipelines.io.bigquery_append import close_connections
 from pipelines.io.output import BigQueryOutput, check_output
 from services.manager import Manager
 from services.registry import SERVICES
@@ -25,6 +26,7 @@ def bigquery(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     for name, value in running.environment.items():
         monkeypatch.setenv(name, value)
     yield running
+    close_connections()  # the emulator does not end while somebody is connected
     for name in ("bigquery", *SERVICES["bigquery"].needs):
         manager.down(name)
 

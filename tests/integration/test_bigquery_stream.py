@@ -77,22 +77,21 @@ def test_faults_on_the_way_leave_equal_rows(
 
 KILLED = """
 import os, sys
-from pipelines.io import bigquery_stream
+from pipelines.io import bigquery_append, bigquery_stream
 from pipelines.io.output import BigQueryOutput
 from pipelines.io.tables import to_events
 from schemas.tables import PROFILES
 from tests.integration.test_bigquery_stream import row_of
 bigquery_stream.REQUEST_BYTES = 1000
-class Killed(bigquery_stream.BigQueryWriteClient):
-    def append_rows(self, requests, **options):
-        for place, response in enumerate(super().append_rows(requests, **options)):
-            if place == 1:
-                os._exit(9)
-            yield response
-bigquery_stream.BigQueryWriteClient = Killed
-client = bigquery_stream.write_client()
-client.__class__ = Killed
-stream = bigquery_stream.BigQueryStream(BigQueryOutput(*sys.argv[1:]), client)
+answers = []
+class Killed(bigquery_append.Connection):
+    def receive(self):
+        answers.append(super().receive())
+        if len(answers) == 2:
+            os._exit(9)
+        return answers[-1]
+bigquery_append.Connection = Killed
+stream = bigquery_stream.BigQueryStream(BigQueryOutput(*sys.argv[1:]))
 stream.write("profiles", [row_of(PROFILES, number) for number in range(12)])
 stream.flush()
 """

@@ -111,14 +111,20 @@ _SERVICE = "google.cloud.bigquery.storage.v1.BigQueryWrite"
 
 @contextmanager
 def write_proxy(upstream: str, plan: Plan) -> Iterator[str]:
-    """A proxy of the Storage Write API at `upstream` (HOST:PORT); gives its own HOST:PORT."""
+    """A proxy of the Storage Write API at `upstream` (HOST:PORT); gives its own HOST:PORT.
+
+    One request after the other passes. The emulator stops for a minute when two come at once: one waits for its
+    database with the analyzer in hand, the other for the analyzer with the database in hand.
+    """
+    turn = threading.Lock()
     with grpc.insecure_channel(upstream) as channel:
         append = channel.stream_stream(f"/{_SERVICE}/AppendRows")
         get = channel.unary_unary(f"/{_SERVICE}/GetWriteStream")
 
         def forward(request: bytes, context: grpc.ServicerContext) -> bytes:
             metadata = [pair for pair in context.invocation_metadata() if pair[0].startswith("x-goog-")]
-            [response] = append(iter([request]), timeout=60, metadata=metadata)
+            with turn:
+                [response] = append(iter([request]), timeout=60, metadata=metadata)
             return bytes(response)
 
         def append_rows(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
@@ -140,7 +146,8 @@ def write_proxy(upstream: str, plan: Plan) -> Iterator[str]:
         def get_write_stream(request: bytes, context: grpc.ServicerContext) -> bytes:
             if plan.next() in {"refuse_before", "drop_before", "refuse_after", "drop_after"}:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "unavailable")
-            return bytes(get(request, timeout=60))
+            with turn:
+                return bytes(get(request, timeout=60))
 
         with serve({"AppendRows": append_rows}, {"GetWriteStream": get_write_stream}) as address:
             yield address
@@ -151,7 +158,7 @@ def serve(streams: dict[str, object], calls: dict[str, object]) -> Iterator[str]
     """A server of the Storage Write API made of functions over bytes."""
     handlers = {name: grpc.stream_stream_rpc_method_handler(function) for name, function in streams.items()}
     handlers |= {name: grpc.unary_unary_rpc_method_handler(function) for name, function in calls.items()}
-    server = grpc.server(ThreadPoolExecutor(max_workers=4))
+    server = grpc.server(ThreadPoolExecutor(max_workers=32))  # a connection that stays open keeps a worker
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
