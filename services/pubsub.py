@@ -1,4 +1,4 @@
-"""Pub/Sub: the in-memory server of Google's own Go client, behind a main of ours."""
+"""Pub/Sub: the in-memory server of Google's own Go client, behind a main of ours that counts what waits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.service import Ports, Service
 
 
 def _command(binary: Path, _data: Path, ports: Ports) -> list[str]:
-    return [str(binary), f"-address=127.0.0.1:{ports['grpc']}"]
+    return [str(binary), f"-address=127.0.0.1:{ports['grpc']}", f"-counts=127.0.0.1:{ports['counts']}"]
 
 
 def _environment(ports: Ports) -> dict[str, str]:
@@ -25,7 +25,7 @@ PUBSUB = Service(
     name="pubsub",
     summary="Pub/Sub (pstest)",
     artifact=go_module("pubsub", ".", "bin/pubsub-emulator"),
-    ports=("grpc",),
+    ports=("grpc", "counts"),
     command=_command,
     environment=_environment,
     ready=_ready,

@@ -1,4 +1,4 @@
-"""The streaming job as a process of its own: started, watched through its published tables, killed, started again."""
+"""The streaming job as a process of its own: started, watched from outside, stopped or killed, started again."""
 
 import os
 import signal
@@ -49,14 +49,19 @@ def job_command(inputs: Sequence[str], segments: Path, output: str, prism: Path)
 
 
 class StreamJob:
-    """`python -m pipelines.profiles` on inputs without end, writing to a DuckDB file."""
+    """`python -m pipelines.profiles` on inputs without end.
 
-    def __init__(self, inputs: Sequence[str], segments: Path, output: Path, prism: Path, *more: str) -> None:
+    Writes to the DuckDB file `output`, or to `location`; its log stands beside `output` either way.
+    """
+
+    def __init__(
+        self, inputs: Sequence[str], segments: Path, output: Path, prism: Path, *more: str, location: str = ""
+    ) -> None:
         self.output = output
         self._log = output.with_suffix(".log").open("ab")
         # A session of its own, so that Prism, which it starts, can be killed with it.
         self._process = subprocess.Popen(
-            [*job_command(inputs, segments, f"duckdb:{output}", prism), *more],
+            [*job_command(inputs, segments, location or f"duckdb:{output}", prism), *more],
             cwd=ROOT,
             stdout=self._log,
             stderr=self._log,
@@ -88,9 +93,9 @@ class StreamJob:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
-    def stop(self) -> int:
-        """Ctrl-C; returns the exit status."""
-        self._process.send_signal(signal.SIGINT)
+    def stop(self, by: signal.Signals = signal.SIGINT) -> int:
+        """Ctrl-C, or another signal; returns the exit status."""
+        self._process.send_signal(by)
         return self._process.wait(60)
 
     def log(self) -> str:
