@@ -7,7 +7,6 @@ message type of a table is made from `schemas/tables.py`, so there is no generat
 from __future__ import annotations
 
 import datetime
-import json
 import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -131,15 +130,6 @@ class RowEncoder:
                 expected = f"ARRAY of {column.type}" if column.repeated else column.type
                 errors.append(f"/{name}: expected {expected}")
         return values, errors
-
-
-def row_json(row: Mapping[str, Any]) -> bytes:
-    """A row, whatever it holds, as JSON, to keep it as a failed event. Bytes that are no text are escaped."""
-    return json.dumps(dict(row), default=_plain, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _plain(value: object) -> object:
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else repr(value)
 
 
 def _descriptor(name: str, columns: tuple[Column, ...], layout: Layout) -> descriptor_pb2.DescriptorProto:

@@ -25,15 +25,13 @@ from google.api_core import exceptions
 from google.cloud.bigquery_storage_v1 import types
 
 from pipelines.io.bigquery_append import Connection, Connections, connections_of_process
-from pipelines.io.bigquery_rows import RowEncoder, RowError, row_json
+from pipelines.io.bigquery_refused import refused_row
+from pipelines.io.bigquery_rows import RowEncoder, RowError
 from pipelines.io.bigquery_service import RETRY_SECONDS, BigQueryError, back_off, is_transient, retried
 from pipelines.io.output import BigQueryOutput
 from schemas.bigquery import log_name
 from schemas.event import Failure
 from schemas.tables import TABLES, Table
-
-REASON = "rejected_by_output"
-"""Reason of a row that cannot be written."""
 
 REQUEST_BYTES = 2_000_000
 """Rows are sent together up to this size; BigQuery takes 10 MB, larger requests were no faster."""
@@ -113,7 +111,7 @@ class BigQueryStream:
                 version = _default_version(values) if version is None else version
                 target.add(_Row(target.encoder.encode(values, version, deleted, written_at), row))
             except RowError as error:
-                failures.append(_failure(table, row, error.errors))
+                failures.append(refused_row(table, row, error.errors))
         if sum(one.held_bytes for one in self._tables.values()) >= HELD_BYTES:
             failures += self.flush()
         return failures
@@ -294,7 +292,8 @@ def _without_refused(
         return _halved(target, batch, failures, "INVALID_ARGUMENT")
     refused = {error.index: error.code for error in response.row_errors}
     for index, code in sorted(refused.items()):
-        failures.append(_failure(target.table, batch[index].values, (f": {types.RowError.RowErrorCode(code).name}",)))
+        name = types.RowError.RowErrorCode(code).name
+        failures.append(refused_row(target.table, batch[index].values, (f": {name}",)))
     rest = [row for index, row in enumerate(batch) if index not in refused]
     return [rest] if rest else []
 
@@ -311,21 +310,7 @@ def _storage_error(response: types.AppendRowsResponse) -> str:
 def _halved(target: _Target, batch: _Batch, failures: list[Failure], code: str) -> list[_Batch]:
     """Two batches for one; a single row is a failure: so a row never takes its neighbours with it."""
     if len(batch) == 1:
-        failures.append(_failure(target.table, batch[0].values, (f": {code}",)))
+        failures.append(refused_row(target.table, batch[0].values, (f": {code}",)))
         return []
     middle = len(batch) // 2
     return [list(itertools.islice(batch, middle)), list(itertools.islice(batch, middle, None))]
-
-
-def _failure(table: str, row: Mapping[str, Any], errors: Sequence[str]) -> Failure:
-    message_id = row.get("message_id")
-    return Failure(
-        reason=REASON,
-        errors=tuple(errors),
-        stage="write",
-        message_id=message_id if isinstance(message_id, str) else None,
-        raw=row_json(row),
-        attributes={"table": table},
-        source="",
-        received_at=None,
-    )

@@ -61,8 +61,9 @@ class WriteUpdates(beam.PTransform):
 
         refused: beam.PCollection[Failure] = updates | "AppendRows" >> AppendRows(output)
         failures = refused | "ToFailedEvents" >> beam.ParDo(_ToFailedEvent())
-        _ = failures | "AppendFailedEvents" >> AppendRows(output)
-        return refused
+        # The watermark of what this returns waits for the failures, too: then they are written, or the job has failed.
+        lost: beam.PCollection[Failure] = failures | "AppendFailedEvents" >> AppendRows(output)
+        return lost | "LoseNothing" >> beam.ParDo(_LoseNothing())
 
 
 def _nothing(_element: Any) -> Iterable[tuple[int, bytes]]:
@@ -117,6 +118,13 @@ class _EndBoot(beam.DoFn):
     @on_timer(OVER)
     def on_over(self) -> None:
         open_writer(self._output, self._options).end_boot()
+
+
+class _LoseNothing(beam.DoFn):
+    """A failure that cannot be kept is not dropped: it ends the job. Its row is made to fit, so this is our error."""
+
+    def process(self, failure: Failure) -> Iterator[Failure]:
+        raise RuntimeError(f"failed_events cannot hold a failure: {'; '.join(failure.errors)}")
 
 
 class _ToFailedEvent(beam.DoFn):

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from pipelines.io.bigquery_rows import MAX_ROW_BYTES, RowEncoder, RowError, row_json
+from pipelines.io.bigquery_refused import KEPT_BYTES, refused_row, row_json
+from pipelines.io.bigquery_rows import MAX_ROW_BYTES, RowEncoder, RowError
 from schemas.tables import DELETIONS, FAILED_EVENTS, PROFILES, TABLES, Table
 from tests.io.rows import NOON_US, block_value
+from transforms.stream.rows import failure_row
 
 
 def row_of(table: Table, number: int) -> dict[str, Any]:
@@ -126,3 +128,19 @@ def test_a_row_that_is_too_large_is_refused() -> None:
 
 def test_any_row_can_be_kept() -> None:
     assert row_json({"b": b"\xff", "a": [1, {2}]}) == b'{"a":[1,"{2}"],"b":"\\\\xff"}'
+
+
+def test_a_refused_row_is_the_same_failure_whenever_it_was_made() -> None:
+    row = row_of(PROFILES, 1)
+    made = [refused_row("profiles", row | {"recorded_at": at}, ("/age: expected INTEGER",)) for at in (1, 2)]
+    assert made[0] == made[1]
+    assert b'"profile_id":"profile_id-00001"' in made[0].raw
+
+
+def test_of_a_row_that_is_too_large_the_failure_keeps_the_key_and_fits() -> None:
+    failure = refused_row("profiles", row_of(PROFILES, 1) | {"traits": "x" * KEPT_BYTES}, (": too large",))
+    assert failure.raw == b'{"profile_id":"profile_id-00001"}'
+    largest = refused_row("profiles", {"profile_id": "x" * (KEPT_BYTES - 17)}, (": too large",))
+    assert len(largest.raw) == KEPT_BYTES
+    row = dict(zip(FAILED_EVENTS.column_names(), failure_row(largest), strict=True))
+    assert len(RowEncoder(FAILED_EVENTS, "append").encode(row, 1, False, 1)) < MAX_ROW_BYTES

@@ -20,11 +20,14 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from pipelines.io import bigquery_stream
 from pipelines.io.append_rows import AppendRows
+from pipelines.io.bigquery_refused import REASON
 from pipelines.io.bigquery_service import BigQueryError
 from pipelines.io.bigquery_stream import BigQueryStream
+from pipelines.io.live_output import WriteOptions
 from pipelines.io.output import BigQueryOutput
+from pipelines.io.write_updates import WriteUpdates
 from schemas.tables import FAILED_EVENTS, IDENTITY_LINKS, PROFILES
-from schemas.update import RowUpdate
+from schemas.update import RowUpdate, pack_updates
 from tests.io.faults import Plan, serve, write_proxy
 from tests.io.rows import NOON_US, block_value
 
@@ -286,11 +289,57 @@ def test_a_pipeline_appends_and_gets_the_failures(monkeypatch: pytest.MonkeyPatc
     with server.running() as address:
         monkeypatch.setenv("BIGQUERY_STORAGE_EMULATOR_HOST", address)
         with beam.Pipeline(runner="FnApiRunner") as pipeline:
-            failures = pipeline | beam.Create(changes) | AppendRows(BigQueryOutput("shop-project", "shop"))
+            failures = (
+                pipeline | beam.Create(changes) | AppendRows(BigQueryOutput("shop-project", "shop"), launched_at=7)
+            )
             ids_of_failures = failures | "Ids" >> beam.Map(lambda failure: failure.message_id)
             assert_that(ids_of_failures, equal_to(["message_id-00002"]))
     written = {row.anonymous_id: (row.row_version, row.row_deleted) for row in server.rows["identity_links_log"]}
-    assert written == {"anonymous_id-00001": (4, False), "anonymous_id-00003": (5, True)}
+    first = 7 * 2**32
+    assert written == {"anonymous_id-00001": (first + 4, False), "anonymous_id-00003": (first + 5, True)}
+
+
+def test_what_a_later_job_says_is_newer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The later one starts without state: its versions begin anew."""
+    server = Server()
+    row = tuple(links(1)[0].values())
+    with server.running() as address:
+        monkeypatch.setenv("BIGQUERY_STORAGE_EMULATOR_HOST", address)
+        for launched_at, version in ((1_767_225_600, 900), (1_767_225_601, 1)):
+            with beam.Pipeline(runner="FnApiRunner") as pipeline:
+                update = pipeline | beam.Create([RowUpdate("identity_links", row, version)])
+                _ = update | AppendRows(BigQueryOutput("shop-project", "shop"), launched_at)
+    earlier, later = (row.row_version for row in server.rows["identity_links_log"])
+    assert earlier < later < 2**63
+
+
+def test_a_refused_row_is_written_to_failed_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = refusal(grpc.StatusCode.INVALID_ARGUMENT)
+    server = Server(lambda table, rows: refused if table == "identity_links_log" and 2 in ids(rows) else None)
+    updates = [RowUpdate("identity_links", tuple(row.values()), 1) for row in links(1, 2, 3)]
+    run_updates(server, updates, monkeypatch)
+    assert ids(server.rows["identity_links_log"]) == [1, 3]
+    [failed] = server.rows["failed_events_log"]
+    assert (failed.reason, failed.message_id, list(failed.errors)) == (
+        REASON,
+        "message_id-00002",
+        [": INVALID_ARGUMENT"],
+    )
+
+
+def test_a_failure_that_cannot_be_written_ends_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(lambda _table, _rows: refusal(grpc.StatusCode.INVALID_ARGUMENT))
+    updates = [RowUpdate("identity_links", tuple(row.values()), 1) for row in links(1)]
+    with pytest.raises(RuntimeError, match="failed_events cannot hold a failure: : INVALID_ARGUMENT"):
+        run_updates(server, updates, monkeypatch)
+
+
+def run_updates(server: Server, updates: list[RowUpdate], monkeypatch: pytest.MonkeyPatch) -> None:
+    with server.running() as address:
+        monkeypatch.setenv("BIGQUERY_STORAGE_EMULATOR_HOST", address)
+        with beam.Pipeline(runner="FnApiRunner") as pipeline:
+            packed = pipeline | beam.Create([pack_updates(updates)])
+            _ = packed | WriteUpdates(BigQueryOutput("shop-project", "shop"), WriteOptions())
 
 
 def test_rows_of_a_failed_bundle_are_forgotten(connect: Callable[..., BigQueryStream]) -> None:
