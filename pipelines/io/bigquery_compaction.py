@@ -1,4 +1,4 @@
-"""Compaction: remove superseded rows from the logs of a BigQuery dataset, and rows that are gone.
+"""Compaction: remove superseded and repeated rows from the logs of a BigQuery dataset, and rows that are gone.
 
 `python -m pipelines.io.bigquery_compaction bigquery:PROJECT.DATASET [--print]` runs the statements, or prints them for
 a scheduled query. It never changes what the views show, and may run at any time, as often as one likes, beside the
@@ -29,18 +29,15 @@ def compaction_statements(output: BigQueryOutput) -> list[str]:
 def _statement(output: BigQueryOutput, table: Table) -> str:
     log = f"`{output.project}.{output.dataset}.{log_name(table)}`"
     key = ", ".join(f"`{name}`" for name in table.key)
+    row = f"TO_JSON_STRING(STRUCT({key}, row_version, row_written_at))"
     return (
         f"DELETE FROM {log}\n"
-        f"WHERE TO_JSON_STRING(STRUCT({key}, row_version)) IN (\n"
-        f"  SELECT TO_JSON_STRING(STRUCT({key}, row_version)) FROM (\n"
-        f"    SELECT {key}, row_version, MAX(row_version) OVER (PARTITION BY {key}) AS newest_version FROM {log})\n"
-        f"  WHERE row_version < newest_version)\n"
-        f"OR TO_JSON_STRING(STRUCT({key}, row_version)) IN (\n"
-        f"  SELECT TO_JSON_STRING(STRUCT({key}, row_version)) FROM (\n"
-        f"    SELECT {key}, row_version, row_deleted, row_written_at, ROW_NUMBER() OVER (\n"
+        f"WHERE {row} IN (\n"
+        f"  SELECT {row} FROM (\n"
+        f"    SELECT {key}, row_version, row_written_at, row_deleted, RANK() OVER (\n"
         f"      PARTITION BY {key} ORDER BY row_version DESC, row_written_at DESC) AS row_place FROM {log})\n"
-        f"  WHERE row_place = 1 AND row_deleted\n"
-        f"    AND row_written_at < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL {KEEP_DELETED_DAYS} DAY))"
+        f"  WHERE row_place > 1\n"
+        f"    OR row_deleted AND row_written_at < TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL {KEEP_DELETED_DAYS} DAY))"
     )
 
 

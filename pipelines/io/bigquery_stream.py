@@ -51,6 +51,9 @@ _RETRIED_CODES = {
         "UNAVAILABLE",
     )
 }
+_RETRIED_STORAGE_ERRORS = {"SCHEMA_MISMATCH_EXTRA_FIELDS"}
+"""The tables have been checked: this is a column that was added a moment ago, and that not all of BigQuery knows of."""
+
 _INVALID_ARGUMENT = grpc.StatusCode.INVALID_ARGUMENT.value[0]
 _RETRIED_ERRORS = (exceptions.InternalServerError, exceptions.Unknown, exceptions.ResourceExhausted)
 
@@ -178,8 +181,9 @@ class BigQueryStream:
                 batch = batches.popleft()
                 if not response.error.code and not response.row_errors:
                     continue
-                if response.error.code in _RETRIED_CODES and not response.row_errors:
-                    fault = f"code {response.error.code}"
+                passing = "" if response.row_errors else _passing_fault(response)
+                if passing:
+                    fault = passing
                     again.append(batch)
                 else:
                     again.extend(_without_refused(target, batch, response, failures))
@@ -296,6 +300,14 @@ def _without_refused(
         failures.append(refused_row(target.table, batch[index].values, (f": {name}",)))
     rest = [row for index, row in enumerate(batch) if index not in refused]
     return [rest] if rest else []
+
+
+def _passing_fault(response: types.AppendRowsResponse) -> str:
+    """What is worth another try, "" for what is not."""
+    cause = _storage_error(response)
+    if cause in _RETRIED_STORAGE_ERRORS:
+        return cause
+    return f"code {response.error.code}" if response.error.code in _RETRIED_CODES else ""
 
 
 def _storage_error(response: types.AppendRowsResponse) -> str:

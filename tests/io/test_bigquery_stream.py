@@ -213,11 +213,26 @@ def test_transient_codes_are_retried_with_back_off(code: str, connect: Callable[
     assert all(0.125 <= wait <= 1.0 for wait in waits)
 
 
-def test_a_permanent_refusal_fails_with_the_cause(connect: Callable[..., BigQueryStream]) -> None:
+def storage_error(name: str) -> types.AppendRowsResponse:
     response = refusal(grpc.StatusCode.INVALID_ARGUMENT)
-    detail = types.StorageError(code=types.StorageError.StorageErrorCode.SCHEMA_MISMATCH_EXTRA_FIELDS)
+    detail = types.StorageError(code=types.StorageError.StorageErrorCode[name])
     response.error.details.add().Pack(types.StorageError.pb(detail))
-    for answer, cause in ((refusal(grpc.StatusCode.PERMISSION_DENIED), "code 7"), (response, "SCHEMA_MISMATCH")):
+    return response
+
+
+def test_a_column_that_was_just_added_is_waited_for(connect: Callable[..., BigQueryStream]) -> None:
+    answers = iter([storage_error("SCHEMA_MISMATCH_EXTRA_FIELDS")] * 2)
+    server = Server(lambda _table, _rows: next(answers, None))
+    with server.running() as address:
+        stream = connect(address)
+        stream.write("identity_links", links(1, 2))
+        assert stream.flush() == []
+    assert ids(server.rows["identity_links_log"]) == [1, 2]
+
+
+def test_a_permanent_refusal_fails_with_the_cause(connect: Callable[..., BigQueryStream]) -> None:
+    response = storage_error("INVALID_STREAM_TYPE")
+    for answer, cause in ((refusal(grpc.StatusCode.PERMISSION_DENIED), "code 7"), (response, "INVALID_STREAM_TYPE")):
         with Server(lambda _table, _rows, answer=answer: answer).running() as address:
             stream = connect(address)
             stream.write("identity_links", links(1))
