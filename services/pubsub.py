@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 from services.building import go_module
-from services.service import Ports, Service
+from services.service import Ports, Running, Service
 
 
 def _command(binary: Path, _data: Path, ports: Ports) -> list[str]:
@@ -30,3 +32,11 @@ PUBSUB = Service(
     environment=_environment,
     ready=_ready,
 )
+
+
+def count_unacknowledged(pubsub: Running, topic: str) -> int:
+    """How many messages of a topic (`projects/P/topics/T`) nobody has acknowledged yet."""
+    asked = urllib.parse.urlencode({"topic": topic})
+    address = f"http://{pubsub.endpoints['counts']}/unacknowledged?{asked}"
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        return int(answer.read())

@@ -71,7 +71,7 @@ def gcs_emulator(service: Callable[[str], Running]) -> Running:
 
 @pytest.fixture(scope="session")
 def pubsub_emulator(service: Callable[[str], Running]) -> Running:
-    """Pub/Sub: `environment["PUBSUB_EMULATOR_HOST"]`."""
+    """Pub/Sub: `environment["PUBSUB_EMULATOR_HOST"]`; what is not acknowledged at `endpoints["counts"]`, over HTTP."""
     return service("pubsub")
 
 

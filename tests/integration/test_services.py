@@ -17,6 +17,7 @@ from google.cloud import bigquery, pubsub_v1
 
 from services.manager import Manager
 from services.processes import find_process, owns_ports
+from services.pubsub import count_unacknowledged
 from services.service import Running, ServiceError
 
 
@@ -34,9 +35,12 @@ def test_pubsub_delivers_a_message(pubsub_emulator: Running, monkeypatch: pytest
         publisher.create_topic(name=topic)
         subscriber.create_subscription(name=subscription, topic=topic)
         publisher.publish(topic, b"hello").result(timeout=10)
-        response = subscriber.pull(subscription=subscription, max_messages=1, timeout=10)
+        [received] = subscriber.pull(subscription=subscription, max_messages=1, timeout=10).received_messages
+        waiting = [count_unacknowledged(pubsub_emulator, topic)]
+        subscriber.acknowledge(subscription=subscription, ack_ids=[received.ack_id], timeout=10)
         publisher.stop()
-    assert [received.message.data for received in response.received_messages] == [b"hello"]
+    assert received.message.data == b"hello"
+    assert [*waiting, count_unacknowledged(pubsub_emulator, topic)] == [1, 0]
 
 
 def test_kafka_keeps_a_message(kafka_broker: Running) -> None:

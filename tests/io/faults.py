@@ -23,13 +23,13 @@ class Plan:
 
     def __init__(self, seed: int, share: float) -> None:
         self._random = random.Random(seed)  # noqa: S311 - which request fails, no secret
-        self._share = share
+        self.share = share
         self._lock = threading.Lock()
         self.done: Counter[str] = Counter()
 
     def next(self) -> str:
         with self._lock:
-            fault = self._random.choice(FAULTS) if self._random.random() < self._share else "none"
+            fault = self._random.choice(FAULTS) if self._random.random() < self.share else "none"
             self.done[fault] += 1
             return fault
 
