@@ -30,6 +30,10 @@ from schemas.bigquery import bigquery_schema, log_name
 from schemas.tables import TABLES, Column, Table
 
 UPLOAD_SECONDS = 3600.0
+
+MOST_RAW_BYTES = 48_000_000
+"""A row above 100 MB makes BigQuery refuse the load. A longer failed record is cut; its error says how long it was."""
+
 STAGING_LIFE = datetime.timedelta(days=1)
 """After this a staging table that was left behind is gone."""
 
@@ -127,7 +131,7 @@ def _merge(table: Table, staging: Path, shards: Sequence[Shard], path: Path) -> 
 def _to_staging(column: Column) -> str:
     name = f'"{column.name}"'
     if column.type == "BYTES":
-        return f"to_base64({name}) AS {name}"
+        return f"to_base64({name}[1:{MOST_RAW_BYTES}]) AS {name}"
     if column.type == "JSON":
         return f"CAST({name} AS VARCHAR) AS {name}"
     return name

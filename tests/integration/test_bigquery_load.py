@@ -11,6 +11,7 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 
+from pipelines.io import bigquery_load
 from pipelines.io.bigquery_load import write_dataset
 from pipelines.io.bigquery_read import read_events
 from pipelines.io.bigquery_service import BigQueryError
@@ -19,7 +20,7 @@ from pipelines.io.staging import Shard, ShardWriter
 from pipelines.io.tables import read_table, to_events
 from pipelines.io.write_tables import WriteTables
 from schemas.block import TableBlock
-from schemas.tables import DELETIONS, EVENTS, PROFILES, TABLES
+from schemas.tables import DELETIONS, EVENTS, FAILED_EVENTS, PROFILES, TABLES
 from services.service import Running
 from tests.integration.bigquery_place import comparable, expect, query, rows_in
 from tests.io.faults import Plan, rest_proxy
@@ -71,6 +72,15 @@ def test_json_that_bigquery_cannot_hold_is_kept_as_text(output: BigQueryOutput, 
     assert counts[0] == {"n": 1}
     assert counts[1]["n"] == pytest.approx(123456789012345678901234567890)
     assert counts[2] in (json.loads(texts[2]), texts[2])
+
+
+def test_a_record_that_no_row_can_hold_is_cut(
+    output: BigQueryOutput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bigquery_load, "MOST_RAW_BYTES", 4)
+    write_dataset(output, tmp_path, stage(tmp_path, [block(FAILED_EVENTS, [1, 22, 333])]))
+    raw = FAILED_EVENTS.column_names().index("raw")
+    assert [row[raw] for row in rows_in(output, FAILED_EVENTS)] == [b"\xff\x001", b"\xff\x0022", b"\xff\x0033"]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
