@@ -20,19 +20,22 @@ Every stage keeps its cells on shelves (`shelf.py`), keyed by a bucket of the ce
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import apache_beam as beam
 import msgspec
 from apache_beam.coders import StrUtf8Coder
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import (
     ReadModifyWriteStateSpec,
     TimerSpec,
     on_timer,
 )
+from apache_beam.transforms.window import GlobalWindow
 from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
 
 from schemas.event import MESSAGE_ID
 from schemas.update import RowUpdate
@@ -44,7 +47,7 @@ from transforms.stream.devices import DeviceCell
 from transforms.stream.facts import Message, pack_messages, unpack_messages
 from transforms.stream.links import LinkIndexCell
 from transforms.stream.names import NameCell
-from transforms.stream.outbox import ROWS, Keyed, Outbox, Outputs, bucket_of, in_blocks
+from transforms.stream.outbox import ROWS, Keyed, Outbox, bucket_of, in_blocks
 from transforms.stream.profiles import REFRESH, ProfileCell
 from transforms.stream.receipts import ReceiptCell
 from transforms.stream.registry import RegistryCell
@@ -60,6 +63,16 @@ _DAY_US = 86_400 * 1_000_000
 _FORGET_EVERY_US = 3_600 * 1_000_000
 """Message ids are forgotten in heaps: that much later than they could be."""
 
+Outputs: TypeAlias = (
+    TaggedOutput[Literal["rows"], bytes]
+    | TaggedOutput[Literal["names"], Keyed]
+    | TaggedOutput[Literal["registry"], Keyed]
+    | TaggedOutput[Literal["links"], Keyed]
+    | TaggedOutput[Literal["devices"], Keyed]
+    | TaggedOutput[Literal["users"], Keyed]
+    | TaggedOutput[Literal["profiles"], Keyed]
+    | TaggedOutput[Literal["receipts"], Keyed]
+)
 _LABELS = {
     NAMES: "KnowNames",
     REGISTRY: "ResolveAliases",
@@ -121,6 +134,12 @@ class MaintainTables(beam.PTransform):
         return messages | _LABELS[PROFILES] >> maintain
 
 
+def _given(outbox: Outbox) -> Iterator[TaggedOutput[Any, WindowedValue]]:
+    """What a bundle has to say, as Beam takes it at its end."""
+    for tag, element in outbox.give():
+        yield TaggedOutput(tag, WindowedValue(element, Timestamp(micros=outbox.at_us or 0), [GlobalWindow()]))
+
+
 def _by_key(data: bytes) -> dict[str, list[Message]]:
     """The messages of a group, by cell."""
     found: dict[str, list[Message]] = {}
@@ -174,8 +193,8 @@ class _Deduplicate(ShelfDoFn):
             shelf.settle(message_id)
         self.keep_shelf(element[0], shelf, head, log)
         if before is None:
-            forget.set(self._settings.timer_for(shelf.next_due() or 0, _FORGET_EVERY_US))
-        self._outbox.take(outputs, at)
+            forget.set(Timestamp(micros=self._settings.timer_for(shelf.next_due() or 0, _FORGET_EVERY_US)))
+        self._outbox.take(outputs, at.micros)
         return iter(())
 
     @on_timer(FORGET)
@@ -195,11 +214,11 @@ class _Deduplicate(ShelfDoFn):
         self.keep_shelf(bucket, shelf, head, log)
         due = shelf.next_due()
         if due is not None:
-            forget.set(self._settings.timer_for(due, _FORGET_EVERY_US))
+            forget.set(Timestamp(micros=self._settings.timer_for(due, _FORGET_EVERY_US)))
 
     def finish_bundle(self) -> Iterator[Any]:
         counting.count(counting.DUPLICATE, self._duplicates)
-        yield from self._outbox.give()
+        yield from _given(self._outbox)
 
 
 class _MaintainFacts(ShelfDoFn):
@@ -223,11 +242,11 @@ class _MaintainFacts(ShelfDoFn):
             cell.configure(self._settings.stitch_window_us, self._settings.max_merges)
             outputs += cell.handle(messages)
         self.keep_shelf(element[0], shelf, head, log)
-        self._outbox.take(outputs, at)
+        self._outbox.take(outputs, at.micros)
         return iter(())
 
     def finish_bundle(self) -> Iterator[Any]:
-        yield from self._outbox.give()
+        yield from _given(self._outbox)
 
 
 class _MaintainProfiles(ShelfDoFn):
@@ -282,7 +301,7 @@ class _MaintainProfiles(ShelfDoFn):
         if next_due is None:
             due.clear()
         else:
-            due.set(self._settings.timer_for(next_due))
+            due.set(Timestamp(micros=self._settings.timer_for(next_due)))
 
 
 class _FindChanges(beam.DoFn):

@@ -5,13 +5,7 @@ message passes through on its way, and with them the time that a change took to 
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, TypeAlias
 from zlib import crc32
-
-from apache_beam.pvalue import TaggedOutput
-from apache_beam.transforms.window import GlobalWindow
-from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
-from apache_beam.utils.windowed_value import WindowedValue
 
 from schemas.update import RowUpdate, pack_updates
 from transforms.stream.cell import Output
@@ -22,46 +16,35 @@ Keyed = tuple[str, bytes]
 ROWS = "rows"
 _ROWS_PER_BLOCK = 1_000
 
-Outputs: TypeAlias = (
-    TaggedOutput[Literal["rows"], bytes]
-    | TaggedOutput[Literal["names"], Keyed]
-    | TaggedOutput[Literal["registry"], Keyed]
-    | TaggedOutput[Literal["links"], Keyed]
-    | TaggedOutput[Literal["devices"], Keyed]
-    | TaggedOutput[Literal["users"], Keyed]
-    | TaggedOutput[Literal["profiles"], Keyed]
-    | TaggedOutput[Literal["receipts"], Keyed]
-)
-
 
 class Outbox:
-    """Gathers the outputs of one bundle: rows, and messages by the shelf that they are for."""
+    """Gathers the outputs of one bundle: rows, and messages by the shelf that they are for.
+
+    `at_us` is the earliest time of what they follow from, in microseconds: nothing that is given out may be late.
+    """
 
     def __init__(self, buckets: int) -> None:
         self._buckets = buckets
         self._messages: dict[tuple[str, str], list[Message]] = {}
         self._rows: list[RowUpdate] = []
-        self._at: Timestamp = MAX_TIMESTAMP
+        self.at_us: int | None = None
 
-    def take(self, outputs: Iterable[Output], at: Timestamp) -> None:
-        """Takes what follows from an element or a timer of the time `at`."""
+    def take(self, outputs: Iterable[Output], at_us: int) -> None:
+        """Takes what follows from an element of the time `at_us`."""
         for output in outputs:
             if isinstance(output, RowUpdate):
                 self._rows.append(output)
             else:
                 address = output.stage, bucket_of(output.key, self._buckets)
                 self._messages.setdefault(address, []).append(output)
-        self._at = min(self._at, at)
+        self.at_us = at_us if self.at_us is None else min(self.at_us, at_us)
 
-    def give(self) -> Iterator[TaggedOutput[Any, WindowedValue]]:
-        """All of it, packed, at the earliest of the times: nothing that follows from it may be late."""
+    def give(self) -> Iterator[tuple[str, Keyed | bytes]]:
+        """All of it, packed: (stage or `ROWS`, element)."""
         for (stage, bucket), messages in self._messages.items():
-            yield TaggedOutput(stage, self._value((bucket, pack_messages(messages))))
+            yield stage, (bucket, pack_messages(messages))
         for block in in_blocks(self._rows):
-            yield TaggedOutput(ROWS, self._value(block))
-
-    def _value(self, element: Keyed | bytes) -> WindowedValue:
-        return WindowedValue(element, self._at, [GlobalWindow()])
+            yield ROWS, block
 
 
 def in_blocks(rows: Sequence[RowUpdate]) -> Iterator[bytes]:

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from apache_beam.utils.timestamp import Timestamp
-
 from transforms.identity.aliases import DEFAULT_MAX_MERGES
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
 from transforms.stream.evaluate import Rules
@@ -67,8 +65,8 @@ class StreamSettings:
     buckets: int = DEFAULT_BUCKETS
     timer_grid_us: int = 100_000
 
-    def timer_for(self, due_us: int, grid_us: int = 0) -> Timestamp:
-        """When to wake for what is due at an instant: with everything else that is due at about that time.
+    def timer_for(self, due_us: int, grid_us: int = 0) -> int:
+        """The instant at which to wake for what is due at `due_us`: with all else that is due at about that time.
 
         A live stream is woken ten times a second at most. One that catches up with the past is woken for longer and
         longer stretches at once, the farther behind it is; the instants of what happens in them stay exact. Without
@@ -77,4 +75,4 @@ class StreamSettings:
         behind_us = self.clock() - due_us
         step = max(grid_us, self.timer_grid_us, behind_us // CATCH_UP_STEPS, MILLISECOND_US)
         step -= step % MILLISECOND_US  # what every runner can keep
-        return Timestamp(micros=-(-due_us // step) * step)
+        return -(-due_us // step) * step
