@@ -96,24 +96,28 @@ def measure_latency(arguments: argparse.Namespace, folder: Path, prism: Path) ->
             admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
             with stream_job(["--input", f"kafka:{brokers}/{topic}"], segments, output, prism) as job:
                 wait_until(job, output.exists)
-                published = publish_steadily(brokers, topic, arguments.rate, arguments.seconds + WARM_UP_SECONDS)
-                wait_until(job, lambda: count_rows(output) == len(published))
+                warm_up = publish_steadily(brokers, topic, arguments.rate, WARM_UP_SECONDS)
+                wait_until(job, lambda: count_rows(output) == len(warm_up))
+                published = publish_steadily(brokers, topic, arguments.rate, arguments.seconds, len(warm_up))
+                wait_until(job, lambda: count_rows(output) == len(warm_up) + len(published))
         finally:
             manager.down("kafka")
     told = ask(output, "SELECT message_ids[1], epoch_us(recorded_at) FROM membership_changes WHERE cause = 'event'")
-    first = min(published.values()) + WARM_UP_SECONDS * 1_000_000
-    waited = sorted((at - published[name]) / 1_000 for name, at in told if published[name] >= first)
+    waited = sorted((at - published[name]) / 1_000 for name, at in told if name in published)
     quantiles = "  ".join(f"p{share} {waited[len(waited) * share // 100]:,.0f} ms" for share in (50, 90, 99))
     print(f"latency at {arguments.rate:,} events/s, publish to change ({len(waited):,} changes): {quantiles}")
 
 
-def publish_steadily(brokers: str, topic: str, rate: int, seconds: float) -> dict[str, int]:
-    """Publishes views of products, every tenth of a new visitor; when each was published, in microseconds."""
+def publish_steadily(brokers: str, topic: str, rate: int, seconds: float, first: int = 0) -> dict[str, int]:
+    """Publishes views of products, every tenth of a new visitor; when each was published, in microseconds.
+
+    They are numbered from `first`.
+    """
     producer = Producer({"bootstrap.servers": brokers, "linger.ms": 0})
     published: dict[str, int] = {}
     started = time.perf_counter()
     while (elapsed := time.perf_counter() - started) < seconds:
-        for number in range(len(published), int(elapsed * rate)):
+        for number in range(first + len(published), first + int(elapsed * rate)):
             visitor = f"new-{number}" if number % NEW_VISITOR_EVERY == 0 else f"known-{number % POOL}"
             now_us = time.time_ns() // 1_000
             published[f"m-{number}"] = now_us

@@ -59,7 +59,9 @@ def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
     if failure is not None:
         return _failed(failure, options, shown)
     if stopped.is_set():
-        print(f"Stopped. {options.output} is up to date; started again, the job goes on from here.", file=shown)
+        goes_on = options.stream.journal_folder(options.output) or not keeps_no_state(arguments)
+        again = "; started again, the job goes on from here" if goes_on else ""
+        print(f"Stopped. {options.output} is up to date{again}.", file=shown)
     return 0
 
 
