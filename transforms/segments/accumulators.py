@@ -71,6 +71,14 @@ class Accumulator:
         """A copy of the sums that may go its own way."""
         return sums.copy()
 
+    def pack(self, sums: Any) -> Any:
+        """The sums as plain values."""
+        return sums
+
+    def unpack(self, packed: Any) -> Any:
+        """The sums that `pack` was given."""
+        return packed
+
 
 class Sum(Accumulator):
     """Exact: partial sums that do not overlap (Shewchuk), so that what is added and taken out again leaves no trace."""
@@ -151,6 +159,13 @@ class Distinct(Accumulator):
     def fork(self, sums: Any) -> Any:
         return {key: cell if key == _ORDER else cell.copy() for key, cell in sums.items()}
 
+    def pack(self, sums: Any) -> Any:
+        return [sums.get(_ORDER, 0), [cell for key, cell in sums.items() if key != _ORDER]]
+
+    def unpack(self, packed: Any) -> Any:
+        seen, cells = packed
+        return ({_ORDER: seen} if seen else {}) | {json_key(cell[2]): cell for cell in cells}
+
 
 class Unique(Distinct):
     """unique inside a window: each value with the places of its occurrences; the first one orders them."""
@@ -178,6 +193,14 @@ class Unique(Distinct):
 
     def fork(self, sums: Any) -> Any:
         return {key: cell if key == _ORDER else (cell[0].copy(), cell[1]) for key, cell in sums.items()}
+
+    def pack(self, sums: Any) -> Any:
+        return [sums.get(_ORDER, 0), [(list(cell[0]), cell[1]) for key, cell in sums.items() if key != _ORDER]]
+
+    def unpack(self, packed: Any) -> Any:
+        seen, cells = packed
+        found = {json_key(value): (deque(orders), value) for orders, value in cells}
+        return ({_ORDER: seen} if seen else {}) | found
 
 
 class Extreme(Accumulator):

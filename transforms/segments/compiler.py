@@ -19,7 +19,7 @@ from transforms.segments.membership import Mentions, SegmentNode
 from transforms.segments.mentions import Reader
 from transforms.segments.nodes import CompareNode, Constant, HeldNode, Node, PercentNode, RelativeDateNode, TraitNode
 from transforms.segments.operators import FIXED_DATES, ORDERINGS
-from transforms.segments.program import Program, percent_bucket
+from transforms.segments.program import Program, node_name, percent_bucket
 from transforms.segments.reducers import INSTANTS
 from transforms.segments.streams import Selection, StreamNode, ThresholdNode
 from transforms.segments.values import as_instant, is_many
@@ -62,6 +62,10 @@ class _Compiler:
         reads = self._reads()
         program.reads = {name: reads[node.id] for name, node in self.segments.items()}
         program.computed_reads = {name: reads[node.id] for name, (node, _) in program.computed.items()}
+        for key, shared in self.shared.items():
+            shared.name = node_name(key)
+        program.by_name = {node.name: node for node in program.nodes if node.name}
+        program.shape = node_name(repr(sorted(program.by_name))).hex()
         program.initial = tuple(node.id for node in program.nodes if self._starts_true(node))
         for segment_node in program.segments:
             for user in segment_node.definition.members or ():
@@ -103,6 +107,7 @@ class _Compiler:
             starts_true=definition.when is not None and True in _outcomes(expression),
         )
         self.add(node, expression.nodes())
+        node.name = node_name(f"segment {definition.name} {definition.version}")
         self.program.segments.append(node)
         self.segments[definition.name] = node
 

@@ -15,10 +15,12 @@ from transforms.segments.filters import (
     is_profile_scalar,
     window_of,
 )
-from transforms.segments.funnels import Candidate, FunnelNode, Many, Plan, Scope, matching
+from transforms.segments.funnel_cells import Candidate
+from transforms.segments.funnels import FunnelNode, Plan, Scope, matching
 from transforms.segments.language import ast
 from transforms.segments.nodes import Node, Witness, bounds_from_above
 from transforms.segments.operators import FIXED_DATES
+from transforms.segments.packing import Many
 from transforms.segments.reducers import INSTANTS, compile_reducer, deciding, operand_reader
 from transforms.segments.values import is_many
 

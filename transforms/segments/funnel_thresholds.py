@@ -13,7 +13,8 @@ from itertools import chain
 
 from transforms.segments.accumulators import WITNESSES
 from transforms.segments.comparisons import NEVER
-from transforms.segments.funnels import FunnelCell, FunnelNode, Parent, Scope
+from transforms.segments.funnel_cells import FunnelCell, Parent
+from transforms.segments.funnels import FunnelNode, Scope
 from transforms.segments.nodes import Witness
 from transforms.segments.state import State
 
@@ -77,7 +78,8 @@ class FunnelThresholdNode(FunnelNode):
                 cell.affected.append(parent)
         affected = cell.parents if self._inputs_changed(state, cell) else cell.affected
         for parent in affected:
-            if parent.asked:
+            # One that has left the window was taken out of the count when it did.
+            if parent.asked and parent.active:
                 parent.asked = False
                 cell.count -= parent.holds
                 parent.holds = False

@@ -11,21 +11,17 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
 from transforms.segments.comparisons import NEVER
+from transforms.segments.funnel_cells import Candidate, FunnelCell, Parent, join_keys, pop_first
 from transforms.segments.language import ast
 from transforms.segments.nodes import Node, Witness
 from transforms.segments.reducers import Entry, compile_reducer, deciding, default_value
 from transforms.segments.state import EventView, State
-from transforms.segments.values import json_key
-
-Candidate = tuple[int, str, tuple[Any, ...]]
-"""A kept event: timestamp, message id, and the values that conditions read (by slot)."""
 
 
 class Scope:
@@ -75,126 +71,6 @@ class Plan:
         if self.keep is not None and not self.keep(view):
             return None
         return view.timestamp, view.message_id, tuple(read(view) for read in self.readers)
-
-
-class Parent:
-    """A kept parent, the answer of its condition, and until when the answer stands."""
-
-    __slots__ = ("active", "asked", "candidate", "holds", "until")
-
-    def __init__(self, candidate: Candidate) -> None:
-        self.candidate = candidate
-        self.active = False
-        self.asked = False
-        self.holds = False
-        self.until = NEVER
-
-    def fork(self) -> Parent:
-        copy = Parent(self.candidate)
-        copy.active, copy.asked, copy.holds, copy.until = self.active, self.asked, self.holds, self.until
-        return copy
-
-
-class Store:
-    """The kept children of one nested stream: all of them in order and, where there is a join, by its value."""
-
-    __slots__ = ("by_key", "entries")
-
-    def __init__(self) -> None:
-        self.entries: deque[Candidate] = deque()
-        self.by_key: dict[Any, deque[Candidate]] = {}
-
-    def add(self, plan: Plan, candidate: Candidate) -> None:
-        self.entries.append(candidate)
-        if plan.join is not None:
-            for key in join_keys(candidate[2][plan.join[0]]):
-                self.by_key.setdefault(key, deque()).append(candidate)
-
-    def trim(self, plan: Plan, now: int) -> None:
-        """Drops the children that no parent can concern any more."""
-        while self.entries and self.entries[0][0] + plan.retained <= now:
-            candidate = self.entries.popleft()
-            if plan.join is not None:
-                _pop_first(self.by_key, join_keys(candidate[2][plan.join[0]]))
-
-    def fork(self) -> Store:
-        copy = Store()
-        copy.entries = self.entries.copy()
-        copy.by_key = {key: entries.copy() for key, entries in self.by_key.items()}
-        return copy
-
-
-def _pop_first(index: dict[Any, deque[Any]], keys: Iterable[Any]) -> None:
-    """Takes the oldest item out of the lists under `keys`: what is dropped is dropped in order of arrival."""
-    for key in keys:
-        index[key].popleft()
-        if not index[key]:
-            del index[key]
-
-
-class FunnelCell:
-    """What a funnel keeps of one profile."""
-
-    __slots__ = (
-        "affected",
-        "all_affected",
-        "asked",
-        "count",
-        "holding",
-        "index",
-        "parents",
-        "pending",
-        "seen",
-        "stores",
-        "unasked",
-        "wakes",
-    )
-
-    def __init__(self, plans: int) -> None:
-        self.pending: deque[Parent] = deque()
-        self.parents: deque[Parent] = deque()
-        self.unasked: deque[Parent] = deque()
-        self.holding: dict[tuple[int, str], Parent] = {}
-        self.stores = [Store() for _ in range(plans)]
-        self.index: list[dict[Any, deque[Parent]]] = [{} for _ in range(plans)]
-        self.count = 0
-        self.asked = 0
-        self.affected: list[Parent] = []
-        self.all_affected = False
-        self.seen: tuple[Any, ...] = ()
-        self.wakes: list[tuple[int, int, Parent]] = []
-
-    def fork(self) -> FunnelCell:
-        """A copy with parents of its own, since their answers change; candidates are shared."""
-        copies: dict[Parent, Parent] = {}
-
-        def of(parents: Iterable[Parent]) -> list[Parent]:
-            for parent in parents:
-                if parent not in copies:
-                    copies[parent] = parent.fork()
-            return [copies[parent] for parent in parents]
-
-        copy = FunnelCell(0)
-        copy.pending, copy.parents = deque(of(self.pending)), deque(of(self.parents))
-        copy.unasked, copy.affected = deque(of(self.unasked)), of(self.affected)
-        copy.holding = dict(zip(self.holding, of(self.holding.values()), strict=True))
-        copy.stores = [store.fork() for store in self.stores]
-        copy.index = [{key: deque(of(parents)) for key, parents in index.items()} for index in self.index]
-        copy.count, copy.asked, copy.seen, copy.all_affected = self.count, self.asked, self.seen, self.all_affected
-        asked = of([parent for _, _, parent in self.wakes])
-        copy.wakes = [(due, number, parent) for (due, number, _), parent in zip(self.wakes, asked, strict=True)]
-        return copy
-
-
-class Many(list[Any]):
-    """The values of a path with `$`, told apart from one value that is a list."""
-
-
-def join_keys(value: Any) -> Iterable[Any]:
-    """The distinct keys under which a joined value (or the values of a path with `$`) is found."""
-    if type(value) is Many:
-        return dict.fromkeys(json_key(item) for item in value)
-    return () if value is None else (json_key(value),)
 
 
 def _candidates(plan: Plan, scope: Scope) -> Iterable[Candidate]:
@@ -286,15 +162,19 @@ class FunnelNode(Node):
     def fork(self, cell: Any) -> Any:
         return cell.fork()
 
+    def pack(self, cell: Any) -> Any:
+        return cell.pack()
+
+    def unpack(self, packed: Any) -> Any:
+        return FunnelCell.unpack(packed, self.plans, self.joined)
+
     def _must_wake(self, state: State, role: int) -> bool:
         return True
 
     def _add_parent(self, cell: FunnelCell, candidate: Candidate) -> None:
         parent = Parent(candidate)
         cell.pending.append(parent)
-        for nested, slot in self.joined:
-            for key in join_keys(candidate[2][slot]):
-                cell.index[nested.store].setdefault(key, deque()).append(parent)
+        cell.add_to_index(parent, self.joined)
 
     def _add_child(self, cell: FunnelCell, plan: Plan, child: Candidate) -> None:
         cell.stores[plan.store].add(plan, child)
@@ -331,7 +211,7 @@ class FunnelNode(Node):
             parent.active = False
             cell.count -= parent.holds
             for nested, slot in self.joined:
-                _pop_first(cell.index[nested.store], join_keys(parent.candidate[2][slot]))
+                pop_first(cell.index[nested.store], join_keys(parent.candidate[2][slot]))
 
     def _activate_parents(self, cell: FunnelCell, now: int) -> None:
         while cell.pending and cell.pending[0].candidate[0] + self.plan.start <= now:

@@ -129,3 +129,10 @@ class SegmentNode(Node):
 
     def fork(self, cell: Any) -> Any:
         return cell.copy()
+
+    def pack(self, cell: Any) -> Any:
+        return cell
+
+    def unpack(self, packed: Any) -> Any:
+        entered_at, left_at, spent, message_ids = packed
+        return [entered_at, left_at, spent, tuple((timestamp, message_id) for timestamp, message_id in message_ids)]

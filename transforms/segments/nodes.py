@@ -21,12 +21,16 @@ Witness = set[tuple[int, str]]
 
 
 class Node:
-    """One value per profile: `default` until something happens."""
+    """One value per profile: `default` until something happens.
+
+    `id` is the node's place in its program, `name` what it is called in every program that has a node of this meaning.
+    """
 
     default: Any = None
 
     def __init__(self) -> None:
         self.id = -1
+        self.name = b""
         self.dependents: list[int] = []
 
     def value(self, state: State) -> Any:
@@ -69,6 +73,14 @@ class Node:
 
     def fork(self, cell: Any) -> Any:
         """A copy of the node's cell that shares only what is never changed in place."""
+        raise TypeError(f"{type(self).__name__} keeps no cell")
+
+    def pack(self, cell: Any) -> Any:
+        """The node's cell as plain values (packing.py). Part of the layout of profiles that are running."""
+        raise TypeError(f"{type(self).__name__} keeps no cell")
+
+    def unpack(self, packed: Any) -> Any:
+        """The cell that `pack` was given; tuples come as lists."""
         raise TypeError(f"{type(self).__name__} keeps no cell")
 
 
@@ -187,6 +199,12 @@ class HeldNode(Node):
 
     def fork(self, cell: Any) -> Any:
         return cell
+
+    def pack(self, cell: Any) -> Any:
+        return cell
+
+    def unpack(self, packed: Any) -> Any:
+        return packed
 
 
 def as_witness(entries: Sequence[Entry]) -> Witness:

@@ -21,7 +21,8 @@ class Program:
     `reads` leads from a segment to the nodes that its membership depends on, itself included; `computed_reads` from a
     computed trait to those of its value; `routes` from (event type, name) to the nodes that take such an event;
     `trait_nodes` from a trait's field to the nodes that read it. `initial` names the nodes that can be true of a
-    profile without any of its events.
+    profile without any of its events; `by_name` leads from a node's name to the node; `shape` differs between programs
+    whose nodes have other names.
     """
 
     def __init__(self, definitions: ast.Definitions) -> None:
@@ -36,6 +37,8 @@ class Program:
         self.reads: dict[str, frozenset[int]] = {}
         self.computed_reads: dict[str, frozenset[int]] = {}
         self.static_members: dict[str, tuple[int, ...]] = {}
+        self.by_name: dict[bytes, Node] = {}
+        self.shape = ""
 
     def fork(self, state: State, nodes: Collection[int] | None = None) -> State:
         """A copy of a profile's state that goes its own way; of it as much as `nodes` (None: all) need."""
@@ -62,3 +65,8 @@ def percent_bucket(salt: str, profile_id: str) -> int:
     """The profile's bucket, 0..99: the same on every machine and in every release."""
     digest = hashlib.sha256(f"{salt}:{profile_id}".encode()).digest()
     return int.from_bytes(digest[:8], "big") % 100
+
+
+def node_name(meaning: str) -> bytes:
+    """What a node is called where its cell is kept: the same in every program that has a node of this meaning."""
+    return hashlib.blake2b(meaning.encode(), digest_size=6).digest()

@@ -21,6 +21,7 @@ from transforms.segments.accumulators import WITNESSES, accumulator
 from transforms.segments.comparisons import NEVER
 from transforms.segments.language import ast
 from transforms.segments.nodes import Node, Witness, as_witness
+from transforms.segments.packing import unpack_entries
 from transforms.segments.reducers import Entry, compile_reducer, deciding, default_value
 from transforms.segments.state import EventView, State
 
@@ -121,6 +122,13 @@ class StreamNode(Node):
         # A tenth of what pickling takes: entries are shared, they are never changed.
         return [cell[0].copy(), cell[1].copy(), self.accumulator.fork(cell[2])]
 
+    def pack(self, cell: Any) -> Any:
+        return [list(cell[0]), list(cell[1]), self.accumulator.pack(cell[2])]
+
+    def unpack(self, packed: Any) -> Any:
+        pending, active, sums = packed
+        return [deque(unpack_entries(pending)), deque(unpack_entries(active)), self.accumulator.unpack(sums)]
+
 
 class ThresholdNode(Node):
     """`count() >= least`, the commonest rule: while it holds, an event costs one append and no timer moves.
@@ -156,7 +164,9 @@ class ThresholdNode(Node):
         return self.update(state, entry[0])
 
     def update(self, state: State, now: int) -> bool:
-        cell = state.cells[self.id]
+        cell = state.cells.get(self.id)
+        if cell is None:
+            return False
         pending, active, _ = cell
         start, end = self.selection.start, self.selection.end
         while pending and pending[0][0] + start <= now:
@@ -187,3 +197,10 @@ class ThresholdNode(Node):
 
     def fork(self, cell: Any) -> Any:
         return [cell[0].copy(), cell[1].copy(), cell[2]]
+
+    def pack(self, cell: Any) -> Any:
+        return [list(cell[0]), list(cell[1]), cell[2]]
+
+    def unpack(self, packed: Any) -> Any:
+        pending, active, count = packed
+        return [deque(unpack_entries(pending)), deque(unpack_entries(active)), count]
