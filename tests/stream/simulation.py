@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from schemas.tables import TABLES
@@ -13,10 +13,12 @@ from tests.stream.batch_tables import Tables, comparable
 from tests.stream.made_worlds import World
 from transforms.blocks import Record
 from transforms.segments.program import Program
+from transforms.stream.archive import Archive
 from transforms.stream.deduplicate import MessageIdCell
 from transforms.stream.devices import DeviceCell
 from transforms.stream.evaluate import Rules
 from transforms.stream.facts import Message, pack_messages, unpack_messages
+from transforms.stream.horizon import Horizon
 from transforms.stream.links import LinkIndexCell
 from transforms.stream.names import NameCell
 from transforms.stream.outbox import bucket_of
@@ -38,6 +40,8 @@ CELLS: dict[str, Any] = {
     USERS: UserCell,
     RECEIPTS: ReceiptCell,
 }
+SETTLING = (DEVICES, USERS, PROFILES)
+"""The stages whose cells leave events behind."""
 
 
 class Written:
@@ -75,10 +79,19 @@ def differences(expected: Tables, got: Tables) -> list[str]:
     ]
 
 
-class Simulation:
-    """Runs a world through the cells. `seed` decides the order of everything."""
+NO_HORIZON = Horizon(0, least=1 << 60)
+ANY_TIME = Horizon(0, least=1, grid_us=24)
+"""Every cell leaves behind what it can: also what may still change, so that it must be given back."""
 
-    def __init__(self, world: World, program: Program, seed: int) -> None:
+
+class Simulation:
+    """Runs a world through the cells. `seed` decides the order of everything.
+
+    With another `horizon` than NO_HORIZON cells leave events behind at random moments, up to any instant that the
+    watermark has passed by its age.
+    """
+
+    def __init__(self, world: World, program: Program, seed: int, horizon: Horizon = NO_HORIZON) -> None:
         self.world = world
         self.rules = Rules(program)
         self.random = random.Random(seed)  # noqa: S311 - test data, no secret
@@ -88,6 +101,9 @@ class Simulation:
         self.written = Written()
         self.watermark = 0
         self.clock = 0
+        self.horizon = horizon
+        self.archives: dict[tuple[str, str], list[bytes]] = defaultdict(list)
+        self.left_behind = self.given_back = 0
 
     def run(self) -> Tables:
         arrivals = list(self.world.records)
@@ -120,15 +136,50 @@ class Simulation:
         messages = list(unpack_messages(pack_messages(waiting[:count])))
         place = (stage, bucket_of(key, BUCKETS))
         shelf = self.shelf(place)
-        cell = shelf.cell(key)
+        cell = self.cell(shelf, place, key, messages)
         if stage == PROFILES:
             self.clock += 1
             self.send(stage, cell.handle(self.rules, messages, self.clock))
         else:
-            cell.configure(self.world.stitch_window, self.world.max_merges)
             self.send(stage, cell.handle(messages))
+        if self.random.random() < 0.5:
+            self.leave_behind(cell, place, key)
         shelf.settle(key)
         self.keep(place, shelf)
+
+    def cell(self, shelf: Shelf[Any], place: tuple[str, str], key: str, messages: Sequence[Message] = ()) -> Any:
+        """The cell, with its past if it needs that."""
+        cell = shelf.cell(key)
+        if place[0] != PROFILES:
+            cell.configure(self.world.stitch_window, self.world.max_merges)
+        if place[0] in SETTLING:
+            cell.horizon = self.horizon
+            asked = (self.rules, messages) if place[0] == PROFILES else (messages,)
+            if self.horizon.archive and cell.needs_past(*asked):
+                self.given_back += 1
+                cell.restore(self.archived(place, lambda archive: list(archive.take(key))))
+        return cell
+
+    def leave_behind(self, cell: Any, place: tuple[str, str], key: str) -> None:
+        settled = [record[1] for record in self.world.records if record[1] <= self.watermark - self.horizon.age_us]
+        if place[0] not in SETTLING or not settled:
+            return
+        until = self.random.choice(settled)
+        left = cell.leave_behind(self.rules, until) if place[0] == PROFILES else cell.leave_behind(until)
+        if left is not None:
+            self.left_behind += left[1]
+            self.archived(place, lambda archive: archive.add(key, left[0]))
+
+    def archived(self, place: tuple[str, str], use: Callable[[Archive], Any]) -> Any:
+        """Uses the archive of a shelf, whose blocks come in any order."""
+        blocks = list(self.archives[place])
+        self.random.shuffle(blocks)
+        archive = Archive(lambda: blocks, keeps=self.horizon.archive)
+        found = use(archive)
+        self.clock += 1
+        rewrite, added = archive.commit(self.clock)
+        self.archives[place] = [*(() if rewrite else blocks), *added]
+        return found
 
     def shelf(self, address: tuple[str, str]) -> Shelf[Any]:
         """The shelf, as it was left or read again from its log, whose blocks come in any order."""
@@ -150,7 +201,10 @@ class Simulation:
             shelf = self.shelf(address)
             for key in shelf.due(self.watermark):
                 self.clock += 1
-                self.send(PROFILES, shelf.cell(key).fire(self.rules, self.watermark, self.clock))
+                cell = self.cell(shelf, address, key)
+                self.send(PROFILES, cell.fire(self.rules, self.watermark, self.clock))
+                if self.random.random() < 0.5:
+                    self.leave_behind(cell, address, key)
                 shelf.settle(key)
             self.keep(address, shelf)
 

@@ -62,11 +62,11 @@ Deduplicate/ParDo(_Deduplicate): states head log, timers ts-forget
 KnowNames/ParDo(_MaintainFacts): states head log, timers
 ResolveAliases/ParDo(_MaintainFacts): states head log, timers
 IndexLinks/ParDo(_MaintainFacts): states head log, timers
-ResolveDevices/ParDo(_MaintainFacts): states head log, timers
-ResolveUsers/ParDo(_MaintainFacts): states head log, timers
+ResolveDevices/ParDo(MaintainOwners): states archive head log, timers ts-settle
+ResolveUsers/ParDo(MaintainOwners): states archive head log, timers ts-settle
 CountErased/ParDo(_MaintainFacts): states head log, timers
 FindChanges: states last, timers
-MaintainProfiles: states head log, timers ts-due"""
+MaintainProfiles: states archive head log, timers ts-due"""
 
 
 def test_labels_states_and_timers_are_those_of_running_jobs() -> None:

@@ -8,42 +8,43 @@ import pytest
 
 from tests.stream.batch_tables import Batch
 from tests.stream.made_worlds import World, seeded_world, smaller
-from tests.stream.simulation import Simulation, differences
+from tests.stream.simulation import ANY_TIME, NO_HORIZON, Simulation, differences
 from transforms.segments.compiler import compile_program
+from transforms.stream.horizon import Horizon
 
 CASES = int(os.environ.get("TIDEMARK_CASES", "320"))
 LONG_CASES = int(os.environ.get("TIDEMARK_CASES", "12000"))
 PARTS = 4
 
 
-def wrong(world: World, seed: int) -> list[str]:
+def wrong(world: World, seed: int, horizon: Horizon = NO_HORIZON) -> list[str]:
     """What differs, in the tables or in the sum of the log of changes."""
     program = compile_program(world.definitions)
     expected = Batch(world, program).build()
-    simulation = Simulation(world, program, seed)
+    simulation = Simulation(world, program, seed, horizon)
     found = differences(expected, simulation.run())
     log = simulation.current_log()
     stays = {key: row[3] for key, row in expected["memberships"].items()}
     return found if log == stays else [*found, f"the log comes to {log}, memberships are {stays}"]
 
 
-def describe(world: World, seed: int) -> str:
+def describe(world: World, seed: int, horizon: Horizon) -> str:
     """The case without the records that it does not need to fail."""
     index = 0
     while index < len(world.records):
         fewer = smaller(world, index)
-        if fewer.records and wrong(fewer, seed):
+        if fewer.records and wrong(fewer, seed, horizon):
             world = fewer
         else:
             index += 1
     lines = [str(record[:9]) for record in sorted(world.records, key=lambda record: (record[1], record[0]))]
-    return "\n".join([*lines, *wrong(world, seed)])
+    return "\n".join([*lines, *wrong(world, seed, horizon)])
 
 
-def check(part: int, total: int) -> None:
+def check(part: int, total: int, horizon: Horizon = NO_HORIZON) -> None:
     seeds = range(part * total // PARTS, (part + 1) * total // PARTS)
-    failing = [seed for seed in seeds if wrong(seeded_world(seed), seed)]
-    assert not failing, f"seeds {failing[:9]}\n{describe(seeded_world(failing[0]), failing[0])}"
+    failing = [seed for seed in seeds if wrong(seeded_world(seed), seed, horizon)]
+    assert not failing, f"seeds {failing[:9]}\n{describe(seeded_world(failing[0]), failing[0], horizon)}"
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -55,6 +56,17 @@ def test_any_order_of_arrival_ends_in_the_tables_of_the_bounded_job(part: int) -
 @pytest.mark.parametrize("part", range(PARTS))
 def test_thousands_of_orders_of_arrival_end_in_the_tables_of_the_bounded_job(part: int) -> None:
     check(part, LONG_CASES)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_cells_that_leave_events_behind_at_any_moment_end_there_too(part: int) -> None:
+    check(part, CASES, ANY_TIME)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part", range(PARTS))
+def test_thousands_that_leave_events_behind_at_any_moment_end_there_too(part: int) -> None:
+    check(part, LONG_CASES, ANY_TIME)
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -80,3 +80,10 @@ def _settle(program: Program, state: State, now: int, work: list[int]) -> None:
         if node.update(state, now):
             for dependent in node.dependents:
                 heapq.heappush(work, dependent)
+
+
+def resume(program: Program, state: State, now: int) -> None:
+    """Brings every node up to date at `now`: in a state of which some nodes have never been asked."""
+    state.instant = []
+    static = program.static_members.get(state.profile_id, ())
+    _settle(program, state, now, [*(node.id for node in program.nodes), *static])

@@ -7,7 +7,7 @@ goes nowhere and is counted. Links and erasures that come later move events: tha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from schemas.event import MESSAGE_ID, TIMESTAMP
@@ -120,6 +120,11 @@ class DeviceCell(OwnerCell[_Basis]):
         device = context.basis.device
         self._has_own = False
         stitched: tuple[int, str, str] | None = None
+        behind = self.left_behind()
+        if behind is not None and device is not None:
+            self._has_own, stitched = bool(behind[2]), behind[3:] or None
+            if self._has_own:
+                return told
         for fact in self.facts.of(EVENT) if device is not None else ():
             timestamp, message_id = fact[1 + TIMESTAMP], fact[1 + MESSAGE_ID]
             user, deletion = device.owner(timestamp)  # type: ignore[union-attr]
@@ -133,6 +138,42 @@ class DeviceCell(OwnerCell[_Basis]):
         if stitched is not None:
             told[USERS, stitched[2], ("absorbs", f"anon:{self.key}")] += 1
         return told
+
+    # --- what has settled ---------------------------------------------------------------------------------------------
+
+    def concerns_past(self, fact: Fact, until: int) -> bool:
+        if fact[0] == EVENT:
+            return bool(fact[1 + TIMESTAMP] <= until)
+        # A later link can neither be the latest one before an event nor the first one after it, in the stitch window.
+        return fact[0] != "link" or bool(fact[1] <= until + self.stitch_window_us)
+
+    def times(self) -> list[int]:
+        links = [] if self.facts.of("erased") else [fact[1] for fact in self.facts.of("link")]
+        return sorted([*super().times(), *links])
+
+    def old_facts(self, until: int) -> list[tuple[Fact, int, int]]:
+        """Also links: of those at or before `until` only the latest is asked for, by the events after it.
+
+        A device that an erasure concerns keeps its links: each may be counted as erased.
+        """
+        gone = super().old_facts(until)
+        old = sorted(Link(*fact[1:]) for fact in self.facts.of("link") if fact[1] <= until)
+        if not old or self.facts.of("erased"):
+            return gone
+        latest = old[-1]
+        return gone + self.facts.leave_behind("link", lambda fact: fact[1] <= until and fact[1:] != latest)
+
+    def known_of(self, gone: Iterable[Fact]) -> Fact:
+        """(whether one is nobody's, time, id and user of the first that came before the device's first link)."""
+        device, behind = self.context().basis.device, self.left_behind()
+        has_own, stitched = (False, ()) if behind is None else (bool(behind[2]), behind[3:])
+        for fact in gone:
+            timestamp, message_id = fact[1 + TIMESTAMP], fact[1 + MESSAGE_ID]
+            user, deletion = (None, None) if device is None else device.owner(timestamp)
+            has_own = has_own or (user is None and deletion is None)
+            if user is not None and device is not None and device.is_stitched(timestamp):
+                stitched = min(stitched or (timestamp, message_id, user), (timestamp, message_id, user))
+        return int(has_own), *stitched
 
     def version_of(self, before: int) -> int:
         return device_version(before, self.counter)

@@ -1,6 +1,7 @@
 """The evaluator of one profile while a worker holds it: what is in order is a step, all else goes back a little.
 
-It is never packed: the cell's events are what is kept, and a worker that takes a profile over replays them once.
+It is never packed: the cell's events are what is kept, and a worker that takes a profile over replays them once; from
+a base on, where the cell has left its oldest events behind (base.py).
 
 Now and then the engine remembers a moment: a fork of the evaluator's state. An event out of order, or one that goes,
 takes it back to the last moment before that event, and what came after it is replayed. So a late event costs a few
@@ -10,10 +11,11 @@ all events.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 from schemas.event import ANONYMOUS_ID, TIMESTAMP
@@ -24,6 +26,7 @@ from transforms.profiles.rows import TYPED_COLUMNS, json_object
 from transforms.segments.program import Program
 from transforms.segments.replay import computed_traits, run, with_expiry
 from transforms.segments.state import State
+from transforms.stream.base import Base, Seen
 from transforms.stream.evaluate import Concerned, Evaluation, Summary, concerns_of
 from transforms.stream.stay_list import StayList, StayMark
 
@@ -44,17 +47,19 @@ class _Moment:
 
 
 class ProfileEngine:
-    """Steps through a profile's events as they come. `now`: up to where it has gone."""
+    """Steps through a profile's events as they come, from a base on if there is one. `now`: up to where it has gone."""
 
-    def __init__(self, program: Program, profile_id: str) -> None:
+    def __init__(self, program: Program, profile_id: str, base: Base | None = None) -> None:
         self.program = program
+        self._base = base
+        self._seen = Seen() if base is None else base.seen
         self.now: int | None = None
         self._profile_id = profile_id
         self._concerns = concerns_of(program)
         self._records: list[Record] = []
         self._taken = 0
-        self._state = State(profile_id)
-        self._stays = StayList()
+        self._state = self._first_state()
+        self._stays = StayList({} if base is None else base.open)
         self._moments: list[_Moment] = []
         self._devices: Counter[str | None] = Counter()
         self._device_type: str | None = None
@@ -76,11 +81,12 @@ class ProfileEngine:
         if rewound and first is not None:
             self._go_back(first)
         self._change_records(added, removed)
-        records = self._records
-        if not records:
+        records, seen = self._records, self._seen
+        if not records and seen.event_count <= 0:
             return None
-        if now is None or records[-1][TIMESTAMP] > now:
-            now = records[-1][TIMESTAMP]
+        now = self._last_seen() if now is None else max(self._last_seen(), now)
+        if self._base is not None:
+            now = max(self._base.now, now)
         taken = records[self._taken :]
         concerned = self._concerns.everything if is_new or rewound else self._concerns.of(taken)
         self._run(now)
@@ -89,20 +95,62 @@ class ProfileEngine:
         if concerned.traits or self._has_new_device(taken):
             self._normalise()
         summary = Summary(
-            records[0][TIMESTAMP],
-            records[-1][TIMESTAMP],
-            len(records),
-            sorted(device for device, count in self._devices.items() if count and device is not None),
+            seen.first_seen_at if seen.event_count else records[0][TIMESTAMP],
+            self._last_seen(),
+            seen.event_count + len(records),
+            sorted({name for name, count in (seen.devices + self._devices).items() if count > 0 and name is not None}),
         )
         due = self._concerns.next_change(self._state)
         members = sorted(self._stays.open)
         touched = self._stays.take_touched()
         return Evaluation(summary, touched, members, self._typed, self._traits_json, self._computed_json, due)
 
+    def settled_by(self, least: int) -> int | None:
+        """By when half of the events (or of the stays that ended) were over; None: there are fewer than `least`."""
+        records = self._records
+        middle = records[(len(records) - 1) // 2][TIMESTAMP] if len(records) >= least else None
+        found = [at for at in (middle, self._stays.middle_exit(least)) if at is not None]
+        return min(found, default=None)
+
+    def leave_behind(self, until: int) -> Base:
+        """Makes what the events up to `until`, which is not after `now`, come to the beginning; forgets the events."""
+        records = self._records
+        count = bisect_right(records, until, key=itemgetter(TIMESTAMP))
+        moment = next((one for one in reversed(self._moments) if one.now <= until), None)
+        state = self._first_state() if moment is None else self.program.fork(moment.state)
+        stays = StayList(self._stays.mark_at(moment.stays if moment else None).open)
+        run(self.program, state, records[moment.taken if moment else 0 : count], until)
+        stays.take_in(state.changes)
+        state.instant, state.changes = [], []
+        lasting = {name: replace(stay, expires_at=None) for name, stay in stays.open.items()}
+        self._seen = self._seen.with_events(records[:count])
+        self._base = Base(until, state, lasting, self._seen)
+        self._forget(count, self._stays.leave_behind(until, lasting))
+        return self._base
+
+    def _forget(self, count: int, ended: int) -> None:
+        """Counts from the base on: without its first events and stays."""
+        for record in self._records[:count]:
+            self._devices[record[ANONYMOUS_ID]] -= 1
+        self._devices = +self._devices
+        del self._records[:count]
+        self._taken -= count
+        self._moments = [one for one in self._moments if self._base is None or one.now > self._base.now]
+        for moment in self._moments:
+            moment.taken -= count
+            moment.stays = moment.stays._replace(ended=moment.stays.ended - ended)
+
+    def _first_state(self) -> State:
+        return State(self._profile_id) if self._base is None else self.program.fork(self._base.state)
+
+    def _last_seen(self) -> int:
+        last: int = self._records[-1][TIMESTAMP] if self._records else self._seen.last_seen_at
+        return last
+
     # --- events and moments ------------------------------------------------------------------------------------------
 
     def _go_back(self, before: int) -> None:
-        """To the last moment that knows nothing of the instant `before`, or to the beginning."""
+        """To the last moment that knows nothing of the instant `before`, or to the beginning (which does not)."""
         while self._moments and self._moments[-1].now >= before:
             self._moments.pop()
         if self._moments:
@@ -110,7 +158,7 @@ class ProfileEngine:
             self._taken, self._state = moment.taken, self.program.fork(moment.state)
             self._stays.go_back(moment.stays)
         else:
-            self._taken, self._state = 0, State(self._profile_id)
+            self._taken, self._state = 0, self._first_state()
             self._stays.go_back(None)
 
     def _change_records(self, added: Sequence[Record], removed: Sequence[Record]) -> None:
@@ -193,7 +241,7 @@ class ProfileEngine:
 
     def _normalise(self) -> None:
         """The typed columns."""
-        device_type = latest_device_type(self._records)
+        device_type = latest_device_type(self._records) or self._seen.device_type
         traits = self._state.traits
         typed, _ = normalize_traits(traits, device_type)
         self._device_type = device_type

@@ -10,7 +10,7 @@ those of the cell before it, so whoever decided later, higher up, wins.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -92,6 +92,19 @@ class Facts:
         """Takes a fact away, whatever its count."""
         self._changed.add(fact)
         self._kinds.get(fact[0], {}).pop(fact, None)
+
+    def leave_behind(self, kind: str, goes: Callable[[Fact], bool]) -> list[tuple[Fact, int, int]]:
+        """Takes out the facts of a kind for which `goes`, and returns them; no change tells of it."""
+        facts = self._kinds.get(kind, {})
+        gone = [(fact, count, version) for fact, (count, version) in facts.items() if goes(fact)]
+        for fact, _, _ in gone:
+            del facts[fact]
+            self._changed.discard(fact)
+        return gone
+
+    def size(self, *kinds: str) -> int:
+        """How many facts of these kinds there are, standing or not."""
+        return sum(len(self._kinds.get(kind, ())) for kind in kinds)
 
     def of(self, kind: str) -> list[Fact]:
         """The facts of a kind that stand."""

@@ -6,73 +6,55 @@ brings comes out when the watermark passes it.
 
 Every stage keeps its cells on shelves (`shelf.py`), keyed by a bucket of the cells' keys.
 
-| stage | states | a cell for | timer (event time) | set | cleared |
-| --- | --- | --- | --- | --- | --- |
-| Deduplicate | `head`, `log` | a message id | `forget`: when the first can go | by the first, by firing | by firing |
-| KnowNames | `head`, `log` | a user id or previous id | | | |
-| ResolveAliases | `head`, `log` | the one registry | | | |
-| IndexLinks | `head`, `log` | a user id | | | |
-| ResolveDevices | `head`, `log` | an anonymous id | | | |
-| ResolveUsers | `head`, `log` | a user id | | | |
-| CountErased | `head`, `log` | a deletion | | | |
-| MaintainProfiles | `head`, `log` | a profile | `due`: the first that changes by itself | by changes | if none is |
-| FindChanges | `last` | the rules seen last | | | |
+| stage | a cell for | states | timer (event time), set by what changes and by firing, cleared when nothing is due |
+| --- | --- | --- | --- |
+| Deduplicate | a message id | `head`, `log` | `forget`: the first that can be forgotten |
+| KnowNames | a user id or previous id | `head`, `log` | |
+| ResolveAliases | the one registry | `head`, `log` | |
+| IndexLinks | a user id | `head`, `log` | |
+| ResolveDevices | an anonymous id | `archive`, `head`, `log` | `settle`: the first that leaves something behind |
+| ResolveUsers | a user id | `archive`, `head`, `log` | `settle`: the same |
+| CountErased | a deletion | `head`, `log` | |
+| MaintainProfiles | a profile | `archive`, `head`, `log` | `due`: the first that changes by itself, or leaves events |
+| FindChanges | the rules seen last | `last` | |
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import apache_beam as beam
 import msgspec
 from apache_beam.coders import StrUtf8Coder
-from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import (
     ReadModifyWriteStateSpec,
     TimerSpec,
     on_timer,
 )
-from apache_beam.transforms.window import GlobalWindow
 from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import Timestamp
-from apache_beam.utils.windowed_value import WindowedValue
 
 from schemas.event import MESSAGE_ID
-from schemas.update import RowUpdate
 from transforms import counting
 from transforms.blocks import Record
 from transforms.stream.cell import FactCell, Output
 from transforms.stream.deduplicate import MessageIdCell
-from transforms.stream.devices import DeviceCell
-from transforms.stream.facts import Message, pack_messages, unpack_messages
+from transforms.stream.facts import Message, pack_messages
 from transforms.stream.links import LinkIndexCell
 from transforms.stream.names import NameCell
-from transforms.stream.outbox import ROWS, Keyed, Outbox, bucket_of, in_blocks
-from transforms.stream.profiles import REFRESH, ProfileCell
+from transforms.stream.outbox import ROWS, Keyed, Outbox, bucket_of
+from transforms.stream.profiles import REFRESH
 from transforms.stream.receipts import ReceiptCell
 from transforms.stream.registry import RegistryCell
 from transforms.stream.settings import StreamSettings
-from transforms.stream.shelf import Shelf
-from transforms.stream.shelf_dofn import ShelfDoFn
+from transforms.stream.settling_stages import OWNER_CELLS, MaintainOwners, MaintainProfiles
+from transforms.stream.shelf_dofn import EVERYONE, Outputs, ShelfDoFn, by_key, given
 from transforms.stream.stages import DEVICES, LINKS, NAMES, ORDER, PROFILES, RECEIPTS, REGISTRY, USERS
-from transforms.stream.users import UserCell
 
-EVERYONE = ""
-"""The key of a message for all profiles of a shelf."""
 _DAY_US = 86_400 * 1_000_000
 _FORGET_EVERY_US = 3_600 * 1_000_000
 """Message ids are forgotten in heaps: that much later than they could be."""
 
-Outputs: TypeAlias = (
-    TaggedOutput[Literal["rows"], bytes]
-    | TaggedOutput[Literal["names"], Keyed]
-    | TaggedOutput[Literal["registry"], Keyed]
-    | TaggedOutput[Literal["links"], Keyed]
-    | TaggedOutput[Literal["devices"], Keyed]
-    | TaggedOutput[Literal["users"], Keyed]
-    | TaggedOutput[Literal["profiles"], Keyed]
-    | TaggedOutput[Literal["receipts"], Keyed]
-)
 _LABELS = {
     NAMES: "KnowNames",
     REGISTRY: "ResolveAliases",
@@ -86,8 +68,6 @@ _FACT_CELLS: dict[str, type[FactCell]] = {
     NAMES: NameCell,
     REGISTRY: RegistryCell,
     LINKS: LinkIndexCell,
-    DEVICES: DeviceCell,
-    USERS: UserCell,
     RECEIPTS: ReceiptCell,
 }
 
@@ -113,7 +93,7 @@ class MaintainTables(beam.PTransform):
         for stage in (NAMES, REGISTRY, LINKS, DEVICES, USERS, RECEIPTS):
             after = ORDER[ORDER.index(stage) + 1 :]
             united = by_stage[stage] | f"Unite{_LABELS[stage]}" >> beam.Flatten(pipeline=records.pipeline)
-            do = beam.ParDo(_MaintainFacts(stage, self._settings))
+            do = beam.ParDo((MaintainOwners if stage in OWNER_CELLS else _MaintainFacts)(stage, self._settings))
             outputs = united | _LABELS[stage] >> do.with_outputs(*after, ROWS)
             for later in after:
                 by_stage[later].append(outputs[later])
@@ -130,22 +110,8 @@ class MaintainTables(beam.PTransform):
                 | "FindChanges" >> beam.ParDo(_FindChanges(self._settings)).with_output_types(tuple[str, bytes])
             )
             messages = (messages, ticks) | "UniteRefresh" >> beam.Flatten()
-        maintain = beam.ParDo(_MaintainProfiles(self._settings)).with_output_types(bytes)
+        maintain = beam.ParDo(MaintainProfiles(self._settings)).with_output_types(bytes)
         return messages | _LABELS[PROFILES] >> maintain
-
-
-def _given(outbox: Outbox) -> Iterator[TaggedOutput[Any, WindowedValue]]:
-    """What a bundle has to say, as Beam takes it at its end."""
-    for tag, element in outbox.give():
-        yield TaggedOutput(tag, WindowedValue(element, Timestamp(micros=outbox.at_us or 0), [GlobalWindow()]))
-
-
-def _by_key(data: bytes) -> dict[str, list[Message]]:
-    """The messages of a group, by cell."""
-    found: dict[str, list[Message]] = {}
-    for message in unpack_messages(data):
-        found.setdefault(message.key, []).append(message)
-    return found
 
 
 _RECORDS = msgspec.msgpack.Decoder(list[tuple[Any, ...]])
@@ -218,7 +184,7 @@ class _Deduplicate(ShelfDoFn):
 
     def finish_bundle(self) -> Iterator[Any]:
         counting.count(counting.DUPLICATE, self._duplicates)
-        yield from _given(self._outbox)
+        yield from given(self._outbox)
 
 
 class _MaintainFacts(ShelfDoFn):
@@ -237,7 +203,7 @@ class _MaintainFacts(ShelfDoFn):
     ) -> Iterator[Outputs]:
         shelf = self.take_shelf(element[0], head, log)
         outputs: list[Output] = []
-        for key, messages in _by_key(element[1]).items():
+        for key, messages in by_key(element[1]).items():
             cell = shelf.cell(key)
             cell.configure(self._settings.stitch_window_us, self._settings.max_merges)
             outputs += cell.handle(messages)
@@ -246,62 +212,7 @@ class _MaintainFacts(ShelfDoFn):
         return iter(())
 
     def finish_bundle(self) -> Iterator[Any]:
-        yield from _given(self._outbox)
-
-
-class _MaintainProfiles(ShelfDoFn):
-    DUE = TimerSpec("due", TimeDomain.WATERMARK)
-
-    def __init__(self, settings: StreamSettings) -> None:
-        super().__init__(ProfileCell, settings)
-
-    def process(
-        self,
-        element: Keyed,
-        head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
-        log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
-        due: Any = beam.DoFn.TimerParam(DUE),
-    ) -> Iterator[bytes]:
-        shelf = self.take_shelf(element[0], head, log)
-        waiting = _by_key(element[1])
-        if waiting.pop(EVERYONE, None) is not None:
-            for key in list(shelf):
-                waiting.setdefault(key, []).append(Message(PROFILES, key, REFRESH))
-        rules, now = self._settings.rules.current(), self._settings.clock()
-        updates: list[RowUpdate] = []
-        for key, messages in waiting.items():
-            updates += shelf.cell(key).handle(rules, messages, now)
-            shelf.settle(key)
-        self._keep(element[0], shelf, head, log, due)
-        yield from in_blocks(updates)
-
-    @on_timer(DUE)
-    def pass_time(
-        self,
-        bucket: str = beam.DoFn.KeyParam,
-        at: Timestamp = beam.DoFn.TimestampParam,
-        head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
-        log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
-        due: Any = beam.DoFn.TimerParam(DUE),
-    ) -> Iterator[bytes]:
-        if self.is_drain(at):
-            return
-        shelf = self.take_shelf(bucket, head, log)
-        rules, now = self._settings.rules.current(), self._settings.clock()
-        updates: list[RowUpdate] = []
-        for key in shelf.due(at.micros):
-            updates += shelf.cell(key).fire(rules, at.micros, now)
-            shelf.settle(key)
-        self._keep(bucket, shelf, head, log, due)
-        yield from in_blocks(updates)
-
-    def _keep(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any, due: Any) -> None:
-        self.keep_shelf(bucket, shelf, head, log)
-        next_due = shelf.next_due()
-        if next_due is None:
-            due.clear()
-        else:
-            due.set(Timestamp(micros=self._settings.timer_for(next_due)))
+        yield from given(self._outbox)
 
 
 class _FindChanges(beam.DoFn):

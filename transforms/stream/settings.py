@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from transforms.identity.aliases import DEFAULT_MAX_MERGES
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
 from transforms.stream.evaluate import Rules
+from transforms.stream.horizon import DAY_US, LEAST_EVENTS, Horizon
 
 DEFAULT_BUCKETS = 64
 MILLISECOND_US = 1_000
@@ -53,6 +54,9 @@ class StreamSettings:
         stitch_window_us: CONTRACT section 3.
         max_merges: CONTRACT section 3.
         buckets: how many shelves a stage has: the most workers that can share its work. Part of the update contract.
+        archive: whether what cells leave behind is kept, to be read when a cell needs its past.
+        settle_from: how many events a cell has at least when it leaves some behind.
+        settle_grid_us: how often a cell is looked at for that, in event time.
         timer_grid_us: a shelf's timer stands at a multiple of it, so that one call serves all that is due until then.
     """
 
@@ -64,6 +68,14 @@ class StreamSettings:
     max_merges: int = DEFAULT_MAX_MERGES
     buckets: int = DEFAULT_BUCKETS
     timer_grid_us: int = 100_000
+    archive: bool = True
+    settle_from: int = LEAST_EVENTS
+    settle_grid_us: int = DAY_US
+
+    def horizon(self) -> Horizon:
+        """When the events of a cell have settled."""
+        age_us = self.allowed_lateness_us + self.stitch_window_us
+        return Horizon(age_us, self.settle_from, self.settle_grid_us, self.archive)
 
     def timer_for(self, due_us: int, grid_us: int = 0) -> int:
         """The instant at which to wake for what is due at `due_us`: with all else that is due at about that time.

@@ -117,6 +117,11 @@ class Shelf(Generic[Cell]):
         self._live[key] = cell  # the last one used stands last
         return cell
 
+    @property
+    def number(self) -> int:
+        """That of the last block: it grows with each."""
+        return self._number
+
     def forget(self, key: str) -> None:
         """Takes a cell away."""
         self._live.pop(key, None)

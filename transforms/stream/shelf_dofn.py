@@ -1,21 +1,40 @@
-"""Binds shelves to Beam's state: what every keyed stage of the stream is built on."""
+"""Binds shelves to Beam's state, and messages to Beam's elements: what every keyed stage of the stream is built on."""
 
 import gc
 import os
 import struct
 import uuid
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal, TypeAlias
 
 import apache_beam as beam
 from apache_beam.coders import BytesCoder
 from apache_beam.metrics import Metrics
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
+from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import counting
+from transforms.stream.archive import Archive
+from transforms.stream.facts import Message, unpack_messages
+from transforms.stream.outbox import Keyed, Outbox
 from transforms.stream.settings import StreamSettings
 from transforms.stream.shelf import Shelf
 
+EVERYONE = ""
+"""The key of a message for all profiles of a shelf."""
+Outputs: TypeAlias = (
+    TaggedOutput[Literal["rows"], bytes]
+    | TaggedOutput[Literal["names"], Keyed]
+    | TaggedOutput[Literal["registry"], Keyed]
+    | TaggedOutput[Literal["links"], Keyed]
+    | TaggedOutput[Literal["devices"], Keyed]
+    | TaggedOutput[Literal["users"], Keyed]
+    | TaggedOutput[Literal["profiles"], Keyed]
+    | TaggedOutput[Literal["receipts"], Keyed]
+)
 _SPARE_LOG_BYTES = 256 * 1024
 """A log is rewritten when it has twice the bytes of what is in it, and this many more."""
 _MARK = struct.Struct(">QQ")
@@ -80,3 +99,47 @@ class ShelfDoFn(beam.DoFn):
         mark = _MARK.pack(logged + len(block), whole) + os.urandom(8)
         head.write(mark)
         _SHELVES[self._job, bucket] = (mark, shelf)
+
+
+class ArchivingDoFn(ShelfDoFn):
+    """A `ShelfDoFn` whose cells leave behind what has settled (horizon.py), to be given back when they need it."""
+
+    ARCHIVE = BagStateSpec("archive", BytesCoder())
+
+    def setup(self) -> None:
+        super().setup()
+        self.horizon = self._settings.horizon()
+        name = "archived" if self.horizon.archive else "dropped"
+        self._left_behind = Metrics.counter(counting.NAMESPACE, f"{name}:{self._make.__name__}")
+
+    def open_archive(self, bag: Any) -> Archive:
+        """The shelf's archive, unread."""
+        return Archive(bag.read, keeps=self.horizon.archive)
+
+    def put_away(self, key: str, left: tuple[bytes, int] | None, archive: Archive) -> None:
+        """Keeps what a cell has left behind, if it did."""
+        if left is not None:
+            archive.add(key, left[0])
+            self._left_behind.inc(left[1])
+
+    def keep_archived(self, shelf: Shelf[Any], archive: Archive, bag: Any) -> None:
+        """Writes what was put away. After `keep_shelf`."""
+        rewrite, blocks = archive.commit(shelf.number)
+        if rewrite:
+            bag.clear()
+        for block in blocks:
+            bag.add(block)
+
+
+def given(outbox: Outbox) -> Iterator[TaggedOutput[Any, WindowedValue]]:
+    """What a bundle has to say, as Beam takes it at its end."""
+    for tag, element in outbox.give():
+        yield TaggedOutput(tag, WindowedValue(element, Timestamp(micros=outbox.at_us or 0), [GlobalWindow()]))
+
+
+def by_key(data: bytes) -> dict[str, list[Message]]:
+    """The messages of a group, by cell."""
+    found: dict[str, list[Message]] = {}
+    for message in unpack_messages(data):
+        found.setdefault(message.key, []).append(message)
+    return found

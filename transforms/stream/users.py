@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from schemas.event import TIMESTAMP, USER_ID
 from transforms.stream.cell import Target
-from transforms.stream.facts import Fact, event_fact, user_version
+from transforms.stream.facts import EVENT, Fact, event_fact, user_version
 from transforms.stream.owners import Context, Decision, Erasures, OwnerCell, as_erasures, erased_by
 from transforms.stream.stages import PROFILES, RECEIPTS
 
@@ -30,6 +30,9 @@ class UserCell(OwnerCell[_Basis]):
         told: Counter[Target] = Counter(
             (PROFILES, profile, ("merged", root)) for _, profile in self.facts.of("absorbs")
         )
+        if erased and self.left_behind() and self.horizon is not None and not self.horizon.archive:
+            # The events that are gone cannot be taken back one by one.
+            told[PROFILES, root, ("erased", max(erased, key=len)[-2])] += 1
         if roots:
             told[PROFILES, f"user:{self.key}", ("merged", root)] += 1
         return Context(_Basis(root, as_erasures(max(erased, key=len)[1:]) if erased else ()), told)
@@ -40,6 +43,9 @@ class UserCell(OwnerCell[_Basis]):
         if deletion is not None:
             return Decision((RECEIPTS, deletion, ("erased", "events")), "")
         return Decision((PROFILES, root, event_fact(event)), root)
+
+    def concerns_past(self, fact: Fact, until: int) -> bool:
+        return bool(fact[1 + TIMESTAMP] <= until) if fact[0] == EVENT else fact[0] != "absorbs"
 
     def version_of(self, before: int) -> int:
         return user_version(before, self.counter)

@@ -1,0 +1,176 @@
+"""The keyed stages whose cells leave behind what has settled: devices, users, profiles. Their states: maintain.py."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import TimerSpec, on_timer
+from apache_beam.utils.timestamp import Timestamp
+
+from schemas.update import RowUpdate
+from transforms.stream.archive import Archive
+from transforms.stream.cell import Output
+from transforms.stream.devices import DeviceCell
+from transforms.stream.facts import Message
+from transforms.stream.outbox import Keyed, Outbox, in_blocks
+from transforms.stream.profiles import REFRESH, ProfileCell
+from transforms.stream.settings import StreamSettings
+from transforms.stream.shelf import Shelf
+from transforms.stream.shelf_dofn import EVERYONE, ArchivingDoFn, Outputs, ShelfDoFn, by_key, given
+from transforms.stream.stages import DEVICES, PROFILES, USERS
+from transforms.stream.users import UserCell
+
+OWNER_CELLS: dict[str, Any] = {DEVICES: DeviceCell, USERS: UserCell}
+
+
+class MaintainOwners(ArchivingDoFn):
+    SETTLE = TimerSpec("settle", TimeDomain.WATERMARK)
+
+    def __init__(self, stage: str, settings: StreamSettings) -> None:
+        super().__init__(OWNER_CELLS[stage], settings)
+
+    def start_bundle(self) -> None:
+        self._outbox = Outbox(self._settings.buckets)
+
+    def process(
+        self,
+        element: Keyed,
+        at: Timestamp = beam.DoFn.TimestampParam,
+        head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
+        log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
+        bag: Any = beam.DoFn.StateParam(ArchivingDoFn.ARCHIVE),
+        settle: Any = beam.DoFn.TimerParam(SETTLE),
+    ) -> Iterator[Outputs]:
+        shelf, archive = self.take_shelf(element[0], head, log), self.open_archive(bag)
+        before = shelf.next_due()
+        outputs: list[Output] = []
+        for key, messages in by_key(element[1]).items():
+            cell = self._cell(shelf, key)
+            behind = cell.left_behind()
+            needs_past = archive.keeps and cell.needs_past(messages)
+            if needs_past:
+                cell.restore(archive.take(key))
+            outputs += cell.handle(messages)
+            if needs_past and behind is not None:
+                self.put_away(key, cell.leave_behind(behind[1]), archive)
+            shelf.settle(key)
+        self._keep(element[0], shelf, head, log, archive, bag)
+        self._set_timer(settle, before, shelf.next_due())
+        self._outbox.take(outputs, at.micros)
+        return iter(())
+
+    def finish_bundle(self) -> Iterator[Any]:
+        yield from given(self._outbox)
+
+    @on_timer(SETTLE)
+    def settle(
+        self,
+        bucket: str = beam.DoFn.KeyParam,
+        at: Timestamp = beam.DoFn.TimestampParam,
+        head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
+        log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
+        bag: Any = beam.DoFn.StateParam(ArchivingDoFn.ARCHIVE),
+        settle: Any = beam.DoFn.TimerParam(SETTLE),
+    ) -> None:
+        if self.is_drain(at):
+            return
+        shelf, archive = self.take_shelf(bucket, head, log), self.open_archive(bag)
+        for key in shelf.due(at.micros):
+            self.put_away(key, self._cell(shelf, key).leave_behind(at.micros - self.horizon.age_us), archive)
+            shelf.settle(key)
+        self._keep(bucket, shelf, head, log, archive, bag)
+        self._set_timer(settle, None, shelf.next_due())
+
+    def _cell(self, shelf: Shelf[Any], key: str) -> Any:
+        cell = shelf.cell(key)
+        cell.configure(self._settings.stitch_window_us, self._settings.max_merges)
+        cell.horizon = self.horizon
+        return cell
+
+    def _keep(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any, archive: Archive, bag: Any) -> None:
+        self.keep_shelf(bucket, shelf, head, log)
+        self.keep_archived(shelf, archive, bag)
+
+    def _set_timer(self, settle: Any, before: int | None, due: int | None) -> None:
+        if due is not None and due != before:
+            settle.set(Timestamp(micros=self._settings.timer_for(due)))
+
+
+class MaintainProfiles(ArchivingDoFn):
+    DUE = TimerSpec("due", TimeDomain.WATERMARK)
+
+    def __init__(self, settings: StreamSettings) -> None:
+        super().__init__(ProfileCell, settings)
+
+    def process(
+        self,
+        element: Keyed,
+        head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
+        log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
+        bag: Any = beam.DoFn.StateParam(ArchivingDoFn.ARCHIVE),
+        due: Any = beam.DoFn.TimerParam(DUE),
+    ) -> Iterator[bytes]:
+        shelf, archive = self.take_shelf(element[0], head, log), self.open_archive(bag)
+        waiting = by_key(element[1])
+        if waiting.pop(EVERYONE, None) is not None:
+            for key in list(shelf):
+                waiting.setdefault(key, []).append(Message(PROFILES, key, REFRESH))
+        rules, now = self._settings.rules.current(), self._settings.clock()
+        updates: list[RowUpdate] = []
+        for key, messages in waiting.items():
+            cell = self._cell(shelf, key)
+            behind, needs_past = cell.base_at, self._give_back(key, cell, rules, messages, archive)
+            updates += cell.handle(rules, messages, now)
+            if needs_past and behind is not None:
+                # At once: a rule that changes would else bring the past of all profiles into memory.
+                self.put_away(key, cell.leave_behind(rules, behind), archive)
+            shelf.settle(key)
+        self._keep(element[0], shelf, head, log, due)
+        self.keep_archived(shelf, archive, bag)
+        yield from in_blocks(updates)
+
+    @on_timer(DUE)
+    def pass_time(
+        self,
+        bucket: str = beam.DoFn.KeyParam,
+        at: Timestamp = beam.DoFn.TimestampParam,
+        head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
+        log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
+        bag: Any = beam.DoFn.StateParam(ArchivingDoFn.ARCHIVE),
+        due: Any = beam.DoFn.TimerParam(DUE),
+    ) -> Iterator[bytes]:
+        if self.is_drain(at):
+            return
+        shelf, archive = self.take_shelf(bucket, head, log), self.open_archive(bag)
+        rules, now = self._settings.rules.current(), self._settings.clock()
+        updates: list[RowUpdate] = []
+        for key in shelf.due(at.micros):
+            cell = self._cell(shelf, key)
+            self._give_back(key, cell, rules, (), archive)
+            updates += cell.fire(rules, at.micros, now)
+            self.put_away(key, cell.leave_behind(rules, at.micros - self.horizon.age_us), archive)
+            shelf.settle(key)
+        self._keep(bucket, shelf, head, log, due)
+        self.keep_archived(shelf, archive, bag)
+        yield from in_blocks(updates)
+
+    def _cell(self, shelf: Shelf[Any], key: str) -> Any:
+        cell = shelf.cell(key)
+        cell.horizon = self.horizon
+        return cell
+
+    @staticmethod
+    def _give_back(key: str, cell: Any, rules: Any, messages: Sequence[Message], archive: Archive) -> bool:
+        needs_past = archive.keeps and cell.needs_past(rules, messages)
+        if needs_past:
+            cell.restore(archive.take(key))
+        return needs_past
+
+    def _keep(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any, due: Any) -> None:
+        self.keep_shelf(bucket, shelf, head, log)
+        next_due = shelf.next_due()
+        if next_due is None:
+            due.clear()
+        else:
+            due.set(Timestamp(micros=self._settings.timer_for(next_due)))
