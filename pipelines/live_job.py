@@ -24,6 +24,7 @@ from pipelines.io.source_options import SourceOptions
 from pipelines.io.write_updates import WriteUpdates
 from pipelines.live_runner import PrismMissingError, keeps_no_state, with_stream_runner
 from pipelines.options import ProfilesOptions
+from pipelines.retention import retention_lines
 from schemas.message import Message
 
 Build = Callable[[beam.Pipeline, Sequence[beam.PCollection[Message]], ProfilesOptions], beam.PCollection[bytes]]
@@ -38,6 +39,8 @@ def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
     except PrismMissingError as error:
         print(error, file=sys.stderr)
         return 1
+    for line in retention_lines(options):
+        print(line, file=sys.stderr)
     stopped, shown = threading.Event(), sys.stderr
     failure: BaseException | None = None
     try:

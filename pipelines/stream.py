@@ -45,6 +45,7 @@ def build_stream(
         stitch_window_us=options.stitch_window_us,
         max_merges=options.max_merges,
         buckets=_shelves(options),
+        archive=options.stream.archive,
     )
     ticks = pipeline | "Refresh" >> PeriodicImpulse(fire_interval=options.stream.refresh_us / 1_000_000)
     return tuple(messages) | "FollowMessages" >> FollowMessages(options.parser(), settings, ticks)

@@ -37,7 +37,7 @@ class StreamOptions:
     """See docs/live.md. Durations in microseconds.
 
     `journal` is None where the command line names none, `shelves` 0. `segments`, `traits` and `schemas` are the folders
-    that definitions are read from again; "" for none.
+    that definitions are read from again; "" for none. `archive`: whether events that have settled are kept.
     """
 
     allowed_lateness_us: int = 30 * 86_400 * _SECOND_US
@@ -49,6 +49,7 @@ class StreamOptions:
     kafka_settings: dict[str, str] = field(default_factory=dict)
     kafka_readers: int = 1
     shelves: int = 0
+    archive: bool = True
     segments: str = ""
     traits: str = ""
     schemas: str = ""
@@ -96,6 +97,13 @@ def add_stream_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     group.add_argument(
+        "--history",
+        choices=("archive", "drop"),
+        default="archive",
+        help="what becomes of events that are older than --allowed_lateness and --stitch_window together: kept in a "
+        "state that is read only when a profile needs its past, or gone for good (default: %(default)s)",
+    )
+    group.add_argument(
         "--shelves",
         type=int,
         default=0,
@@ -119,6 +127,7 @@ def read_stream_options(known: argparse.Namespace, problems: list[str]) -> Strea
         kafka_settings=settings,
         kafka_readers=known.kafka_readers,
         shelves=known.shelves,
+        archive=known.history == "archive",
     )
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from schemas.update import RowUpdate, unpack_updates
 from tests.stream.made_worlds import World
 from transforms.segments.compiler import compile_program
 from transforms.stream.evaluate import Rules
+from transforms.stream.horizon import Horizon
 from transforms.stream.maintain import MaintainTables, keyed_records
 from transforms.stream.settings import FixedRules, StreamSettings
 
@@ -33,6 +35,17 @@ class FixedClock:
 
     def __call__(self) -> int:
         return self.now_us
+
+
+class RestlessSettings(StreamSettings):
+    """Cells leave behind whatever the watermark has passed, also what may still change."""
+
+    def horizon(self) -> Horizon:
+        return Horizon(0, least=2, grid_us=24_000_000)
+
+
+def restless(settings: StreamSettings) -> RestlessSettings:
+    return RestlessSettings(**{field.name: getattr(settings, field.name) for field in fields(settings)})
 
 
 def settings_of(world: World) -> StreamSettings:

@@ -161,7 +161,7 @@ class Simulation:
         return cell
 
     def leave_behind(self, cell: Any, place: tuple[str, str], key: str) -> None:
-        settled = [record[1] for record in self.world.records if record[1] <= self.watermark - self.horizon.age_us]
+        settled = [record[1] for record in self.world.records if record[1] <= self.settled()]
         if place[0] not in SETTLING or not settled:
             return
         until = self.random.choice(settled)
@@ -207,6 +207,10 @@ class Simulation:
                     self.leave_behind(cell, address, key)
                 shelf.settle(key)
             self.keep(address, shelf)
+
+    def settled(self) -> int:
+        """An instant at and before which nothing changes any more, by all that is still to come."""
+        return self.watermark - self.horizon.age_us
 
     def send(self, stage: str, outputs: Iterable[Message | RowUpdate]) -> None:
         for output in outputs:

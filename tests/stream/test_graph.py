@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import pytest
@@ -12,10 +15,11 @@ from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.testing.test_stream import TestStream
 
 from tests.stream.batch_tables import Batch
-from tests.stream.graphs import FlakyRules, FlakyVersions, run_graph, settings_of, shuffled_stream
+from tests.stream.graphs import FlakyRules, FlakyVersions, restless, run_graph, settings_of, shuffled_stream
 from tests.stream.made_worlds import seeded_world, united
 from tests.stream.simulation import Written, differences
 from transforms.segments.compiler import compile_program
+from transforms.stream.archive import Archive
 from transforms.stream.evaluate import Rules
 from transforms.stream.maintain import MaintainTables
 
@@ -55,6 +59,32 @@ def test_bundles_that_fail_halfway_and_are_played_again_change_nothing(tmp_path:
         written.write(update)
     assert FlakyVersions.failures
     assert not differences(Batch(world, rules.rules.program).build(), written.tables())
+
+
+def test_cells_that_leave_events_behind_end_there_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used: Counter[str] = Counter()
+    for name in ("add", "take"):
+        monkeypatch.setattr(Archive, name, counted(getattr(Archive, name), used))
+    world = united([seeded_world(WORLDS * 70 + number) for number in range(WORLDS)])
+    program = compile_program(world.definitions)
+    settings = restless(replace(settings_of(world), rules=FlakyRules(Rules(program))))
+    written = Written()
+    stream = shuffled_stream(world, 1, steps=16)
+    for update in run_graph(world, stream, BundleBasedDirectRunner(), tmp_path, settings=settings):
+        written.write(update)
+    assert used["add"] > 9
+    assert used["take"] > 3
+    assert not differences(Batch(world, program).build(), written.tables())
+
+
+def counted(method: Callable[..., Any], used: Counter[str]) -> Callable[..., Any]:
+    """The method, and how often it is called."""
+
+    def call(*arguments: Any) -> Any:
+        used[method.__name__] += 1
+        return method(*arguments)
+
+    return call
 
 
 CONTRACT = """\

@@ -104,7 +104,10 @@ class Facts:
 
     def size(self, *kinds: str) -> int:
         """How many facts of these kinds there are, standing or not."""
-        return sum(len(self._kinds.get(kind, ())) for kind in kinds)
+        size = 0
+        for kind in kinds:
+            size += len(self._kinds.get(kind, ()))
+        return size
 
     def of(self, kind: str) -> list[Fact]:
         """The facts of a kind that stand."""

@@ -130,7 +130,7 @@ class OwnerCell(FactCell, Generic[Basis]):
 
     def left_behind(self) -> Fact | None:
         """("behind", instant, ...); None: nothing was left behind."""
-        return next(iter(self.facts.of(BEHIND)), None)
+        return next(iter(self.facts.of(BEHIND)), None) if self.facts.size(BEHIND) else None
 
     def needs_past(self, messages: Iterable[Message]) -> bool:
         behind = self.left_behind()

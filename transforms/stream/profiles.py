@@ -238,12 +238,14 @@ class ProfileCell:
     def handle(self, rules: Rules, messages: Sequence[Message], recorded_at: int) -> list[RowUpdate]:
         """Takes in messages of other stages."""
         prior_now = self._now()
-        unseen = [message for message in messages if self._is_behind(message.fact)]
-        if unseen:
-            self._count_unseen(rules, unseen)
+        if self.base_at is not None:
+            unseen = [message for message in messages if self._is_behind(message.fact)]
+            if unseen:
+                self._count_unseen(rules, unseen)
+                messages = [message for message in messages if not self._is_behind(message.fact)]
         stood: dict[Fact, bool] = {}
         for message in messages:
-            if message.fact != REFRESH and not self._is_behind(message.fact):
+            if message.fact != REFRESH:
                 stood.setdefault(message.fact, self.facts.count(message.fact) > 0)
                 self.facts.take(message.fact, message.sign, message.version)
         if self.base_at is not None and self.horizon is not None and not self.horizon.archive:
