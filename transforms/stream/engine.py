@@ -94,11 +94,12 @@ class ProfileEngine:
         self._compute(now, concerned.computed)
         if concerned.traits or self._has_new_device(taken):
             self._normalise()
+        devices = seen.devices + self._devices if seen.devices else self._devices
         summary = Summary(
             seen.first_seen_at if seen.event_count else records[0][TIMESTAMP],
             self._last_seen(),
             seen.event_count + len(records),
-            sorted({name for name, count in (seen.devices + self._devices).items() if count > 0 and name is not None}),
+            sorted(name for name, count in devices.items() if count > 0 and name is not None),
         )
         due = self._concerns.next_change(self._state)
         members = sorted(self._stays.open)
