@@ -20,6 +20,7 @@ from transforms.segments.compiler import compile_program
 from transforms.stream.evaluate import Rules
 from transforms.stream.horizon import Horizon
 from transforms.stream.maintain import MaintainTables, keyed_records
+from transforms.stream.outbox import Keyed
 from transforms.stream.settings import FixedRules, StreamSettings
 
 BUCKETS = 4
@@ -104,10 +105,15 @@ def run_graph(
         _ = (
             pipeline
             | "Stream" >> stream
+            | "Typed" >> beam.Map(_keyed).with_output_types(tuple[str, bytes])  # or Prism finds no key
             | "MaintainTables" >> MaintainTables(settings or settings_of(world))
             | "Keep" >> beam.ParDo(KeepUpdates(str(folder)))
         )
     return [update for file in sorted(folder.iterdir()) for update in _DECODER.decode(file.read_bytes())]
+
+
+def _keyed(element: Keyed) -> Keyed:
+    return element
 
 
 class KeepUpdates(beam.DoFn):
