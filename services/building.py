@@ -12,8 +12,13 @@ from services.service import Artifact, ServiceError
 
 SOURCES = Path(__file__).parent
 
-APT_PACKAGES = {"go": "golang-go", "mvn": "maven", "java": "openjdk-17-jre-headless"}
-"""The Debian package of each tool that a build or a start may miss."""
+APT_PACKAGES = {
+    "go": "golang-go",
+    "mvn": "maven",
+    "java": "openjdk-17-jre-headless",
+    "chromium": "chromium",
+}
+"""The Debian package of each tool that a build, a start or an integration test may miss."""
 
 
 def build_artifact(artifact: Artifact, root: Path) -> Path:
