@@ -14,7 +14,7 @@ from apache_beam.runners.portability.prism_runner import PrismJobServer
 _BUILT = Path(__file__).resolve().parent.parent / ".services" / "bin" / "prism"
 _NO_STATE = ("PrismRunner", "FnApiRunner", "DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner")
 
-_ONE_BUNDLE_A_KEY = "prism_disable_sdf_split"
+ONE_BUNDLE_A_KEY = "prism_disable_sdf_split"
 """Prism splits any bundle that is slow. What it takes out of a keyed one it starts at once, also where the rest has
 elements of the same key: two bundles work on one key's state, and what one of them writes is lost."""
 
@@ -42,7 +42,7 @@ def with_stream_runner(beam_arguments: Sequence[str]) -> list[str]:
         return arguments
     if "--prism_location" not in named:
         arguments.append(f"--prism_location={find_prism(arguments)}")
-    arguments.append(f"--experiments={_ONE_BUNDLE_A_KEY}")
+    arguments.append(f"--experiments={ONE_BUNDLE_A_KEY}")
     print(LISTENS, file=sys.stderr)
     return arguments
 

@@ -26,6 +26,7 @@ from pipelines.io.kafka import close_connections
 from pipelines.io.locations import parse_input
 from pipelines.io.source_options import SourceOptions
 from pipelines.io.sources import read_messages
+from pipelines.live_runner import ONE_BUNDLE_A_KEY
 from services.service import Running
 
 WAIT_SECONDS = 90
@@ -137,16 +138,15 @@ def test_a_job_that_is_killed_on_prism_loses_nothing(
         publish(brokers, topic, expected[start : start + 10], partition=0)
         publish(brokers, topic, expected[start + 10 : start + 20], partition=1)
     location = f"kafka:{brokers}/{topic}?group={topic}"
-    command = [sys.executable, str(COPY_JOB), location, str(copy), "--runner=PrismRunner"]
+    prism = [f"--prism_location={prism_binary}", "--runner=PrismRunner", f"--experiments={ONE_BUNDLE_A_KEY}"]
+    command = [sys.executable, str(COPY_JOB), location, str(copy), *prism]
     lives = 0
     copy.touch()
     while set(copy.read_text().split()) < set(expected):
         lives += 1
         assert lives < 12, "it starts from the beginning each time"
         # A session of its own, so that Prism, which it starts, ends with it.
-        job = subprocess.Popen(
-            [*command, f"--prism_location={prism_binary}"], stdout=subprocess.PIPE, start_new_session=True
-        )
+        job = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
         assert job.stdout is not None
         for _ in range(random_number.randrange(100, 300)):
             job.stdout.readline()
