@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.coders import BytesCoder
@@ -108,7 +109,7 @@ def idiomatic(pipeline: beam.Pipeline, file: Path) -> None:
         pipeline
         | "Lines" >> beam.io.ReadFromText(str(file), coder=BytesCoder())
         | "Stamp" >> beam.Map(lambda line: TimestampedValue(line, _time(line))).with_output_types(bytes)
-        | "ParseAndValidate" >> beam.ParDo(ParseAndValidate()).with_output_types(tuple[str, object])
+        | "ParseAndValidate" >> beam.ParDo(ParseAndValidate()).with_output_types(tuple[str, Any])
         | "FollowVisitors" >> beam.ParDo(FollowVisitors())
         | "Count" >> beam.combiners.Count.Globally()
     )
