@@ -1,8 +1,6 @@
 """Binds shelves to Beam's state, and messages to Beam's elements: what every keyed stage of the stream is built on."""
 
 import gc
-import os
-import struct
 import uuid
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
@@ -19,6 +17,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms import counting
 from transforms.stream.archive import Archive
 from transforms.stream.facts import Message, unpack_messages
+from transforms.stream.head import Head
 from transforms.stream.outbox import Keyed, Outbox
 from transforms.stream.settings import StreamSettings
 from transforms.stream.shelf import Shelf
@@ -37,20 +36,18 @@ Outputs: TypeAlias = (
 )
 _SPARE_LOG_BYTES = 256 * 1024
 """A log is rewritten when it has twice the bytes of what is in it, and this many more."""
-_MARK = struct.Struct(">QQ")
-"""Bytes of the log, and of its first block; 8 random bytes follow."""
 _COLLECT_AFTER = (50_000, 20, 50)
 """Objects, young collections, middle collections: see the module `gc`."""
 _SHELVES: dict[tuple[str, str], tuple[bytes, Shelf[Any]]] = {}
-"""(DoFn, key) -> (mark, shelf): what this process holds. One bundle at a time works on a key."""
+"""(DoFn, key) -> (salt of its last commit, shelf): what this process holds. One bundle at a time works on a key."""
 
 
 class ShelfDoFn(beam.DoFn):
     """A DoFn whose cells are on shelves, one shelf per key.
 
-    A shelf is kept in the worker's memory between bundles. Each commit leaves a new mark in the state `head`; a shelf
-    in memory is used only if it has the mark that the state has, so one that a failed bundle has changed, or that
-    another worker has gone on with, is read again from the log.
+    A shelf is kept in the worker's memory between bundles. Each commit leaves a new salt in the state `head`; a shelf
+    in memory is used only if it has the salt that the state has, so one that a failed bundle has changed, or that
+    another worker has gone on with, is read again from the log and the head.
     """
 
     HEAD = ReadModifyWriteStateSpec("head", BytesCoder())
@@ -78,27 +75,28 @@ class ShelfDoFn(beam.DoFn):
 
     def take_shelf(self, bucket: str, head: Any, log: Any) -> Shelf[Any]:
         """The shelf, to be changed. Until `keep_shelf` no shelf of the bucket is in memory."""
-        mark, shelf = _SHELVES.pop((self._job, bucket), (b"", None))
-        known = head.read()
-        if shelf is None or mark != known:
-            shelf = Shelf(self._make, log.read() if known else ())
+        self._head = Head.unpack(head.read())
+        salt, shelf = _SHELVES.pop((self._job, bucket), (b"", None))
+        if shelf is None or salt != self._head.salt:
+            shelf = Shelf(self._make, (*log.read(), *self._head.recent) if self._head.salt else ())
         return shelf
 
     def keep_shelf(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any) -> None:
-        """Appends what has changed to the log; rewrites the log when most of it is out of date."""
-        known = head.read()
-        logged, whole = _MARK.unpack_from(known) if known else (0, 0)
-        block = shelf.commit()
-        if logged + len(block) > 2 * whole + _SPARE_LOG_BYTES:
+        """Writes what has changed; rewrites the log when most of it is out of date."""
+        now = self._head.with_block(shelf.commit())
+        if now.logged > 2 * now.whole + _SPARE_LOG_BYTES:
             log.clear()
-            block = shelf.whole()
-            logged, whole = 0, len(block)
-            self._cell_bytes.update(whole // max(1, len(shelf)))
-        log.add(block)
-        self._log_bytes.update(logged + len(block))
-        mark = _MARK.pack(logged + len(block), whole) + os.urandom(8)
-        head.write(mark)
-        _SHELVES[self._job, bucket] = (mark, shelf)
+            whole = shelf.whole()
+            log.add(whole)
+            now = Head.of_whole(whole)
+            self._cell_bytes.update(now.whole // max(1, len(shelf)))
+        elif now.is_full():
+            for block in now.recent:
+                log.add(block)
+            now = now.moved()
+        self._log_bytes.update(now.logged)
+        head.write(now.pack())
+        _SHELVES[self._job, bucket] = (now.salt, shelf)
 
 
 class ArchivingDoFn(ShelfDoFn):
