@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
+import stat
 import subprocess
+import tempfile
 from pathlib import Path
 
 from services.service import Artifact, ServiceError
@@ -17,6 +20,7 @@ APT_PACKAGES = {
     "mvn": "maven",
     "java": "openjdk-17-jre-headless",
     "chromium": "chromium",
+    "patch": "patch",
 }
 """The Debian package of each tool that a build, a start or an integration test may miss."""
 
@@ -59,6 +63,23 @@ def go_program(package: str, version: str, path: str) -> Artifact:
     return Artifact(path, lambda: (package, version), build)
 
 
+def patched_go_program(module: str, version: str, package: str, patch: str, path: str) -> Artifact:
+    """A Go program of a published module, with the changes of `services/go/PATCH` to its sources."""
+    changes = SOURCES / "go" / patch
+
+    def build(target: Path) -> None:
+        described = run_tool(["go", "mod", "download", "-json", f"{module}@{version}"], shown=False)
+        with tempfile.TemporaryDirectory() as folder:
+            sources = Path(folder) / "sources"
+            shutil.copytree(json.loads(described)["Dir"], sources)
+            for entry in (sources, *sources.rglob("*")):
+                entry.chmod(entry.stat().st_mode | stat.S_IWUSR)  # Go's own copy is read-only
+            run_tool(["patch", "--quiet", "--strip=1", f"--input={changes}"], cwd=sources)
+            run_tool(["go", "build", "-mod=readonly", "-o", str(target.absolute()), package], cwd=sources)
+
+    return Artifact(path, lambda: (module, version, package, changes.read_text()), build)
+
+
 def maven_jars(folder: str, path: str) -> Artifact:
     """The jars of `services/java/FOLDER/pom.xml` with all that they depend on, in one folder."""
     pom = SOURCES / "java" / folder / "pom.xml"
@@ -90,13 +111,19 @@ def find_tool(name: str) -> str:
     return found
 
 
-def run_tool(command: list[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
-    """Runs a build tool, its output shown.
+def run_tool(
+    command: list[str], cwd: Path | None = None, env: dict[str, str] | None = None, *, shown: bool = True
+) -> str:
+    """Runs a build tool, its output shown, or returned.
 
     Raises:
         ServiceError: The tool is missing or fails.
     """
     tool = find_tool(command[0])
-    done = subprocess.run([tool, *command[1:]], cwd=cwd, env={**os.environ, **(env or {})}, check=False)
+    output = None if shown else subprocess.PIPE
+    done = subprocess.run(
+        [tool, *command[1:]], cwd=cwd, env={**os.environ, **(env or {})}, check=False, stdout=output, text=True
+    )
     if done.returncode != 0:
         raise ServiceError(f"`{' '.join(command)}` failed with status {done.returncode}; its output is above.")
+    return done.stdout or ""

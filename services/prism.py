@@ -1,8 +1,12 @@
-"""Prism, Beam's portable local runner: only a binary; a pipeline starts it by `--prism_location`."""
+"""Prism, Beam's portable local runner: only a binary; a pipeline starts it by `--prism_location`.
+
+Beam 2.77's own has a fault, mended here by one line: from a bundle's last output until its response it does not wait but
+spins. At 1,000 events a second that took half a core, on a machine of two.
+"""
 
 from __future__ import annotations
 
-from services.building import go_program
+from services.building import patched_go_program
 from services.service import Service
 
 VERSION = "v2.77.0"  # the version of apache-beam in setup.py
@@ -10,6 +14,8 @@ VERSION = "v2.77.0"  # the version of apache-beam in setup.py
 PRISM = Service(
     name="prism",
     summary="Prism, Beam's portable local runner (a binary, no server)",
-    artifact=go_program("github.com/apache/beam/sdks/v2/go/cmd/prism", VERSION, "bin/prism"),
+    artifact=patched_go_program(
+        "github.com/apache/beam/sdks/v2", VERSION, "./go/cmd/prism", "prism/wait-for-the-response.patch", "bin/prism"
+    ),
     every_interface=True,
 )

@@ -8,7 +8,7 @@ import pytest
 
 from services import building
 from services.__main__ import main
-from services.building import build_artifact, find_tool
+from services.building import build_artifact, find_tool, run_tool
 from services.registry import SERVICES, find_service
 from services.service import Artifact, ServiceError
 
@@ -86,3 +86,10 @@ def test_services_start_after_what_they_need() -> None:
 
 def test_prism_has_the_version_of_beam() -> None:
     assert f"v{version('apache-beam')}" in SERVICES["prism"].artifact.pins()
+
+
+def test_the_output_of_a_tool_is_returned_where_it_is_not_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_tool(["echo", "here"], shown=False) == "here\n"
+    assert capfd.readouterr().out == ""
+    with pytest.raises(ServiceError, match="`false` failed with status 1"):
+        run_tool(["false"])
