@@ -1,7 +1,7 @@
 """Prism, Beam's portable local runner: only a binary; a pipeline starts it by `--prism_location`.
 
-Beam 2.77's own has a fault, mended here by one line: from a bundle's last output until its response it does not wait but
-spins. At 1,000 events a second that took half a core, on a machine of two.
+Beam 2.77's own has a fault, mended here by one line: from a bundle's last output until its response it does not wait
+but spins. At 1,000 events a second that took half a core, on a machine of two.
 """
 
 from __future__ import annotations

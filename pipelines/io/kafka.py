@@ -121,7 +121,7 @@ class KafkaSource:
             return Batch([], positions, wait_seconds=PAUSE_SECONDS)
         records: list[Record] = []
         latest: dict[str, int] = {}
-        for found in self._poll(client, progress):
+        for found in client.poll(self.options, progress.stops):
             name, record = str(found.partition()), self._record(found)
             latest[name] = max(latest.get(name, record.event_us), record.event_us)
             records.append(record)
@@ -138,10 +138,6 @@ class KafkaSource:
     def _is_too_far_ahead(self, client: ReaderClient, watermark: StreamWatermark) -> bool:
         limit = self.options.max_in_flight
         return client.count_unwritten(watermark.current_us(), limit) > limit
-
-    def _poll(self, client: ReaderClient, progress: Progress) -> list[KafkaMessage]:
-        options = self.options
-        return client.poll(options.poll_seconds, options.max_poll_records, options.max_poll_bytes, progress.stops)
 
     def _record(self, found: KafkaMessage) -> Record:
         kind, milliseconds = found.timestamp()

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from pipelines.io.source_options import SourceOptions
+
 Settings = dict[str, str | int | float | bool]
 
 REQUEST_SECONDS = 15.0
@@ -137,24 +139,23 @@ class ReaderClient:
             self._due = self._written = sum(positions.values())
             self.consumer.assign([TopicPartition(self.topic, int(name), at) for name, at in positions.items()])
 
-    def poll(
-        self, wait_seconds: float, max_records: int, max_bytes: int, stops: Mapping[str, int] | None
-    ) -> list[Message]:
-        """Waits for a first record, then takes what is there, up to the limits. Moves the positions."""
+    def poll(self, options: SourceOptions, stops: Mapping[str, int] | None) -> list[Message]:
+        """Waits for a first record, then takes what comes while it lingers, up to the limits. Moves the positions."""
         if not self.positions:
             return []
         records: list[Message] = []
         size_bytes = 0
-        found = self.consumer.consume(1, timeout=wait_seconds)
+        found = self.consumer.consume(1, timeout=options.poll_seconds)
+        until = time.monotonic() + options.linger_seconds
         while found:
             for message in found:
                 if self._accept(message, stops):
                     records.append(message)
                     size_bytes += len(message)
-            left = max_records - len(records)
-            if left <= 0 or size_bytes >= max_bytes:
+            left = options.max_poll_records - len(records)
+            if left <= 0 or size_bytes >= options.max_poll_bytes:
                 break
-            found = self.consumer.consume(min(left, _CHUNK_RECORDS), timeout=0)
+            found = self.consumer.consume(min(left, _CHUNK_RECORDS), timeout=max(0.0, until - time.monotonic()))
         return records
 
     def note_read(self, latest_us: int) -> None:

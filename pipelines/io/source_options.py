@@ -17,6 +17,9 @@ class SourceOptions:
         out_of_orderness_seconds: how far behind the latest event time an event may come without being late.
         idle_timeout_seconds: an empty partition stops holding the watermark after this long.
         poll_seconds: how long one read of Kafka waits for a first record.
+        linger_seconds: how long it goes on after the first one. At 1,000 records a second on Prism it read 20 times a
+            second without, and the bundles were in each other's way: the median from publishing to a change was 450 ms;
+            it is 150 ms with a tenth of a second.
         pull_seconds: how long one read of Pub/Sub does. A pull that is given up too early may leave messages leased.
         max_poll_records: records of one bundle, at most.
         max_poll_bytes: bytes of one bundle, about.
@@ -37,6 +40,7 @@ class SourceOptions:
     out_of_orderness_seconds: float = 10.0
     idle_timeout_seconds: float = 30.0
     poll_seconds: float = 0.2
+    linger_seconds: float = 0.1
     pull_seconds: float = 2.0
     max_poll_records: int = 5_000
     max_poll_bytes: int = 8_000_000
