@@ -42,8 +42,8 @@ class SourceOptions:
     poll_seconds: float = 0.2
     linger_seconds: float = 0.1
     pull_seconds: float = 2.0
-    max_poll_records: int = 5_000
-    max_poll_bytes: int = 8_000_000
+    max_poll_records: int = 15_000
+    max_poll_bytes: int = 16_000_000
     refresh_seconds: float = 5.0
     watch_seconds: float = 1.0
     group: str = "tidemark"
