@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
 from pipelines.io.boot_journal import open_journal
 from pipelines.io.boot_merge import EarlierRun
@@ -26,8 +26,6 @@ from schemas.update import RowUpdate
 
 MOST_HELD = 100_000
 """Updates held back, at most; the stage that gives more waits until they are written."""
-PUBLISHING_SHARE = 0.1
-"""Share of the time that copying a large output may take: it is published less often then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +45,29 @@ class WriteOptions:
     run: str = ""
     is_restart: bool = False
     boot_until_us: int = BEFORE_ALL_US
+
+
+@dataclass(frozen=True, slots=True)
+class PublishingPace:
+    """How soon an output may be published again: copying a large one takes long, and it is done less often then.
+
+    Args:
+        started: when the last copy was begun, in seconds.
+        ended: when it stood.
+    """
+
+    started: float = 0.0
+    ended: float = 0.0
+
+    BUSY_SHARE: ClassVar[float] = 0.1
+    """The most of the time that copying may take."""
+    QUIET_SHARE: ClassVar[float] = 0.5
+    """The same while no updates come in: a copy holds nobody up then, and what it brings may be the last for long."""
+
+    def allows(self, now: float, *, quiet: bool) -> bool:
+        """Whether it may be published now; `quiet`: nothing has come in lately."""
+        share = self.QUIET_SHARE if quiet else self.BUSY_SHARE
+        return now >= self.ended + (self.ended - self.started) / share
 
 
 class WriterBusyError(RuntimeError):
@@ -77,7 +98,7 @@ class UpdateWriter:
             self._earlier.read()
         self._unpublished = True  # empty tables are an output too
         self._erased: set[str] = set()
-        self._next_publish = 0.0
+        self._pace = PublishingPace()
         self._lock = threading.Lock()  # of what is held
         self._writing = threading.RLock()  # of the tables
         self._stop = threading.Event()
@@ -114,7 +135,7 @@ class UpdateWriter:
         with self._writing:
             if self._failure is None:
                 self._write()
-                self._publish(0.0)
+                self._publish()
             self._tables.close()
         self._lock_file.close()
         self.check()
@@ -123,8 +144,8 @@ class UpdateWriter:
         try:
             while not self._stop.wait(self.options.write_every_seconds):
                 with self._writing:
-                    self._write()
-                    self._publish(self._next_publish)
+                    if self._pace.allows(time.monotonic(), quiet=not self._write()):
+                        self._publish()
         except BaseException as error:  # noqa: BLE001 - it is raised where the next updates come in
             self._failure = error
 
@@ -132,13 +153,15 @@ class UpdateWriter:
         if self._failure is not None:
             raise RuntimeError(f"the tables of {self.output} could not be written") from self._failure
 
-    def _write(self) -> None:
+    def _write(self) -> int:
+        """Writes what is held; returns how many updates that was."""
         with self._writing:
             with self._lock:
                 updates, self._held = self._held, []
             if updates and self._tables.apply(map(self._earlier.adjust, updates)):
                 self._unpublished = True
             self._note(updates)
+            return len(updates)
 
     def _note(self, updates: Iterable[RowUpdate]) -> None:
         """What the journal must hear: who was erased, and what came too late."""
@@ -151,17 +174,16 @@ class UpdateWriter:
         if late:
             open_journal(Path(self.options.folder)).set_late(late)
 
-    def _publish(self, not_before: float) -> None:
+    def _publish(self) -> None:
         started = time.monotonic()
-        if self._booting or not self._unpublished or started < not_before:
+        if self._booting or not self._unpublished:
             return
         if isinstance(self.output, DuckDBOutput):
             self._tables.publish_database(Path(self.output.path).absolute())
         else:
             self._tables.publish_folder(Path(self.output.directory).absolute())
         self._unpublished = False
-        ended = time.monotonic()
-        self._next_publish = ended + (ended - started) / PUBLISHING_SHARE
+        self._pace = PublishingPace(started, time.monotonic())
         if self._erased:
             gone = self._tables.missing_from((EVENTS.name, FAILED_EVENTS.name), "message_id", self._erased)
             open_journal(Path(self.options.folder)).erase(gone)

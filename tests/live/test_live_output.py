@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.io.boot_journal import close_journals, open_journal
 from pipelines.io.live_output import (
+    PublishingPace,
     UpdateWriter,
     WriteOptions,
     WriterBusyError,
@@ -133,3 +134,10 @@ def test_another_process_is_refused(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert WriterBusyError.__doc__
+
+
+def test_what_takes_long_to_copy_is_copied_less_often_and_sooner_when_nothing_comes_in() -> None:
+    assert PublishingPace().allows(0.0, quiet=False)
+    slow = PublishingPace(started=100.0, ended=103.0)
+    assert [slow.allows(now, quiet=False) for now in (108.9, 109.0, 132.9, 133.0)] == [False, False, False, True]
+    assert [slow.allows(now, quiet=True) for now in (108.9, 109.0, 132.9, 133.0)] == [False, True, True, True]
