@@ -50,11 +50,8 @@ class HistorySource:
         hold(watermark)
         positions = dict(progress.positions)
         name = next(name for name, at in positions.items() if at != _END)
-        records = self._read(name, positions[name])
-        if len(records) == self.options.max_poll_records:
-            positions[name] += len(records)
-        else:
-            positions[name] = _END
+        records, ended = self._read(name, positions[name])
+        positions[name] = _END if ended else positions[name] + len(records)
         if all(at == _END for at in positions.values()):
             self._note_end()
         return Batch(records, positions)
@@ -66,16 +63,21 @@ class HistorySource:
         """By names that stay the same when files are added: only those that were there at the start are read."""
         return {f"{one.start}:{one.path}": one for one in plan_ranges([self.location])}
 
-    def _read(self, name: str, at: int) -> list[Record]:
-        """The records of a range from the given one on, up to a batch of them."""
-        most, key = self.options.max_poll_records, (self.boot, self.text, name)
+    def _read(self, name: str, at: int) -> tuple[list[Record], bool]:
+        """The records of a range from the given one on, up to a batch of them, and whether they are its last."""
+        key = (self.boot, self.text, name)
         stands_at, found = _OPEN.pop(key, (-1, iter(())))
         if stands_at != at:
             found = islice(messages(self._ranges()[name]), at, None)
-        part = list(islice(found, most))
-        if len(part) == most:
-            _OPEN[key] = (at + most, found)
-        return [self._record(one) for one in part]
+        records: list[Record] = []
+        size_bytes = 0
+        for one in found:
+            records.append(self._record(one))
+            size_bytes += len(records[-1].message.raw)
+            if len(records) >= self.options.max_poll_records or size_bytes >= self.options.max_poll_bytes:
+                _OPEN[key] = (at + len(records), found)
+                return records, False
+        return records, True
 
     def _record(self, found: bytes | Failure) -> Record:
         message = _failed_message(found) if isinstance(found, Failure) else Message(found, self.text, {})

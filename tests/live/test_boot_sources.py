@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -88,8 +88,8 @@ def live(boot: Boot, *numbers: int) -> Run:
     return Run(JournaledSource(Given(tuple(map(event, numbers))), boot, OPTIONS.watermark_policy))
 
 
-def history(boot: Boot, pattern: str) -> Run:
-    source = HistorySource(FileInput(pattern, pattern), OPTIONS, boot)
+def history(boot: Boot, pattern: str, options: SourceOptions = OPTIONS) -> Run:
+    source = HistorySource(FileInput(pattern, pattern), options, boot)
     return Run(JournaledSource(source, boot, OPTIONS.watermark_policy, live=False))
 
 
@@ -103,6 +103,15 @@ def test_a_live_source_waits_until_all_history_was_read(tmp_path: Path) -> None:
     assert now.batch() == [], "the file is still to come"
     assert history(boot, str(file)).to_the_end() == [[event(1), event(2)]]
     assert now.batch() == [event(3)]
+
+
+def test_a_batch_of_history_is_bounded_in_records_and_in_bytes(tmp_path: Path) -> None:
+    file = tmp_path / "a.ndjson"
+    file.write_bytes(b"\n".join(map(event, range(7))))
+    boot = start(tmp_path, "first", str(file))
+    assert [len(batch) for batch in history(boot, str(file)).to_the_end()] == [3, 3, 1]
+    two_events = replace(OPTIONS, max_poll_bytes=2 * len(event(0)))
+    assert [len(batch) for batch in history(boot, str(file), two_events).to_the_end()] == [2, 2, 2, 1]
 
 
 def test_a_live_source_that_is_idle_says_at_once_that_history_is_through(tmp_path: Path) -> None:
