@@ -96,15 +96,16 @@ class _ParseMessages(beam.DoFn):
         self._read = 0
         self._records: list[Record] = []
         self._failed: list[RowUpdate] = []
-        self._at = MAX_TIMESTAMP
+        self._at_us = MAX_TIMESTAMP.micros
 
     def process(self, message: Message, at: Timestamp = beam.DoFn.TimestampParam) -> Iterator[Outputs]:
         self._read += 1
-        self._at = min(self._at, at)
+        at_us = at.micros
+        self._at_us = min(self._at_us, at_us)
         parsed = self._parser.parse(message.raw, message.source, message.attributes)
         if isinstance(parsed, Failure):
             self._failed.append(failure_update(parsed))
-        elif parsed[TIMESTAMP] < at.micros - self._allowed_lateness_us:
+        elif parsed[TIMESTAMP] < at_us - self._allowed_lateness_us:
             # An element's time is its event's, but never before the watermark: how far apart they are is how late it is
             self._failed.append(failure_update(_too_late(parsed, message)))
         else:
@@ -116,10 +117,11 @@ class _ParseMessages(beam.DoFn):
         for name, occurrences in self._parser.unplanned_counts.items():
             counting.count(counting.UNPLANNED + name, occurrences)
         self._parser.unplanned_counts.clear()
+        at = Timestamp(micros=self._at_us)
         for keyed in keyed_records(self._records, self._buckets):
-            yield TaggedOutput("records", WindowedValue(keyed, self._at, [GlobalWindow()]))
+            yield TaggedOutput("records", WindowedValue(keyed, at, [GlobalWindow()]))
         for block in in_blocks(self._failed):
-            yield TaggedOutput("failed", WindowedValue(block, self._at, [GlobalWindow()]))
+            yield TaggedOutput("failed", WindowedValue(block, at, [GlobalWindow()]))
 
 
 def _too_late(event: Event, message: Message) -> Failure:

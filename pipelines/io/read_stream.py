@@ -7,21 +7,23 @@ one watermark per stage and takes it from whichever bundle ended last, so two re
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.coders import BytesCoder, Coder
 from apache_beam.io.iobase import RestrictionProgress, RestrictionTracker, WatermarkEstimator
 from apache_beam.transforms.core import RestrictionProvider, WatermarkEstimatorProvider
-from apache_beam.transforms.window import TimestampedValue
+from apache_beam.transforms.window import GlobalWindow, TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
 
 from pipelines.io.source_options import SourceOptions
-from pipelines.io.stream_source import Progress, Reader, StreamSource
+from pipelines.io.stream_source import Progress, Reader, Record, StreamSource
 from pipelines.io.watermark import StreamWatermark, WatermarkPolicy
 
 RECEIPTS = "receipts"
+_GLOBALLY = (GlobalWindow(),)
 
 
 class ProgressCoder(Coder):
@@ -132,8 +134,7 @@ class ReadStream(beam.DoFn, RestrictionProvider, WatermarkEstimatorProvider):
             if tracker.try_claim(batch.positions):
                 token = batch.token
                 self._read.inc(len(batch.records))
-                for message, event_us in batch.records:
-                    yield TimestampedValue(message, Timestamp(micros=watermark.element_time_us(event_us)))
+                yield from _elements(batch.records, watermark)
                 if token and not in_bundle_mode:
                     at = Timestamp(micros=watermark.latest_element_us or watermark.current_us() or 0)
                     yield beam.pvalue.TaggedOutput(RECEIPTS, TimestampedValue(token, at))
@@ -166,6 +167,17 @@ class ReadStream(beam.DoFn, RestrictionProvider, WatermarkEstimatorProvider):
 
     def estimator_state_coder(self) -> Coder:
         return BytesCoder()
+
+
+def _elements(records: Iterable[Record], watermark: StreamWatermark) -> Iterator[WindowedValue]:
+    # Not TimestampedValue, for which Beam makes a window each; and a Timestamp only where it differs from the one
+    # before, as it does not in a history: together a twentieth of what a local stream costs.
+    at_us, at = 0, Timestamp(0)
+    for message, event_us in records:
+        element_us = watermark.element_time_us(event_us)
+        if element_us != at_us:
+            at_us, at = element_us, Timestamp(micros=element_us)
+        yield WindowedValue(message, at, _GLOBALLY)
 
 
 def _acknowledge(source: StreamSource, token: bytes) -> None:
