@@ -116,17 +116,18 @@ class EarlierRun:
 
     def adjust(self, update: RowUpdate) -> RowUpdate:
         """The update of a new run, going on where this one ended."""
+        row = update.row
         if update.withdrawn:
             return update
-        row = list(update.row)
         if update.table == PROFILES.name and self.version:
-            row[_VERSION] += self.version
-        elif update.table == DELETIONS.name and row[0] in self.counts:
+            return _with(update, _VERSION, row[_VERSION] + self.version)
+        if update.table == DELETIONS.name and row[0] in self.counts:
             before, now = self.counts[row[0]], json.loads(row[_COUNTS])
-            row[_COUNTS] = json.dumps({name: before.get(name, 0) + now.get(name, 0) for name in before | now})
-        elif update.table == MEMBERSHIP_CHANGES.name and self._is_over and row[0] in self.told:
-            row[0] = hashlib.sha256(f"{row[0]}\0{self.run}".encode()).hexdigest()[:32]
-        return update._replace(row=tuple(row))
+            counts = {name: before.get(name, 0) + now.get(name, 0) for name in before | now}
+            return _with(update, _COUNTS, json.dumps(counts))
+        if update.table == MEMBERSHIP_CHANGES.name and self._is_over and row[0] in self.told:
+            return _with(update, 0, hashlib.sha256(f"{row[0]}\0{self.run}".encode()).hexdigest()[:32])
+        return update
 
     def carry_over(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Brings what only this run knew into the tables of the new one, in one transaction."""
@@ -178,3 +179,7 @@ class EarlierRun:
         if isinstance(self.output, DuckDBOutput):
             return f"earlier.main.{table}"
         return f"read_parquet('{quoted(Path(self.output.directory).absolute() / table / '*.parquet')}')"
+
+
+def _with(update: RowUpdate, place: int, value: object) -> RowUpdate:
+    return update._replace(row=(*update.row[:place], value, *update.row[place + 1 :]))

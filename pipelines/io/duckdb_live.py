@@ -11,8 +11,10 @@ the journal (boot_journal.py) holds every message. Two files:
 
 from __future__ import annotations
 
+import functools
+import operator
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -166,17 +168,22 @@ def quoted(path: Path) -> str:
 
 def _newest(updates: Iterable[RowUpdate]) -> dict[str, list[RowUpdate]]:
     """Per table, of each key the update with the greatest version; of equal versions the first."""
-    newest: dict[str, dict[tuple[object, ...], RowUpdate]] = {}
+    newest: dict[str, dict[object, RowUpdate]] = {}
     for update in updates:
-        table = TABLES_BY_NAME.get(update.table)
-        if table is None:
-            raise ValueError(f"no table {update.table!r}; there are {', '.join(TABLES_BY_NAME)}")
         of_table = newest.setdefault(update.table, {})
-        key = tuple(update.row[place] for place in _key_places(table))
+        key = _key_of(update.table)(update.row)
         known = of_table.get(key)
         if known is None or known.version < update.version:
             of_table[key] = update
     return {name: list(of_table.values()) for name, of_table in newest.items()}
+
+
+@functools.cache
+def _key_of(name: str) -> Callable[[tuple[object, ...]], object]:
+    """What reads the key from a row of a table."""
+    if name not in TABLES_BY_NAME:
+        raise ValueError(f"no table {name!r}; there are {', '.join(TABLES_BY_NAME)}")
+    return operator.itemgetter(*_key_places(TABLES_BY_NAME[name]))
 
 
 def _split(table: Table, updates: Sequence[RowUpdate]) -> tuple[pa.Table, pa.RecordBatch]:
