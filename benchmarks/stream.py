@@ -6,42 +6,31 @@ Prism listens on every interface.
 1. A file of the example shop through the streaming job: journal, parsing, deduplication, identity, profiles, rules,
    tables, until every event is where the bounded job puts it. Beside it, in the same run, one rule as one would write
    it: a stateful DoFn with a timer.
-2. Events from Kafka at a steady rate; the time from publishing an event to its row in `membership_changes`.
+2. Events from Kafka at a steady rate; the time from publishing an event to the change that it makes (latency.py).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
 
 from benchmarks.batch import DEFAULT_FOLDER, generated, machine
 from benchmarks.definitions import write_segments
+from benchmarks.jobs import ask, stream_job, wait_until
+from benchmarks.latency import measure_latency
 from benchmarks.measure import measure
 from schemas.tables import TABLES, Table
 from services.isolation import is_isolated, isolated
 from services.manager import Manager
-
-WARM_UP_SECONDS = 5.0
-POOL = 500
-NEW_VISITOR_EVERY = 10
-STEP_SECONDS = 0.01
-LOOK_SECONDS = 0.1
-GIVE_UP_SECONDS = 300.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder.mkdir(parents=True)
     print(f"{machine()}, Prism, one worker process")
     measure_throughput(generated(arguments.folder, arguments.events), arguments, folder, prism)
-    measure_latency(arguments, folder, prism)
+    print(f"{f'publish to change, {arguments.rate:,} events/s':<52}{'p50':>9}   {'p90':>9}   {'p99':>9}", flush=True)
+    measure_latency(arguments.rate, arguments.seconds, arguments.segments, folder, prism)
     return 0
 
 
@@ -79,96 +69,6 @@ def measure_throughput(events: Path, arguments: argparse.Namespace, folder: Path
     idiomatic = measure("benchmarks.idiomatic_stream", [str(events), str(prism)])
     (seconds,) = (float(line.split()[1]) for line in idiomatic.output.splitlines() if line.startswith("seconds "))
     report("Beam as one would write it, one rule", arguments.events, seconds)
-
-
-def measure_latency(arguments: argparse.Namespace, folder: Path, prism: Path) -> None:
-    """Prints percentiles of the time from publishing an event to telling the change that it made."""
-    segments = folder / "seen"
-    segments.mkdir()
-    (segments / "seen.yaml").write_text("when: event('Product Viewed').count() >= 1\n")
-    output = folder / "latency.duckdb"
-    with tempfile.TemporaryDirectory() as state:
-        manager = Manager(state=Path(state))
-        brokers = manager.up("kafka").endpoints["broker"]
-        try:
-            topic = f"latency-{uuid.uuid4().hex[:8]}"
-            admin = AdminClient({"bootstrap.servers": brokers})
-            admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
-            with stream_job(["--input", f"kafka:{brokers}/{topic}"], segments, output, prism) as job:
-                wait_until(job, output.exists)
-                warm_up = publish_steadily(brokers, topic, arguments.rate, WARM_UP_SECONDS)
-                wait_until(job, lambda: count_rows(output) == len(warm_up))
-                published = publish_steadily(brokers, topic, arguments.rate, arguments.seconds, len(warm_up))
-                wait_until(job, lambda: count_rows(output) == len(warm_up) + len(published))
-        finally:
-            manager.down("kafka")
-    told = ask(output, "SELECT message_ids[1], epoch_us(recorded_at) FROM membership_changes WHERE cause = 'event'")
-    waited = sorted((at - published[name]) / 1_000 for name, at in told if name in published)
-    quantiles = "  ".join(f"p{share} {waited[len(waited) * share // 100]:,.0f} ms" for share in (50, 90, 99))
-    print(f"latency at {arguments.rate:,} events/s, publish to change ({len(waited):,} changes): {quantiles}")
-
-
-def publish_steadily(brokers: str, topic: str, rate: int, seconds: float, first: int = 0) -> dict[str, int]:
-    """Publishes views of products, every tenth of a new visitor; when each was published, in microseconds.
-
-    They are numbered from `first`.
-    """
-    producer = Producer({"bootstrap.servers": brokers, "linger.ms": 0})
-    published: dict[str, int] = {}
-    started = time.perf_counter()
-    while (elapsed := time.perf_counter() - started) < seconds:
-        for number in range(first + len(published), first + int(elapsed * rate)):
-            visitor = f"new-{number}" if number % NEW_VISITOR_EVERY == 0 else f"known-{number % POOL}"
-            now_us = time.time_ns() // 1_000
-            published[f"m-{number}"] = now_us
-            producer.produce(topic, view_of(f"m-{number}", visitor, now_us))
-        producer.poll(0)
-        time.sleep(STEP_SECONDS)
-    producer.flush(30)
-    return published
-
-
-def view_of(message_id: str, visitor: str, at_us: int) -> bytes:
-    """A product was viewed."""
-    at = datetime.fromtimestamp(at_us / 1_000_000, UTC).isoformat()
-    message = {
-        "messageId": message_id,
-        "type": "track",
-        "event": "Product Viewed",
-        "anonymousId": visitor,
-        "properties": {"product_id": "p_001", "name": "Trail Runner", "category": "shoes", "price": 89.0},
-        "context": {"page": {"url": "https://shop.example.com/shoes/trail-runner"}, "device": {"type": "mobile"}},
-        "timestamp": at,
-    }
-    return json.dumps(message).encode()
-
-
-@contextmanager
-def stream_job(inputs: Sequence[str], segments: Path, output: Path, prism: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The streaming job as a process; it ends with the block."""
-    command = [sys.executable, "-m", "pipelines.profiles", *inputs, "--segments", str(segments)]
-    with output.with_suffix(".log").open("wb") as log:
-        job = subprocess.Popen(  # noqa: S603 - this project's own module
-            [*command, "--output", f"duckdb:{output}", f"--prism_location={prism}"], stdout=log, stderr=log
-        )
-        try:
-            yield job
-        finally:
-            job.terminate()
-            job.wait()
-
-
-def wait_until(job: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
-    """Looks again and again.
-
-    Raises:
-        RuntimeError: the job ended, or it took too long.
-    """
-    until = time.monotonic() + GIVE_UP_SECONDS
-    while not condition():
-        if job.poll() is not None or time.monotonic() > until:
-            raise RuntimeError("the job ended by itself, or takes too long; its log is beside its output")
-        time.sleep(LOOK_SECONDS)
 
 
 def has_begun(journal: Path) -> bool:
@@ -201,12 +101,6 @@ def _differing(connection: duckdb.DuckDBPyConnection, table: Table) -> int:
     sides = [f"SELECT {columns} FROM {side}.{table.name}" for side in ("batch", "stream")]  # noqa: S608 - our names
     both = f"SELECT count(*) FROM (({sides[0]} EXCEPT ALL {sides[1]}) UNION ALL ({sides[1]} EXCEPT ALL {sides[0]}))"  # noqa: S608
     return int(connection.execute(both).fetchall()[0][0])
-
-
-def ask(output: Path, query: str) -> list[tuple[str, int]]:
-    """Rows of the published tables."""
-    with duckdb.connect(str(output), read_only=True) as connection:
-        return connection.execute(query).fetchall()
 
 
 def report(name: str, events: int, seconds: float) -> None:
