@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
 
 from schemas.event import Event
 from tests.reference.identity import Resolution
 from tests.strategies.identities import IdentityCase
 from transforms.identity.aliases import Alias
-from transforms.identity.links import DeviceLinks, Link
-from transforms.identity.plan import Deletion, Device, IdentityPlan, make_plan
+from transforms.identity.links import Link
+from transforms.identity.plan import Deletion, Device, DeviceLinkSets, IdentityPlan, make_plan
 
 
 def resolve(case: IdentityCase) -> Resolution:
@@ -18,14 +17,12 @@ def resolve(case: IdentityCase) -> Resolution:
     known = [event for event in case.events if event.timestamp <= case.as_of]
     plan = plan_of(known, case)
     result = Resolution()
-    devices = {device: Device(plan, links) for device, links in links_of(known, plan).items()}
+    links = links_of(known, plan)
+    devices = {device: Device(plan, *links.of(device)) for device in links.devices()}
     for event in case.events:
         place(event, plan, devices, result, is_known=event.timestamp <= case.as_of)
-    for device, links in links_of(known, plan).items():
-        standing = [link for link in links if plan.erased_by(link.user_id, link.timestamp) is None]
-        result.links |= {
-            (device, link.user_id, link.timestamp, link.message_id) for link in DeviceLinks(standing).distinct()
-        }
+    for name, device in devices.items():
+        result.links |= {(name, link.user_id, link.timestamp, link.message_id) for link in device.links}
     result.merged = {f"user:{alias.previous_id}": f"user:{plan.root(alias.user_id)}" for alias in plan.merged}
     result.merged |= absorbed_devices(known, devices, result)
     return result
@@ -49,17 +46,17 @@ def plan_of(known: list[Event], case: IdentityCase) -> IdentityPlan:
     return make_plan(aliases, deletions, last_seen, case.as_of, **limits)
 
 
-def links_of(known: Iterable[Event], plan: IdentityPlan) -> dict[str, list[Link]]:
+def links_of(known: Iterable[Event], plan: IdentityPlan) -> DeviceLinkSets:
     """The links on each device."""
-    found: dict[str, list[Link]] = defaultdict(list)
+    found = DeviceLinkSets(plan)
     for event in known:
-        if event.user_id is None or event.type == "delete" or event.message_id in plan.refused:
+        if event.user_id is None or event.type == "delete":
             continue
         link = Link(event.timestamp, event.message_id, event.user_id)
         if event.anonymous_id is not None:
-            found[event.anonymous_id].append(link)
-        if event.message_id in plan.device_aliases and event.previous_id is not None:
-            found[event.previous_id].append(link)
+            found.add(event.anonymous_id, link, of_previous=False)
+        if event.type == "alias" and event.previous_id is not None:
+            found.add(event.previous_id, link, of_previous=True)
     return found
 
 
@@ -73,7 +70,7 @@ def place(event: Event, plan: IdentityPlan, devices: dict[str, Device], result: 
         user: str | None = event.user_id
         deletion = plan.erased_by(event.user_id, event.timestamp)
     else:
-        device = devices.get(event.anonymous_id or "", Device(plan, ()))
+        device = devices.get(event.anonymous_id or "", Device(plan, (), ()))
         user, deletion = device.owner(event.timestamp)
     if deletion is not None:
         result.erased.add(event.message_id)

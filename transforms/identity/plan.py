@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from transforms.identity.aliases import DEFAULT_MAX_MERGES, Alias, merge_users
+from transforms.identity.aliases import DEFAULT_MAX_MERGES, Alias, Merges, merge_users
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US, DeviceLinks, Link
 
 
@@ -32,19 +32,25 @@ class IdentityPlan(NamedTuple):
         refused: message id of an alias that merges nothing -> reason.
         merged: the aliases that merged a user, in order.
         as_of: the instant at which everything is told; later events have not happened.
-        device_aliases: message ids of the aliases whose previous id is a device: they are links.
+        standing: (message id of an alias, whether it is the link of its previous id, else that of its anonymous id) ->
+            whether that link stands before erasure, and whether after it.
     """
 
     roots: dict[str, str]
     erased: dict[str, list[tuple[int, str]]]
     refused: dict[str, str]
     merged: list[Alias]
-    device_aliases: frozenset[str]
+    standing: Mapping[tuple[str, bool], tuple[bool, bool]]
     as_of: int
     stitch_window_us: int
 
     def root(self, user_id: str) -> str:
         return self.roots.get(user_id, user_id)
+
+    def stands(self, message_id: str, *, of_previous: bool) -> tuple[bool, bool]:
+        """Whether the link that an event makes stands before erasure, and whether after it."""
+        of_others = not of_previous  # of an event that is no alias: it stands
+        return self.standing.get((message_id, of_previous), (of_others, of_others))
 
     def erased_by(self, user_id: str, timestamp: int) -> str | None:
         """The deletion (its message id) that erases what belongs to the user at `timestamp`; None: it stays."""
@@ -76,15 +82,28 @@ def make_plan(
     """
     aliases = list(aliases)
     before = merge_users(aliases, last_seen.__contains__, max_merges)
-    plan = IdentityPlan({}, _erased(before.absorbed(), deletions), {}, [], frozenset(), as_of, stitch_window_us)
+    plan = IdentityPlan({}, _erased(before.absorbed(), deletions), {}, [], {}, as_of, stitch_window_us)
     kept = [alias for alias in aliases if plan.erased_by(alias.user_id, alias.timestamp) is None]
 
     def is_user(user_id: str) -> bool:
         return user_id in last_seen and plan.erased_by(user_id, last_seen[user_id]) is None
 
     after = merge_users(kept, is_user, max_merges) if plan.erased else before
-    devices = frozenset(alias.message_id for alias in (*before.links, *after.links))
-    return plan._replace(roots=after.absorbed(), refused=after.refused, merged=after.merged, device_aliases=devices)
+    standing = _standing(aliases, before, kept, after)
+    return plan._replace(roots=after.absorbed(), refused=after.refused, merged=after.merged, standing=standing)
+
+
+def _standing(
+    aliases: Iterable[Alias], before: Merges, kept: Iterable[Alias], after: Merges
+) -> dict[tuple[str, bool], tuple[bool, bool]]:
+    """An alias in whose way another one stood may stand when that is erased: it is a link only then."""
+    sets = [
+        {(alias.message_id, True) for alias in merges.links}
+        | {(alias.message_id, False) for alias in given if alias.message_id not in merges.refused}
+        for given, merges in ((aliases, before), (kept, after))
+    ]
+    every = [(alias.message_id, of_previous) for alias in aliases for of_previous in (True, False)]
+    return {link: (link in sets[0], link in sets[1]) for link in every}
 
 
 def _erased(roots: Mapping[str, str], deletions: Iterable[Deletion]) -> dict[str, list[tuple[int, str]]]:
@@ -105,14 +124,14 @@ class Device:
 
     __slots__ = ("_after", "_before", "_plan", "links")
 
-    def __init__(self, plan: IdentityPlan, links: Iterable[Link]) -> None:
-        links = list(links)
+    def __init__(self, plan: IdentityPlan, before: Iterable[Link], after: Iterable[Link]) -> None:
+        """Takes the links that stand before erasure, and those that stand after it, where they are not erased."""
+        before, after = sorted(before), sorted(after)
         self._plan = plan
-        self._before = DeviceLinks(links)
-        kept = (
-            [link for link in links if plan.erased_by(link.user_id, link.timestamp) is None] if plan.erased else links
-        )
-        self._after = self._before if len(kept) == len(links) else DeviceLinks(kept)
+        self._before = DeviceLinks(before)
+        if plan.erased:
+            after = [link for link in after if plan.erased_by(link.user_id, link.timestamp) is None]
+        self._after = self._before if after == before else DeviceLinks(after)
         self.links = self._after.distinct()
 
     def owner(self, timestamp: int) -> tuple[str | None, str | None]:
@@ -123,12 +142,15 @@ class Device:
             deletion = self._plan.erased_by(user, timestamp)
             if deletion is not None:
                 return None, deletion
-            user = self._after.owner(timestamp, window)
-        return user, None
+        return user if self._after is self._before else self._after.owner(timestamp, window), None
 
     def confirms(self, link: Link) -> bool:
         """Whether a further link changes nobody's event: its user is behind the device at that instant anyway."""
-        return not self._plan.erased and self._before.latest_user(link.timestamp) == link.user_id
+        return (
+            self._after is self._before
+            and not self._plan.erased
+            and self._before.latest_user(link.timestamp) == link.user_id
+        )
 
     def add(self, link: Link) -> None:
         """Takes in a link that `confirms` what is known."""
@@ -137,3 +159,29 @@ class Device:
     def is_stitched(self, timestamp: int) -> bool:
         """Whether an event at `timestamp` came before the first link that still stands."""
         return self._after.is_stitched(timestamp)
+
+
+class DeviceLinkSets:
+    """The links of many devices, those that stand before erasure and those that stand after it."""
+
+    def __init__(self, plan: IdentityPlan) -> None:
+        self._plan = plan
+        self._of: dict[str, tuple[list[Link], list[Link]]] = {}
+
+    def add(self, device_id: str, link: Link, *, of_previous: bool) -> None:
+        """Takes in a link; `of_previous`: it is that of an alias to its previous id."""
+        for stands, links in zip(
+            self._plan.stands(link.message_id, of_previous=of_previous),
+            self._of.setdefault(device_id, ([], [])),
+            strict=True,
+        ):
+            if stands:
+                links.append(link)
+
+    def devices(self) -> set[str]:
+        """Those with a link, standing or not."""
+        return set(self._of)
+
+    def of(self, device_id: str) -> tuple[list[Link], list[Link]]:
+        """The links before erasure, and after it."""
+        return self._of.get(device_id, ([], []))

@@ -19,6 +19,7 @@ from transforms.stream.facts import EVENT, Fact, Message, device_version, event_
 from transforms.stream.owners import Change, Context, Decision, OwnerCell, as_erasures
 from transforms.stream.stages import PROFILES, RECEIPTS, USERS
 
+ONLY, BEFORE, AFTER = "only", "before", "after"
 _LINKS = RowChanges(IDENTITY_LINKS.name, 3)
 
 
@@ -30,6 +31,7 @@ class _Basis(NamedTuple):
 class DeviceCell(OwnerCell[_Basis]):
     """Facts: events, ("link", timestamp, message id, user), ("erased", user, instant, message id, ...).
 
+    ("only", "before" or "after", timestamp, message id, user) of a link that stands before erasure or after it only.
     And ("merge", timestamp, message id, user) of an alias by which this id, a user's, was merged: a row, but no link.
     """
 
@@ -63,12 +65,14 @@ class DeviceCell(OwnerCell[_Basis]):
         if not links:
             return Context(_Basis(None, rows), Counter())
         erased = {fact[1]: list(as_erasures(fact[2:])) for fact in sorted(self.facts.of("erased"), key=len)}
-        plan = IdentityPlan({}, erased, {}, [], frozenset(), 0, self.stitch_window_us)
-        device = Device(plan, links)
+        plan = IdentityPlan({}, erased, {}, [], {}, 0, self.stitch_window_us)
+        only = {Link(*fact[2:]): fact[1] for fact in self.facts.of(ONLY)}
+        before = [link for link in links if only.get(link) != AFTER] if only else links
+        device = Device(plan, before, [link for link in links if only.get(link) != BEFORE] if only else links)
         for link in device.links:
             row = self._row(link)
             rows[row[:3]] = min(row, rows.get(row[:3], row))
-        deletions = [plan.erased_by(link.user_id, link.timestamp) for link in links] if erased else []
+        deletions = [plan.erased_by(link.user_id, link.timestamp) for link in before] if erased else []
         told: Counter[Target] = Counter(
             (RECEIPTS, deletion, ("erased", IDENTITY_LINKS.name)) for deletion in deletions if deletion is not None
         )
@@ -148,7 +152,7 @@ class DeviceCell(OwnerCell[_Basis]):
         return fact[0] != "link" or bool(fact[1] <= until + self.stitch_window_us)
 
     def times(self) -> list[int]:
-        links = [] if self.facts.of("erased") else [fact[1] for fact in self.facts.of("link")]
+        links = [] if self._keeps_links() else [fact[1] for fact in self.facts.of("link")]
         return sorted([*super().times(), *links])
 
     def old_facts(self, until: int) -> list[tuple[Fact, int, int]]:
@@ -158,10 +162,13 @@ class DeviceCell(OwnerCell[_Basis]):
         """
         gone = super().old_facts(until)
         old = sorted(Link(*fact[1:]) for fact in self.facts.of("link") if fact[1] <= until)
-        if not old or self.facts.of("erased"):
+        if not old or self._keeps_links():
             return gone
         latest = old[-1]
         return gone + self.facts.leave_behind("link", lambda fact: fact[1] <= until and fact[1:] != latest)
+
+    def _keeps_links(self) -> bool:
+        return bool(self.facts.of("erased") or self.facts.of(ONLY))
 
     def known_of(self, gone: Iterable[Fact]) -> Fact:
         """(whether one is nobody's, time, id and user of the first that came before the device's first link)."""
