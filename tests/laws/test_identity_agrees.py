@@ -55,6 +55,12 @@ def test_identity_agrees_with_the_reference_on_seeded_cases(part: int) -> None:
     check(part, CASES)
 
 
+@pytest.mark.parametrize("seed", [2088, 10628, 21431])
+def test_an_alias_that_stands_only_after_an_erasure_takes_nothing_that_is_erased(seed: int) -> None:
+    case = seeded_identity_case(seed)
+    assert not differs(case), describe(smallest(case))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(PARTS))
 def test_identity_agrees_with_the_reference_on_thousands_of_seeded_cases(part: int) -> None:
