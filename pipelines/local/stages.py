@@ -33,7 +33,7 @@ from transforms.blocks import Buckets, Record, unpack
 from transforms.deduplicate import RAW, deduplicate
 from transforms.identity.aliases import Alias
 from transforms.identity.links import Link
-from transforms.identity.plan import Deletion, Device, DeviceLinkSets, IdentityPlan
+from transforms.identity.plan import Deletion, Device, IdentityPlan
 from transforms.parse import EventParser
 
 BY_TIME = itemgetter(TIMESTAMP, MESSAGE_ID)
@@ -164,17 +164,17 @@ class Stages:
     def resolve_devices(self, bucket: int, plan: IdentityPlan) -> int:
         """Anonymous events of a bucket's devices into "known" or "anonymous". Returns how many were erased."""
         events: dict[str, list[Record]] = {}
-        links = DeviceLinkSets(plan)
+        links: dict[str, list[Link]] = {}
         for device_id, event, link in unpack(self._exchange.read("devices", bucket)):
             if link is None:
                 events.setdefault(device_id, []).append(event)
-            else:
-                links.add(device_id, Link(*link[:3]), of_previous=bool(link[3]))
+            elif stands := plan.stands(link[1], of_previous=link[3]):
+                links.setdefault(device_id, []).append(Link(link[0], link[1], link[2], stands))
         self._exchange.drop("devices", bucket)
         known, anonymous = self._buckets(), self._buckets()
         erased = 0
         for device_id, records in events.items():
-            device = Device(plan, *links.of(device_id))
+            device = Device(plan, links.get(device_id, ()))
             for event in records:
                 user_id, deletion = device.owner(event[TIMESTAMP])
                 if deletion is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from schemas.event import Event
@@ -9,7 +10,7 @@ from tests.reference.identity import Resolution
 from tests.strategies.identities import IdentityCase
 from transforms.identity.aliases import Alias
 from transforms.identity.links import Link
-from transforms.identity.plan import Deletion, Device, DeviceLinkSets, IdentityPlan, make_plan
+from transforms.identity.plan import Deletion, Device, IdentityPlan, make_plan
 
 
 def resolve(case: IdentityCase) -> Resolution:
@@ -17,8 +18,7 @@ def resolve(case: IdentityCase) -> Resolution:
     known = [event for event in case.events if event.timestamp <= case.as_of]
     plan = plan_of(known, case)
     result = Resolution()
-    links = links_of(known, plan)
-    devices = {device: Device(plan, *links.of(device)) for device in links.devices()}
+    devices = {device: Device(plan, links) for device, links in links_of(known, plan).items()}
     for event in case.events:
         place(event, plan, devices, result, is_known=event.timestamp <= case.as_of)
     for name, device in devices.items():
@@ -46,17 +46,16 @@ def plan_of(known: list[Event], case: IdentityCase) -> IdentityPlan:
     return make_plan(aliases, deletions, last_seen, case.as_of, **limits)
 
 
-def links_of(known: Iterable[Event], plan: IdentityPlan) -> DeviceLinkSets:
+def links_of(known: Iterable[Event], plan: IdentityPlan) -> dict[str, list[Link]]:
     """The links on each device."""
-    found = DeviceLinkSets(plan)
+    found: dict[str, list[Link]] = defaultdict(list)
     for event in known:
         if event.user_id is None or event.type == "delete":
             continue
-        link = Link(event.timestamp, event.message_id, event.user_id)
-        if event.anonymous_id is not None:
-            found.add(event.anonymous_id, link, of_previous=False)
-        if event.type == "alias" and event.previous_id is not None:
-            found.add(event.previous_id, link, of_previous=True)
+        for of_previous, device in ((False, event.anonymous_id), (True, event.previous_id)):
+            stands = plan.stands(event.message_id, of_previous=of_previous)
+            if device is not None and stands:
+                found[device].append(Link(event.timestamp, event.message_id, event.user_id, stands))
     return found
 
 
@@ -70,7 +69,7 @@ def place(event: Event, plan: IdentityPlan, devices: dict[str, Device], result: 
         user: str | None = event.user_id
         deletion = plan.erased_by(event.user_id, event.timestamp)
     else:
-        device = devices.get(event.anonymous_id or "", Device(plan, (), ()))
+        device = devices.get(event.anonymous_id or "", Device(plan, ()))
         user, deletion = device.owner(event.timestamp)
     if deletion is not None:
         result.erased.add(event.message_id)

@@ -15,7 +15,7 @@ from transforms.blocks import Record
 from transforms.deduplicate import RAW, SOURCE, deduplicate
 from transforms.identity.aliases import Alias
 from transforms.identity.links import Link
-from transforms.identity.plan import Deletion, Device, DeviceLinkSets, IdentityPlan, make_plan
+from transforms.identity.plan import Deletion, Device, IdentityPlan, make_plan
 from transforms.profiles.history import BY_TIME, build_history
 from transforms.profiles.rows import merged_profile
 from transforms.segments.program import Program
@@ -102,7 +102,7 @@ class Batch:
             self.histories[f"user:{plan.root(record[USER_ID])}"].append(record[:RAW])
 
     def devices(self, records: list[Record], plan: IdentityPlan) -> None:
-        links = DeviceLinkSets(plan)
+        links: dict[str, list[Link]] = defaultdict(list)
         events: dict[str, list[Record]] = defaultdict(list)
         for record in records:
             if record[USER_ID] is None:
@@ -111,19 +111,16 @@ class Batch:
             link = Link(record[TIMESTAMP], record[MESSAGE_ID], record[USER_ID])
             if record[TYPE] == "delete":
                 continue
-            if record[ANONYMOUS_ID] is not None:
-                links.add(record[ANONYMOUS_ID], link, of_previous=False)
-            if record[TYPE] == "alias":
-                links.add(record[PREVIOUS_ID], link, of_previous=True)
-        for device_id in links.devices() | events.keys():
-            self.device(device_id, events[device_id], *links.of(device_id), plan)
+            for of_previous, device_id in ((False, record[ANONYMOUS_ID]), (True, record[PREVIOUS_ID])):
+                stands = plan.stands(link.message_id, of_previous=of_previous)
+                if device_id is not None and stands:
+                    links[device_id].append(link._replace(stands=stands))
+        for device_id in {*links, *events}:
+            self.device(device_id, events[device_id], links[device_id], plan)
 
-    def device(
-        self, device_id: str, events: list[Record], before: list[Link], after: list[Link], plan: IdentityPlan
-    ) -> None:
-        device = Device(plan, before, after)
-        links = before or after
-        for link in before:
+    def device(self, device_id: str, events: list[Record], links: list[Link], plan: IdentityPlan) -> None:
+        device = Device(plan, links)
+        for link in links:
             deletion = plan.erased_by(link.user_id, link.timestamp)
             if deletion is not None:
                 self.erased[deletion, "identity_links"] += 1

@@ -10,12 +10,20 @@ DAY_US = 24 * 3600 * 1_000_000
 DEFAULT_STITCH_WINDOW_US = 30 * DAY_US
 
 
+BEFORE, AFTER = 1, 2
+BOTH = BEFORE | AFTER
+
+
 class Link(NamedTuple):
-    """From `timestamp` on (microseconds) the user is behind the device, until another link says otherwise."""
+    """From `timestamp` on (microseconds) the user is behind the device, until another link says otherwise.
+
+    `stands`: in the resolution of identity BEFORE erasure, in that AFTER it (if it is not erased), or in BOTH.
+    """
 
     timestamp: int
     message_id: str
     user_id: str
+    stands: int = BOTH
 
 
 class DeviceLinks:

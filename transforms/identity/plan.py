@@ -7,11 +7,12 @@ deleted profile; what is left of links and aliases tells to whom the rest belong
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from transforms.identity.aliases import DEFAULT_MAX_MERGES, Alias, Merges, merge_users
-from transforms.identity.links import DEFAULT_STITCH_WINDOW_US, DeviceLinks, Link
+from transforms.identity.aliases import DEFAULT_MAX_MERGES, Alias, merge_users
+from transforms.identity.links import AFTER, BEFORE, BOTH, DEFAULT_STITCH_WINDOW_US, DeviceLinks, Link
 
 
 class Deletion(NamedTuple):
@@ -33,24 +34,23 @@ class IdentityPlan(NamedTuple):
         merged: the aliases that merged a user, in order.
         as_of: the instant at which everything is told; later events have not happened.
         standing: (message id of an alias, whether it is the link of its previous id, else that of its anonymous id) ->
-            whether that link stands before erasure, and whether after it.
+            in which resolutions that link stands (`Link.stands`).
     """
 
     roots: dict[str, str]
     erased: dict[str, list[tuple[int, str]]]
     refused: dict[str, str]
     merged: list[Alias]
-    standing: Mapping[tuple[str, bool], tuple[bool, bool]]
+    standing: Mapping[tuple[str, bool], int]
     as_of: int
     stitch_window_us: int
 
     def root(self, user_id: str) -> str:
         return self.roots.get(user_id, user_id)
 
-    def stands(self, message_id: str, *, of_previous: bool) -> tuple[bool, bool]:
-        """Whether the link that an event makes stands before erasure, and whether after it."""
-        of_others = not of_previous  # of an event that is no alias: it stands
-        return self.standing.get((message_id, of_previous), (of_others, of_others))
+    def stands(self, message_id: str, *, of_previous: bool) -> int:
+        """In which resolutions the link stands that an event makes; 0: in none."""
+        return self.standing.get((message_id, of_previous), 0 if of_previous else BOTH)
 
     def erased_by(self, user_id: str, timestamp: int) -> str | None:
         """The deletion (its message id) that erases what belongs to the user at `timestamp`; None: it stays."""
@@ -89,21 +89,12 @@ def make_plan(
         return user_id in last_seen and plan.erased_by(user_id, last_seen[user_id]) is None
 
     after = merge_users(kept, is_user, max_merges) if plan.erased else before
-    standing = _standing(aliases, before, kept, after)
-    return plan._replace(roots=after.absorbed(), refused=after.refused, merged=after.merged, standing=standing)
-
-
-def _standing(
-    aliases: Iterable[Alias], before: Merges, kept: Iterable[Alias], after: Merges
-) -> dict[tuple[str, bool], tuple[bool, bool]]:
-    """An alias in whose way another one stood may stand when that is erased: it is a link only then."""
-    sets = [
-        {(alias.message_id, True) for alias in merges.links}
-        | {(alias.message_id, False) for alias in given if alias.message_id not in merges.refused}
-        for given, merges in ((aliases, before), (kept, after))
-    ]
-    every = [(alias.message_id, of_previous) for alias in aliases for of_previous in (True, False)]
-    return {link: (link in sets[0], link in sets[1]) for link in every}
+    # An alias in whose way another one stood may stand when that is erased: it is a link only then.
+    standing = Counter({(alias.message_id, False): 0 for alias in aliases})
+    for when, taken, merges in ((BEFORE, aliases, before), (AFTER, kept, after)):
+        standing.update({(alias.message_id, False): when for alias in taken if alias.message_id not in merges.refused})
+        standing.update({(alias.message_id, True): when for alias in merges.links})
+    return plan._replace(roots=after.absorbed(), refused=after.refused, merged=after.merged, standing=dict(standing))
 
 
 def _erased(roots: Mapping[str, str], deletions: Iterable[Deletion]) -> dict[str, list[tuple[int, str]]]:
@@ -124,13 +115,14 @@ class Device:
 
     __slots__ = ("_after", "_before", "_plan", "links")
 
-    def __init__(self, plan: IdentityPlan, before: Iterable[Link], after: Iterable[Link]) -> None:
-        """Takes the links that stand before erasure, and those that stand after it, where they are not erased."""
-        before, after = sorted(before), sorted(after)
-        self._plan = plan
-        self._before = DeviceLinks(before)
+    def __init__(self, plan: IdentityPlan, links: Iterable[Link]) -> None:
+        links = list(links)
+        before = [link for link in links if link.stands & BEFORE]
+        after = [link for link in links if link.stands & AFTER]
         if plan.erased:
             after = [link for link in after if plan.erased_by(link.user_id, link.timestamp) is None]
+        self._plan = plan
+        self._before = DeviceLinks(before)
         self._after = self._before if after == before else DeviceLinks(after)
         self.links = self._after.distinct()
 
@@ -146,11 +138,8 @@ class Device:
 
     def confirms(self, link: Link) -> bool:
         """Whether a further link changes nobody's event: its user is behind the device at that instant anyway."""
-        return (
-            self._after is self._before
-            and not self._plan.erased
-            and self._before.latest_user(link.timestamp) == link.user_id
-        )
+        stand_alike = not self._plan.erased and self._after is self._before and link.stands == BOTH
+        return stand_alike and self._before.latest_user(link.timestamp) == link.user_id
 
     def add(self, link: Link) -> None:
         """Takes in a link that `confirms` what is known."""
@@ -159,29 +148,3 @@ class Device:
     def is_stitched(self, timestamp: int) -> bool:
         """Whether an event at `timestamp` came before the first link that still stands."""
         return self._after.is_stitched(timestamp)
-
-
-class DeviceLinkSets:
-    """The links of many devices, those that stand before erasure and those that stand after it."""
-
-    def __init__(self, plan: IdentityPlan) -> None:
-        self._plan = plan
-        self._of: dict[str, tuple[list[Link], list[Link]]] = {}
-
-    def add(self, device_id: str, link: Link, *, of_previous: bool) -> None:
-        """Takes in a link; `of_previous`: it is that of an alias to its previous id."""
-        for stands, links in zip(
-            self._plan.stands(link.message_id, of_previous=of_previous),
-            self._of.setdefault(device_id, ([], [])),
-            strict=True,
-        ):
-            if stands:
-                links.append(link)
-
-    def devices(self) -> set[str]:
-        """Those with a link, standing or not."""
-        return set(self._of)
-
-    def of(self, device_id: str) -> tuple[list[Link], list[Link]]:
-        """The links before erasure, and after it."""
-        return self._of.get(device_id, ([], []))

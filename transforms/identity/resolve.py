@@ -21,7 +21,7 @@ from transforms.deduplicate_events import Claim, DeduplicatedEvents
 from transforms.failures import failed_events_block
 from transforms.identity.aliases import Alias
 from transforms.identity.links import Link
-from transforms.identity.plan import Deletion, Device, DeviceLinkSets, IdentityPlan, make_plan
+from transforms.identity.plan import Deletion, Device, IdentityPlan, make_plan
 from transforms.profiles.rows import block, merged_profile
 
 Erased = tuple[str, tuple[str, int]]
@@ -157,15 +157,15 @@ class _ResolveDevices(beam.DoFn):
 
     def process(self, bucket: tuple[int, Iterable[bytes]], plan: IdentityPlan) -> Iterator[Outputs]:
         events: dict[str, list[Record]] = {}
-        links = DeviceLinkSets(plan)
+        links: dict[str, list[Link]] = {}
         for device, event, link in unpack(bucket[1]):
             if link is None:
                 events.setdefault(device, []).append(event)
-            else:
-                links.add(device, Link(*link[:3]), of_previous=bool(link[3]))
+            elif stands := plan.stands(link[1], of_previous=link[3]):
+                links.setdefault(device, []).append(Link(link[0], link[1], link[2], stands))
         resolver = _Resolver(plan, Buckets(self._buckets))
-        for device in sorted(events.keys() | links.devices()):
-            resolver.take(device, events.get(device, []), *links.of(device))
+        for device in sorted(events.keys() | links.keys()):
+            resolver.take(device, events.get(device, []), links.get(device, []))
         yield from resolver.outputs(bucket[0])
 
 
@@ -180,12 +180,11 @@ class _Resolver:
         self._absorbed: list[Record] = []
         self._erased: dict[tuple[str, str], int] = {}
 
-    def take(self, device_id: str, events: list[Record], before: list[Link], after: list[Link]) -> None:
+    def take(self, device_id: str, events: list[Record], links: list[Link]) -> None:
         plan = self._plan
-        device = Device(plan, before, after)
-        links = before or after
+        device = Device(plan, links)
         if plan.erased:
-            for link in before:
+            for link in links:
                 self._count_erased(plan.erased_by(link.user_id, link.timestamp), IDENTITY_LINKS.name)
         self._links += [(device_id, link.user_id, link.timestamp, link.message_id) for link in device.links]
         own, stitched = False, None

@@ -12,14 +12,13 @@ from typing import NamedTuple
 
 from schemas.event import MESSAGE_ID, TIMESTAMP
 from schemas.tables import IDENTITY_LINKS
-from transforms.identity.links import DEFAULT_STITCH_WINDOW_US, Link
+from transforms.identity.links import BOTH, DEFAULT_STITCH_WINDOW_US, Link
 from transforms.identity.plan import Device, IdentityPlan
 from transforms.stream.cell import Output, RowChanges, Target
 from transforms.stream.facts import EVENT, Fact, Message, device_version, event_fact
 from transforms.stream.owners import Change, Context, Decision, OwnerCell, as_erasures
 from transforms.stream.stages import PROFILES, RECEIPTS, USERS
 
-ONLY, BEFORE, AFTER = "only", "before", "after"
 _LINKS = RowChanges(IDENTITY_LINKS.name, 3)
 
 
@@ -31,7 +30,7 @@ class _Basis(NamedTuple):
 class DeviceCell(OwnerCell[_Basis]):
     """Facts: events, ("link", timestamp, message id, user), ("erased", user, instant, message id, ...).
 
-    ("only", "before" or "after", timestamp, message id, user) of a link that stands before erasure or after it only.
+    A link that does not stand in BOTH resolutions has `Link.stands` for a fifth value.
     And ("merge", timestamp, message id, user) of an alias by which this id, a user's, was merged: a row, but no link.
     """
 
@@ -66,13 +65,11 @@ class DeviceCell(OwnerCell[_Basis]):
             return Context(_Basis(None, rows), Counter())
         erased = {fact[1]: list(as_erasures(fact[2:])) for fact in sorted(self.facts.of("erased"), key=len)}
         plan = IdentityPlan({}, erased, {}, [], {}, 0, self.stitch_window_us)
-        only = {Link(*fact[2:]): fact[1] for fact in self.facts.of(ONLY)}
-        before = [link for link in links if only.get(link) != AFTER] if only else links
-        device = Device(plan, before, [link for link in links if only.get(link) != BEFORE] if only else links)
+        device = Device(plan, links)
         for link in device.links:
             row = self._row(link)
             rows[row[:3]] = min(row, rows.get(row[:3], row))
-        deletions = [plan.erased_by(link.user_id, link.timestamp) for link in before] if erased else []
+        deletions = [plan.erased_by(link.user_id, link.timestamp) for link in links] if erased else []
         told: Counter[Target] = Counter(
             (RECEIPTS, deletion, ("erased", IDENTITY_LINKS.name)) for deletion in deletions if deletion is not None
         )
@@ -165,10 +162,10 @@ class DeviceCell(OwnerCell[_Basis]):
         if not old or self._keeps_links():
             return gone
         latest = old[-1]
-        return gone + self.facts.leave_behind("link", lambda fact: fact[1] <= until and fact[1:] != latest)
+        return gone + self.facts.leave_behind("link", lambda fact: fact[1] <= until and Link(*fact[1:]) != latest)
 
     def _keeps_links(self) -> bool:
-        return bool(self.facts.of("erased") or self.facts.of(ONLY))
+        return bool(self.facts.of("erased")) or any(Link(*fact[1:]).stands != BOTH for fact in self.facts.of("link"))
 
     def known_of(self, gone: Iterable[Fact]) -> Fact:
         """(whether one is nobody's, time, id and user of the first that came before the device's first link)."""

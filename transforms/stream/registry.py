@@ -15,7 +15,6 @@ from schemas.tables import FAILED_EVENTS
 from transforms.identity.aliases import DEFAULT_MAX_MERGES, Alias
 from transforms.identity.plan import Deletion, IdentityPlan, make_plan
 from transforms.stream.cell import FactCell, Output, RowChanges, Target, difference
-from transforms.stream.devices import AFTER, BEFORE, ONLY
 from transforms.stream.facts import DELETED, EVENT, MERGE, Fact, Message, device_version, event_fact, event_of
 from transforms.stream.rows import failure_row, no_event_row
 from transforms.stream.stages import DEVICES, LINKS, RECEIPTS, USERS, link_targets
@@ -127,16 +126,10 @@ class RegistryCell(FactCell):
         event = event_of(alias)
         timestamp, message_id, user = event[TIMESTAMP], event[MESSAGE_ID], event[USER_ID]
         reason = plan.refused.get(message_id)
-        links: dict[str, set[str]] = {}
         for of_previous, device in ((False, event[ANONYMOUS_ID]), (True, event[PREVIOUS_ID])):
-            when = zip((BEFORE, AFTER), plan.stands(message_id, of_previous=of_previous), strict=True)
-            if device is not None:
-                links.setdefault(device, set()).update(name for name, stands in when if stands)
-        for device, standing in links.items():
-            if standing:
-                told.targets.update(link_targets(device, timestamp, message_id, user))
-            if len(standing) == 1:
-                told.targets[DEVICES, device, (ONLY, *standing, timestamp, message_id, user)] += 1
+            stands = plan.stands(message_id, of_previous=of_previous)
+            if device is not None and stands:
+                told.targets.update(link_targets(device, timestamp, message_id, user, stands))
         if reason is None:
             told.events[alias] = self.facts.version(alias) or 0
             return

@@ -19,6 +19,7 @@ from __future__ import annotations
 from schemas.event import ANONYMOUS_ID, MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, TYPE, USER_ID
 from transforms.blocks import Record
 from transforms.deduplicate import RAW, SOURCE
+from transforms.identity.links import BOTH
 from transforms.stream.cell import Target
 from transforms.stream.facts import event_fact
 
@@ -53,6 +54,9 @@ def record_targets(record: Record) -> list[Target]:
     return told if device is None else [*told, *link_targets(device, timestamp, message_id, user_id)]
 
 
-def link_targets(device: str, timestamp: int, message_id: str, user_id: str) -> list[Target]:
+def link_targets(device: str, timestamp: int, message_id: str, user_id: str, stands: int = BOTH) -> list[Target]:
     """A link, told to the device and to the user's index of devices."""
-    return [(DEVICES, device, ("link", timestamp, message_id, user_id)), (LINKS, user_id, ("linked", device))]
+    link = (
+        ("link", timestamp, message_id, user_id) if stands == BOTH else ("link", timestamp, message_id, user_id, stands)
+    )
+    return [(DEVICES, device, link), (LINKS, user_id, ("linked", device))]
