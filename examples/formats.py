@@ -6,6 +6,7 @@ The same messages give the same bytes with the same library versions: no file ho
 from __future__ import annotations
 
 import gzip
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -81,8 +82,9 @@ class _RowFile:
             self._flush()
         return True
 
+    @abstractmethod
     def _flush(self) -> None:
-        raise NotImplementedError
+        """Writes the rows that are held."""
 
 
 class _AvroFile(_RowFile):

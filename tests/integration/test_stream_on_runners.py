@@ -1,7 +1,5 @@
 """The stream's graph on Prism and on Flink: the same tables as the bounded job's."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import apache_beam as beam

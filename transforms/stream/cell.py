@@ -6,6 +6,7 @@ read: give `unpack` a branch for it, and keep the branch for as long as jobs may
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from typing import Self
@@ -81,9 +82,9 @@ class FactCell:
     def configure(self, stitch_window_us: int, max_merges: int) -> None:
         """Sets the limits of identity, where a cell has any."""
 
+    @abstractmethod
     def handle(self, messages: Sequence[Message]) -> Sequence[Output]:
         """Takes in messages; what follows from them."""
-        raise NotImplementedError
 
     def take(self, messages: Sequence[Message]) -> None:
         for message in messages:
