@@ -17,6 +17,7 @@ from benchmarks.idiomatic_stream import FollowVisitors
 from pipelines.io.locations import parse_inputs
 from pipelines.io.source_options import SourceOptions
 from pipelines.io.sources import read_messages
+from pipelines.live_runner import ONE_BUNDLE_A_KEY
 from schemas.message import Message
 
 
@@ -38,7 +39,7 @@ def _raw(message: Message) -> bytes:
 def main(brokers: str, topic: str, prism: str, path: str) -> None:
     """Runs it until it is stopped."""
     arguments = ["--runner=PrismRunner", f"--prism_location={prism}", "--streaming"]
-    pipeline = beam.Pipeline(options=PipelineOptions([*arguments, "--experiments=prism_disable_sdf_split"]))
+    pipeline = beam.Pipeline(options=PipelineOptions([*arguments, f"--experiments={ONE_BUNDLE_A_KEY}"]))
     _ = (
         read_messages(pipeline, parse_inputs([f"kafka:{brokers}/{topic}"]), SourceOptions())
         | "Raw" >> beam.Map(_raw).with_output_types(bytes)

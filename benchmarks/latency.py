@@ -43,6 +43,7 @@ class Contender(NamedTuple):
 
 def measure_latency(rate: int, seconds: float, segments: int, folder: Path, prism: Path) -> None:
     """Prints percentiles of the time from publishing an event to telling the change that it made."""
+    print(f"{f'publish to change, {rate:,} events/s':<52}{'p50':>9}   {'p90':>9}   {'p99':>9}", flush=True)
     with tempfile.TemporaryDirectory() as state:
         manager = Manager(state=Path(state))
         brokers = manager.up("kafka").endpoints["broker"]

@@ -46,7 +46,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder.mkdir(parents=True)
     print(f"{machine()}, Prism, one worker process")
     measure_throughput(generated(arguments.folder, arguments.events), arguments, folder, prism)
-    print(f"{f'publish to change, {arguments.rate:,} events/s':<52}{'p50':>9}   {'p90':>9}   {'p99':>9}", flush=True)
     measure_latency(arguments.rate, arguments.seconds, arguments.segments, folder, prism)
     return 0
 
