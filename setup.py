@@ -19,7 +19,6 @@ RUNTIME = [
     "jsonschema>=4.23",
     "jsonschema-rs>=0.60",
     "lark>=1.2",
-    "matplotlib>=3.9",
     "msgspec>=0.19",
     "orjson>=3.10",
     "phonenumbers>=8.13",
@@ -31,17 +30,45 @@ RUNTIME = [
     "tzdata>=2024.2",  # time zones where the system has none, as in slim containers
 ]
 
+# What a command needs that runs beside the job, on a machine of its own. No Beam worker installs it.
+API = [
+    "aio-pika>=10.2",
+    "boto3>=1.44",
+    "httptools>=0.8",
+    "redis>=8.1",
+    "starlette>=1.10",
+    "uvicorn>=0.54",
+    "uvloop>=0.23",
+    "websockets>=15",
+]
+SOURCES = ["authlib>=1.9", "boto3>=1.44", "httpx>=0.28", "pika>=1.4"]
+ACTIVATE = ["httpx>=0.28", "redis>=8.1"]
+CONTENT = ["python-liquid>=2.3"]
+TRUST = ["nicknames>=1.0", "scipy>=1.17", "splink>=5.0"]
+REPORT = ["matplotlib>=3.9"]
+EVERYTHING = sorted({*API, *SOURCES, *ACTIVATE, *CONTENT, *TRUST, *REPORT})
+
 # The peer of the batch benchmark. It has no wheels for newer Pythons; the benchmark says so and goes on without it.
 BENCHMARKS = ['bytewax==0.21.*; python_version < "3.13"']
 
 DEVELOPMENT = [
+    "django>=5.2",
+    "fakeredis[lua]>=2.41",
     "hypothesis>=6.120",
+    "kubernetes-validate>=1.37",
+    "lifetimes>=0.11.3",
+    "moto[server]>=5.2",
     "mypy>=1.14",
     "psutil>=6.1",
     "pytest>=8.3",
     "pytest-xdist>=3.6",
+    "python-hcl2>=8.1",
+    "recordlinkage>=0.16",
+    "rudder-sdk-python==2.1.9",
     "ruff>=0.9",
+    "segment-analytics-python==2.4.0",
     "setuptools>=77",
+    "standardwebhooks>=1.1",
     "types-jsonschema>=4.23",
     "types-psutil>=6.1",
     "types-PyYAML>=6.0",
@@ -62,5 +89,15 @@ setup(
     packages=find_packages(include=["pipelines*", "transforms*", "schemas*"]),
     package_data={"": [f"**/*.{kind}" for kind in DATA]},
     install_requires=RUNTIME,
-    extras_require={"dev": DEVELOPMENT, "benchmarks": BENCHMARKS},
+    extras_require={
+        "api": API,
+        "sources": SOURCES,
+        "activate": ACTIVATE,
+        "content": CONTENT,
+        "trust": TRUST,
+        "report": REPORT,
+        "all": EVERYTHING,
+        "dev": [*DEVELOPMENT, *EVERYTHING],
+        "benchmarks": BENCHMARKS,
+    },
 )
