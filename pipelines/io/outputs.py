@@ -15,15 +15,12 @@ import duckdb
 
 from pipelines.io.tables.staging import remove_abandoned
 from schemas.bigquery import Layout
+from schemas.errors import OutputError
 from schemas.tables import TABLES
 
 _FORMS = "duckdb:PATH, files:DIR or bigquery:PROJECT.DATASET"
 _PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*")
 _DATASET = re.compile(r"\w{1,1024}")
-
-
-class OutputError(ValueError):
-    """An output that cannot be used, and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)

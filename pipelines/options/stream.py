@@ -12,8 +12,8 @@ from pipelines.io.journal.journal import FILE_NAME as JOURNAL_FILE
 from pipelines.io.outputs import BigQueryOutput, Output
 from pipelines.io.tables.read_back import read_batches
 from pipelines.io.tables.write_tables import local_target
+from pipelines.options.events import checked, read_duration
 from schemas.tables import EVENTS
-from transforms.segments.language.literals import parse_duration
 from transforms.stream.settings import DEFAULT_BUCKETS
 
 LOCAL_SHELVES = 2
@@ -36,8 +36,8 @@ _AT_LEAST_US = {"idle_timeout": 1, "refresh": _SECOND_US, "write_every": 100_000
 class StreamOptions:
     """See docs/live.md. Durations in microseconds.
 
-    `journal` is None where the command line names none, `shelves` 0. `segments`, `traits` and `schemas` are the folders
-    that definitions are read from again; "" for none. `archive`: whether events that have settled are kept.
+    `journal` is None where the command line names none, `shelves` 0. `segments` and `traits` are the folders that
+    definitions are read from again; "" for none. `archive`: whether events that have settled are kept.
     """
 
     allowed_lateness_us: int = 30 * 86_400 * _SECOND_US
@@ -52,7 +52,6 @@ class StreamOptions:
     archive: bool = True
     segments: str = ""
     traits: str = ""
-    schemas: str = ""
 
     def journal_folder(self, output: Output) -> str:
         """Where what was read is kept for the next start; "" for nowhere."""
@@ -128,14 +127,14 @@ def read_stream_options(known: argparse.Namespace, problems: list[str]) -> Strea
         kafka_readers=known.kafka_readers,
         shelves=known.shelves,
         archive=known.history == "archive",
+        segments=str(Path(known.segments).absolute()),
+        traits=str(Path(known.traits).absolute()) if known.traits else "",
     )
 
 
 def _duration(name: str, text: str, problems: list[str]) -> int:
-    try:
-        duration_us = parse_duration(text)
-    except ValueError:
-        problems.append(f"--{name} {text!r}: expected a duration, for example {_DURATIONS[name][0]!r}")
+    duration_us = checked(problems, lambda: read_duration(name, text, _DURATIONS[name][0]))
+    if duration_us is None:
         return 0
     if duration_us < _AT_LEAST_US.get(name, 0):
         problems.append(f"--{name} {text!r}: expected at least {_AT_LEAST_US[name] / _SECOND_US:g} seconds")

@@ -7,15 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.io.outputs import (
-    BigQueryOutput,
-    DuckDBOutput,
-    FilesOutput,
-    Output,
-    OutputError,
-    check_output,
-    parse_output,
-)
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output, check_output, parse_output
+from schemas.errors import OutputError
 
 
 @pytest.mark.parametrize(
