@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from apache_beam.options.pipeline_options import PipelineOptions
 from rapidfuzz import process
 
-from pipelines.io.outputs import Output, check_output, parse_output
+from pipelines.io.check_outputs import check_output
+from pipelines.io.outputs import Output, parse_output
 from pipelines.options.events import EventOptions, add_event_arguments, checked, read_event_options
 from pipelines.options.stream import StreamOptions, add_stream_arguments, read_stream_options
 from schemas.errors import UsageError
@@ -103,7 +104,7 @@ def _check_together(events: EventOptions, output: Output, stream: StreamOptions,
             "--as_of: an input without end has none, it follows the watermark; expected bounded inputs only"
         )
     if not problems:
-        checked(problems, lambda: check_output(output, bounded=bounded))
+        checked(problems, lambda: check_output(output, events.inputs, bounded=bounded))
     if not problems and not bounded:
         problems += stream.check_output(output)
 

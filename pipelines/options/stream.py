@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.io.journal.journal import FILE_NAME as JOURNAL_FILE
-from pipelines.io.outputs import BigQueryOutput, Output
+from pipelines.io.outputs import BigQueryOutput, Output, local_target
 from pipelines.io.tables.read_back import read_batches
-from pipelines.io.tables.write_tables import local_target
 from pipelines.options.events import checked, read_duration
 from schemas.tables import EVENTS
 from transforms.stream.settings import DEFAULT_BUCKETS
@@ -63,8 +62,10 @@ class StreamOptions:
         return str(target.with_name(f"{target.name}.stream"))
 
     def check_output(self, output: Output) -> Iterator[str]:
-        """What is wrong with an output that a stream shall write: it would replace what a bounded job wrote."""
+        """What is wrong with an output that a stream shall write: what a bounded job or somebody else has there."""
         folder = self.journal_folder(output)
+        if folder:
+            yield from _foreign_to_journal(Path(folder))
         if isinstance(output, BigQueryOutput) or (Path(folder) / JOURNAL_FILE).exists():
             return
         if local_target(output).exists() and any(batch.num_rows for batch in read_batches(output, EVENTS)):
@@ -72,6 +73,19 @@ class StreamOptions:
                 f"--output {output}: holds the rows of a bounded job, which a stream would replace. "
                 "Give another output, with what that job read as a further --input"
             )
+
+
+def _foreign_to_journal(folder: Path) -> Iterator[str]:
+    """A journal's folder belongs to it alone: what a run leaves there, the next one removes."""
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        yield f"--journal {folder}: expected a folder of its own: {error.strerror}"
+        return
+    if names and JOURNAL_FILE not in names:
+        yield f"--journal {folder}: holds other files, {min(names)!r} among them; expected a new or empty folder"
 
 
 def add_stream_arguments(parser: argparse.ArgumentParser) -> None:
