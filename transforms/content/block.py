@@ -112,11 +112,12 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The first branch whose condition holds, else `otherwise`."""
+    """The first branch whose condition holds, else `otherwise`. `places`: where each branch begins in the source."""
 
     branches: tuple[tuple[Condition, Body], ...]
     otherwise: Body = ()
     at: int = 0
+    places: tuple[int, ...] = ()
 
 
 Part = Text | Show | Choice

@@ -26,16 +26,17 @@ def kind_of(field: Field) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The names that exist beside the typed columns."""
+    """The names that exist beside the typed columns; None: that is not known, and every name may be right."""
 
-    traits: Collection[str]
-    computed: Collection[str]
-    segments: Collection[str]
+    traits: Collection[str] | None
+    computed: Collection[str] | None
+    segments: Collection[str] | None
 
-    def of(self, root: str) -> list[str]:
+    def of(self, root: str) -> Collection[str] | None:
         """The names below `profile`, `computed` or `segments`."""
-        names = {"profile": [*COLUMNS, *self.traits], "computed": self.computed, "segments": self.segments}
-        return sorted(names[root])
+        if root == "profile":
+            return None if self.traits is None else sorted({*COLUMNS, *self.traits})
+        return self.computed if root == "computed" else self.segments
 
 
 def unknown_names(body: Body, known: Known, source: SourceFile) -> Iterable[Problem]:
@@ -44,7 +45,7 @@ def unknown_names(body: Body, known: Known, source: SourceFile) -> Iterable[Prob
     for field in fields_of(body):
         names = known.of(field.root)
         # A trait inside a trait, `profile.address.city`, is known by its first step.
-        if field.name in names or (field.root == "profile" and field.name.split(".")[0] in names):
+        if names is None or field.name in names or (field.root == "profile" and field.name.split(".")[0] in names):
             continue
         place = source.position(field.at)
         yield source.problem(place, f"there is no {words[field.root]} {field.name!r}", "", closest(field.name, names))

@@ -140,12 +140,12 @@ class _Reader:
         return _RefusedError()
 
     def _choice(self, node: IfNode | UnlessNode, known: Assigned, at: int) -> Choice:
-        first = self.condition(node.condition, known)
+        first, places = self.condition(node.condition, known), [at]
         branches = [(Not(first) if isinstance(node, UnlessNode) else first, self._inner(node.consequence, known))]
-        branches += [
-            (self.condition(one.expression, known), self._inner(one.block, known)) for one in node.alternatives
-        ]
-        return Choice(tuple(branches), self._inner(node.default, known) if node.default else (), at)
+        for one in node.alternatives:
+            places.append(self._tag(one))
+            branches.append((self.condition(one.expression, known), self._inner(one.block, known)))
+        return Choice(tuple(branches), self._inner(node.default, known) if node.default else (), at, tuple(places))
 
     def _inner(self, block: BlockNode, known: Assigned) -> Body:
         for node in block.nodes:
@@ -162,6 +162,7 @@ class _Reader:
     def _case(self, node: CaseNode, known: Assigned, at: int) -> Choice:
         subject = self._operand(node.expression, known)
         branches: list[tuple[Condition, Body]] = []
+        places: list[int] = []
         otherwise: Body = ()
         for block in node.blocks:
             if not isinstance(block, MultiExpressionBlockNode):
@@ -171,7 +172,8 @@ class _Reader:
             for choice in block.expression.expressions:
                 condition = self._compared(subject, "==", self._operand(choice, known), self._at(choice))
                 branches.append((condition, body))
-        return Choice(tuple(branches), otherwise, at)
+                places.append(self._tag(block))
+        return Choice(tuple(branches), otherwise, at, tuple(places))
 
     def condition(self, expression: Expression, known: Assigned) -> Condition:
         """What an `if` asks."""
@@ -299,8 +301,12 @@ class _Reader:
             )
         return Filter(name, values, at)  # type: ignore[arg-type]
 
-    def _at(self, expression: Expression) -> int:
-        return max(expression.token.start_index, 0)
+    def _tag(self, node: Node) -> int:
+        """Where a branch's own tag begins: the parser knows where its content does."""
+        return self._source.text.rfind("{%", 0, self._at(node) + 2)
+
+    def _at(self, part: Expression | Node) -> int:
+        return max(part.token.start_index, 0)
 
 
 def _is_segments(expression: Expression) -> bool:

@@ -26,7 +26,7 @@ from transforms.content.block import (
     Text,
 )
 
-_EMPTY = (None, "", [], {})
+_EMPTY: tuple[object, ...] = (None, "", [], {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def _filtered(value: Any, one: Filter) -> Any:
 
 
 def _moment(value: Any) -> date | None:
-    """A date or an instant, of a typed column or as text in ISO 8601; None of anything else, which is shown as it is."""
+    """A date or an instant, of a typed column or as text in ISO 8601; None of anything else."""
     if isinstance(value, date):
         return value
     try:

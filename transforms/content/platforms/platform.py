@@ -103,7 +103,7 @@ class NestingPlatform(Platform):
 
     def choice(self, part: Choice) -> str:
         (condition, body), *others = part.branches
-        rest = Choice(tuple(others), part.otherwise, part.at) if others else None
+        rest = Choice(tuple(others), part.otherwise, part.at, part.places[1:]) if others else None
         return self.nest(condition, self.say(body), self._part(rest) if rest else self.say(part.otherwise))
 
     def nest(self, condition: Condition, then: str, otherwise: str) -> str:
