@@ -14,6 +14,7 @@ COMMANDS = {
     "profiles": ("pipelines.profiles", "the main job: events in; profiles, segments and failed events out"),
     "preview": ("pipelines.preview", "who is in a segment and why, before it is used"),
     "report": ("pipelines.report", "a page about what a job wrote"),
+    "content": ("pipelines.content", "a block of e-mail, said in a platform's syntax or rendered for a person"),
 }
 """Each command: the module whose `main(arguments)` runs it, and what it does, for `--help`."""
 

@@ -51,6 +51,9 @@ class HubSpot(ExpressionPlatform):
         return self.other_text(part, ("{{", "{%", "{#"), lambda text: f"{{% raw %}}{text}{{% endraw %}}")
 
     def show(self, part: Show) -> str:
+        said = self.default_as_choice(part)
+        if said is not None:
+            return said
         value = self._value(part.value)
         steps = [self._filter(one) for one in part.filters]
         if "escape" not in steps:

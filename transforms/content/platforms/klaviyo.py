@@ -54,6 +54,9 @@ class Klaviyo(ExpressionPlatform):
         return self.other_text(part, ("{{", "{%", "{#"), lambda text: f"{{% verbatim %}}{text}{{% endverbatim %}}")
 
     def show(self, part: Show) -> str:
+        said = self.default_as_choice(part)
+        if said is not None:
+            return said
         steps = [self._filter(one) for one in part.filters if one.name != "escape"]
         return "{{ " + "|".join([self._value(part.value), *steps]) + " }}"
 

@@ -3,14 +3,18 @@
 | a block | Liquid |
 | --- | --- |
 | `{{ profile.city }}` | the value, escaped; Liquid itself escapes nothing |
-| `{% if profile.city %}` | `!= blank`: an empty text is no value here, and is one in Liquid |
-| `a and b or c` | the same: it groups from the right here and there |
+| `{% if profile.city %}` | `city and city != ''`: an empty text is no value here, and is one in Liquid |
+| `a and b or c` | the same: it groups from the right here and there; what is asked in two parts is put last |
 | `unless` | the same |
+
+`!= blank` would ask for a value in one part, but engines of the family differ on what it says of nil.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import ClassVar
 
 from transforms.content.block import (
@@ -29,6 +33,20 @@ from transforms.content.block import (
     fields_in,
 )
 from transforms.content.platforms.platform import ExpressionPlatform, json_text
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    junction: str
+    parts: tuple[_Group | str, ...]
+
+    def flat(self) -> Iterator[_Group | str]:
+        """The parts, groups of the same kind opened."""
+        for part in self.parts:
+            if isinstance(part, _Group) and part.junction == self.junction:
+                yield from part.flat()
+            else:
+                yield part
 
 
 class LiquidFamily(ExpressionPlatform):
@@ -77,18 +95,49 @@ class LiquidFamily(ExpressionPlatform):
         return "".join([*said, "{% endunless %}"])
 
     def condition(self, condition: Condition) -> str:
+        # Without parentheses not every group can be said once "has a value" is asked in two parts. Then it is asked
+        # in one, which differs only where the platform holds an empty text.
+        return self._joined(self._in_parts(condition)) or self._plainly(condition)
+
+    def _in_parts(self, condition: Condition) -> _Group | str:
         match condition:
             case And(left, right):
-                return f"{self.condition(left)} and {self.condition(right)}"
+                return _Group("and", (self._in_parts(left), self._in_parts(right)))
             case Or(left, right):
-                return f"{self.condition(left)} or {self.condition(right)}"
+                return _Group("or", (self._in_parts(left), self._in_parts(right)))
+            case Filled(field):
+                value = self.operand(field)
+                return _Group("and", (value, f"{value} != ''"))
+            case Not(Filled(field)):
+                value = self.operand(field)
+                return _Group("or", (f"{value} == nil", f"{value} == ''", f"{value} == false"))
+        return self._plainly(condition)
+
+    def _joined(self, part: _Group | str) -> str | None:
+        """A group as Liquid reads it, from right to left: only its last part can be a group of the other kind."""
+        if isinstance(part, str):
+            return part
+        flat = part.flat()
+        groups = [inner for inner in flat if isinstance(inner, _Group)]
+        if len(groups) > 1:
+            return None
+        last = [self._joined(inner) for inner in groups]
+        texts = [*(inner for inner in flat if isinstance(inner, str)), *last]
+        return None if None in texts else f" {part.junction} ".join(map(str, texts))
+
+    def _plainly(self, condition: Condition) -> str:
+        match condition:
+            case And(left, right):
+                return f"{self._plainly(left)} and {self._plainly(right)}"
+            case Or(left, right):
+                return f"{self._plainly(left)} or {self._plainly(right)}"
             case Not(inner):
-                # Liquid has no `not`. Of what a block can say, only `== blank` is one inside a condition.
-                return f"{self.operand(next(fields_in(inner)))} == blank"
+                # Liquid has no `not`; `unless` stands at the head of a choice, and inside it is only `== blank`.
+                return f"{self.operand(next(fields_in(inner)))} == nil"
             case Compare(field, operator, value):
                 return f"{self.operand(field)} {operator} {json_text(value)}"
             case Filled(field):
-                return f"{self.operand(field)} != blank"
+                return self.operand(field)
             case Contains(field, part):
                 return f"{self.operand(field)} contains {json_text(part)}"
             case Member(segment):

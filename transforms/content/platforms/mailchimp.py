@@ -84,8 +84,8 @@ class Mailchimp(NestingPlatform):
                 return _if(self.field(field), then, otherwise)
             case Compare(field, operator, value):
                 said = _if(f"{self.field(field)}{_OPERATORS[operator]}{self._literal(value, field)}", then, otherwise)
-                # An empty field is less than any number to Mailchimp, and compares with none here.
-                return _if(self.field(field), said, otherwise) if operator in {"<", "<="} else said
+                # An empty field would compare as a number too; here it compares with none.
+                return said if operator in {"==", "!="} else _if(self.field(field), said, otherwise)
             case Contains(field, part):
                 name = field.path
                 return self.refuse(

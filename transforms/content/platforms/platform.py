@@ -75,6 +75,20 @@ class Platform(ABC):
     @abstractmethod
     def choice(self, part: Choice) -> str: ...
 
+    def default_as_choice(self, part: Show) -> str | None:
+        """A value with a default as a choice between both; None where the platform's own default is right.
+
+        Their defaults replace 0 too, which is a value here.
+        """
+        names = [one.name for one in part.filters]
+        if not isinstance(part.value, Field) or not may_be_zero(part.value) or "default" not in names:
+            return None
+        at = names.index("default")
+        before, default, after = part.filters[:at], part.filters[at], part.filters[at + 1 :]
+        shown = Show(part.value, (*before, *after), part.at)
+        instead = Show(default.arguments[0], after, part.at)
+        return self.choice(Choice(((Filled(part.value), (shown,)),), (instead,), part.at))
+
     def other_text(self, part: Text, marks: tuple[str, ...], keep: Callable[[str], str]) -> str:
         """Text that holds the platform's own marks, kept as text."""
         return keep(part.text) if any(mark in part.text for mark in marks) else part.text
