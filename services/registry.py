@@ -8,9 +8,13 @@ from services.gcs import GCS
 from services.kafka import KAFKA
 from services.prism import PRISM
 from services.pubsub import PUBSUB
+from services.rabbitmq import RABBITMQ
+from services.redis import REDIS
 from services.service import Service, ServiceError
 
-SERVICES: dict[str, Service] = {service.name: service for service in (GCS, BIGQUERY, PUBSUB, KAFKA, PRISM, FLINK)}
+SERVICES: dict[str, Service] = {
+    service.name: service for service in (GCS, BIGQUERY, PUBSUB, KAFKA, REDIS, RABBITMQ, PRISM, FLINK)
+}
 
 
 def find_service(name: str) -> Service:
