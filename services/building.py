@@ -104,6 +104,15 @@ def debian_program(name: str, path: str) -> Artifact:
     return Artifact(path, lambda: (name,), build)
 
 
+def python_module(name: str) -> Artifact:
+    """A server of this repository, run by the Python that runs this: there is nothing to build."""
+
+    def build(target: Path) -> None:
+        target.write_text("")
+
+    return Artifact(f"stamps/python-{name}", lambda: (name,), build)
+
+
 def find_tool(name: str) -> str:
     """The tool's path; installs its Debian package when it is missing and this is root on a Debian.
 

@@ -11,9 +11,10 @@ from services.pubsub import PUBSUB
 from services.rabbitmq import RABBITMQ
 from services.redis import REDIS
 from services.service import Service, ServiceError
+from services.shop import SHOP
 
 SERVICES: dict[str, Service] = {
-    service.name: service for service in (GCS, BIGQUERY, PUBSUB, KAFKA, REDIS, RABBITMQ, PRISM, FLINK)
+    service.name: service for service in (GCS, BIGQUERY, PUBSUB, KAFKA, REDIS, RABBITMQ, SHOP, PRISM, FLINK)
 }
 
 
