@@ -5,8 +5,8 @@ from __future__ import annotations
 from pipelines.io.cache.location import CacheLocation
 from pipelines.io.cache.tables import CacheTables
 from pipelines.io.cache.writer import CacheWriter, connect
-from pipelines.io.output import Output
-from pipelines.io.query_tables import open_tables
+from pipelines.io.outputs import Output
+from pipelines.io.tables.query import open_tables
 from schemas.tables import IDENTITY_LINKS, MEMBERSHIPS, PROFILES
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.io.atomic import replace_file
+from pipelines.io.files.atomic import replace_file
 from pipelines.io.targets.target import OutgoingEvent, TargetError
 
 _NUMBERS = itertools.count()
