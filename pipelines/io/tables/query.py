@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # ruff: noqa: S608 - statements are made of our own schema's names
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from schemas.tables import TABLES, Table
 
 
 @contextmanager
-def open_tables(output: Output) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB connection that has all output tables, to read from. Its time zone is UTC.
+def open_tables(output: Output, tables: Sequence[Table] = TABLES) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB connection that has the output's tables (all, or those named), to read from. Its time zone is UTC.
 
     Raises:
         OutputError: there is no such database or folder, or a table is missing.
@@ -27,7 +27,7 @@ def open_tables(output: Output) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("SET TimeZone = 'UTC'")
         if isinstance(output, DuckDBOutput):
             _attach(connection, output)
-        for table in TABLES:
+        for table in tables:
             _make_view(connection, output, table)
         yield connection
 
