@@ -50,7 +50,7 @@ stream: setup ## Watch a live feed: segments grow and shrink in the terminal (Ct
 	@# Prism, Beam's local runner, listens on every interface: where Linux lets us, it gets a network of its own.
 	@# Without Go it cannot be built here; then Beam downloads it.
 	@if command -v go >/dev/null && $(PY) -m services build prism && $(PY) -m services isolated -- true 2>/dev/null; \
-		then $(PY) -m services isolated -- $(PY) -m pipelines.live; else $(PY) -m pipelines.live; fi
+		then $(PY) -m services isolated -- $(PY) -m examples.shop_live; else $(PY) -m examples.shop_live; fi
 
 .PHONY: test
 test: setup ## Run the tests (a few minutes)

@@ -15,9 +15,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from benchmarks.idiomatic_beam import ParseAndValidate
 from benchmarks.idiomatic_stream import FollowVisitors
 from pipelines.io.locations import parse_inputs
-from pipelines.io.source_options import SourceOptions
-from pipelines.io.sources import read_messages
-from pipelines.live_runner import ONE_BUNDLE_A_KEY
+from pipelines.io.stream.read_sources import read_messages
+from pipelines.io.stream.source_options import SourceOptions
+from pipelines.stream_runner import ONE_BUNDLE_A_KEY
 from schemas.message import Message
 
 

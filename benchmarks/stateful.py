@@ -30,14 +30,14 @@ from benchmarks.definitions import ROOT, write_segments
 from benchmarks.idiomatic_beam import ParseAndValidate
 from benchmarks.idiomatic_stream import FollowVisitors
 from benchmarks.measure import MEGABYTE, measure
-from pipelines.io.event_time import read_event_time_us
-from pipelines.options import parse_profiles_options
+from pipelines.io.stream.event_time import read_event_time_us
+from pipelines.options.profiles import parse_profiles_options
 from pipelines.runners import LOCAL_RUNNER
 from pipelines.stream import FollowMessages, wall_clock_us
 from schemas.message import Message
 from schemas.update import unpack_updates
+from transforms.profiles.evaluate import Rules
 from transforms.segments.compiler import compile_program
-from transforms.stream.evaluate import Rules
 from transforms.stream.settings import FixedRules, StreamSettings
 
 KEYS = ("new", "known", "skewed")

@@ -15,7 +15,7 @@ from typing import Final
 
 from examples.formats import FORMATS, damage_avro
 from examples.history import make_history
-from examples.live import write_live
+from examples.shop_live.events import write_live
 
 DEFAULT_EVENTS: Final = 20_000
 DEFAULT_SEED: Final = 7

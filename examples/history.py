@@ -8,8 +8,8 @@ from itertools import islice
 from random import Random
 from typing import Final
 
-from examples.feed import Feed
 from examples.plan import DAY_MS, HOUR_MS, Plan, Visit
+from examples.shop_live.feed import Feed
 from examples.shopping import Shop
 from examples.visitors import KIOSK
 

@@ -6,8 +6,8 @@ from random import Random
 from typing import Final
 
 from examples.catalogue import CAMPAIGNS, MAIL_SUBJECTS, MEDIA, PRODUCTS, SHOP, Product, money
-from examples.feed import Feed, iso_ms
 from examples.plan import ANONYMOUS, DAY_MS, DELETING, MAIL, SIGNED_IN, SIGNING_IN, Visit
+from examples.shop_live.feed import Feed, iso_ms
 from examples.visitors import KIOSK, Visitor
 
 PAGE, VIEW, POPUP, ADD, CHECKOUT, ORDER = range(6)

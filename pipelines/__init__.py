@@ -1,0 +1,1 @@
+"""The jobs and commands: one file each, their graphs, their options, their words; io/ knows the world outside."""

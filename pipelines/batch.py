@@ -2,17 +2,17 @@
 
 import apache_beam as beam
 
+from pipelines.io.files.read_files import ReadFiles, input_bytes
 from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, KafkaInput
-from pipelines.io.read_files import ReadFiles, input_bytes
-from pipelines.io.read_tables import ReadTables, table_bytes
-from pipelines.io.read_topics import ReadTopics
-from pipelines.io.write_tables import WriteTables
-from pipelines.options import ProfilesOptions
-from transforms.blocks import bucket_count
-from transforms.deduplicate_events import DeduplicateEvents
-from transforms.erasure import WriteReceipts
-from transforms.identity.resolve import ResolveIdentity
-from transforms.profiles.build import BuildProfiles
+from pipelines.io.stream.read_topics import ReadTopics
+from pipelines.io.tables.read_events import ReadTables, table_bytes
+from pipelines.io.tables.write_tables import WriteTables
+from pipelines.options.profiles import ProfilesOptions
+from transforms.deduplicate.bucket import DeduplicateEvents
+from transforms.identity.bucket import ResolveIdentity
+from transforms.identity.erasure import WriteReceipts
+from transforms.profiles.bucket import BuildProfiles
+from transforms.records import bucket_count
 
 
 def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:

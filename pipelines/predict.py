@@ -6,11 +6,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.io.bigquery_service import BigQueryError
-from pipelines.io.output import Output, OutputError
-from pipelines.io.query_tables import open_tables
+from pipelines.io.bigquery.service import BigQueryError
+from pipelines.io.outputs import Output, OutputError
+from pipelines.io.tables.query import open_tables
 from pipelines.io.write_events import EventPlace, write_events
-from pipelines.options import UsageError
+from pipelines.options.profiles import UsageError
 from pipelines.trust.arguments import (
     CommandParser,
     Problems,

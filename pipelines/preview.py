@@ -8,13 +8,13 @@ from typing import TextIO
 
 from pipelines.io.locations import InputError
 from pipelines.local.resolve import ResolvedEvents, resolve_events
-from pipelines.options import UsageError
-from pipelines.preview_options import PreviewOptions, Rules, load_rules, parse_preview_options
-from pipelines.show.preview_json import preview_json, story_json
-from pipelines.show.preview_text import preview_text
-from pipelines.show.progress import Progress
-from pipelines.show.story_text import story_text
+from pipelines.options.preview import PreviewOptions, Rules, load_rules, parse_preview_options
+from pipelines.options.profiles import UsageError
 from pipelines.watching import Wait, wait_for_change
+from pipelines.words.preview_json import preview_json, story_json
+from pipelines.words.preview_text import preview_text
+from pipelines.words.progress import Progress
+from pipelines.words.story_text import story_text
 from transforms.explain.preview import make_preview
 from transforms.explain.story import tell
 from transforms.explain.survey import Question, merged, survey

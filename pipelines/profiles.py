@@ -12,15 +12,15 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.batch import build_batch
-from pipelines.failure import describe_failure, end_quietly, quiet_beam
+from pipelines.io.files.read_files import plan_ranges
 from pipelines.io.locations import FileInput
-from pipelines.io.read_files import plan_ranges
-from pipelines.io.staging import remove_abandoned
-from pipelines.io.write_tables import local_target
-from pipelines.options import ProfilesOptions, UsageError, parse_profiles_options
-from pipelines.progress import show_progress
+from pipelines.io.tables.staging import remove_abandoned
+from pipelines.io.tables.write_tables import local_target
+from pipelines.options.profiles import ProfilesOptions, UsageError, parse_profiles_options
 from pipelines.runners import with_default_runner
-from pipelines.summary import print_summary
+from pipelines.words.failure import describe_failure, end_quietly, quiet_beam
+from pipelines.words.job_progress import show_progress
+from pipelines.words.summary import print_summary
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: ProfilesOptions) -> int:
     """Runs a job whose options have been checked."""
     if not all(location.bounded for location in options.inputs):
-        from pipelines.live_job import run_stream
+        from pipelines.stream_job import run_stream
 
         return run_stream(options)
     started = time.monotonic()

@@ -7,14 +7,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.io.bigquery_service import BigQueryError
-from pipelines.io.output import OutputError, parse_output
-from pipelines.io.query_tables import open_tables
+from pipelines.io.bigquery.service import BigQueryError
+from pipelines.io.outputs import OutputError, parse_output
+from pipelines.io.tables.query import open_tables
 from pipelines.reporting.page import render
 from pipelines.reporting.report import read_report
 from schemas.tracking_plan import load_tracking_plan
 from schemas.tracking_plan_files import SchemaErrors
-from transforms.failures import pipeline_version
+from transforms.failed_events import pipeline_version
 from transforms.segments.language.definitions import load_definitions
 from transforms.segments.language.errors import DefinitionErrors
 

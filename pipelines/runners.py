@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
+from pipelines.io.files.read_files import input_bytes
 from pipelines.io.locations import FileInput
-from pipelines.io.read_files import input_bytes
-from pipelines.options import ProfilesOptions
+from pipelines.options.profiles import ProfilesOptions
 
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 """Beam's own in-process runner, by its full name: `DirectRunner` may choose one that must be downloaded."""

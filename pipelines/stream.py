@@ -12,19 +12,19 @@ from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
-from pipelines.live_runner import keeps_no_state
-from pipelines.options import ProfilesOptions
-from pipelines.stream_options import LOCAL_SHELVES
+from pipelines.options.profiles import ProfilesOptions
+from pipelines.options.stream import LOCAL_SHELVES
+from pipelines.stream_runner import keeps_no_state
 from pipelines.watched_rules import WatchedRules
 from schemas import failure_reasons
 from schemas.event import TIMESTAMP, Event, Failure
 from schemas.message import Message
 from schemas.update import RowUpdate
 from transforms import counting
-from transforms.blocks import Record
 from transforms.parse import EventParser
+from transforms.records import Record
+from transforms.state.outbox import Keyed, in_blocks
 from transforms.stream.maintain import MaintainTables, keyed_records
-from transforms.stream.outbox import Keyed, in_blocks
 from transforms.stream.rows import failure_update
 from transforms.stream.settings import DEFAULT_BUCKETS, StreamSettings
 

@@ -7,12 +7,12 @@ import threading
 import time
 from typing import Any
 
-from pipelines.options import ProfilesOptions
+from pipelines.options.profiles import ProfilesOptions
+from transforms.profiles.evaluate import Rules
 from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
 from transforms.segments.language.definitions import load_definitions
 from transforms.segments.language.errors import DefinitionErrors
-from transforms.stream.evaluate import Rules
 
 _LOG = logging.getLogger(__name__)
 

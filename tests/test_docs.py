@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.options import profiles_argument_parser
+from pipelines.options.profiles import profiles_argument_parser
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.io.atomic import replace_file
+from pipelines.io.files.atomic import replace_file
 
 _SUFFIXES = (".ndjson", ".jsonl", ".json")
 

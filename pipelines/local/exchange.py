@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from transforms.blocks import Buckets
+from transforms.records import Buckets
 
 _LENGTH_BYTES = 8
 

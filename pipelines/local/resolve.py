@@ -16,16 +16,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from pipelines.io.files.read_files import input_bytes, plan_ranges
 from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, InputError, InputLocation
-from pipelines.io.read_files import input_bytes, plan_ranges
-from pipelines.io.read_tables import TableInput, table_bytes
+from pipelines.io.tables.read_events import TableInput, table_bytes
 from pipelines.local.stages import Read, Settings, Stages, bucket_of_profile
 from pipelines.local.workers import Workers
-from transforms.blocks import Record, bucket_count
 from transforms.identity.aliases import DEFAULT_MAX_MERGES
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
 from transforms.identity.plan import IdentityPlan, make_plan
 from transforms.parse import EventParser
+from transforms.records import Record, bucket_count
 
 Answer = TypeVar("Answer")
 Report = Callable[[str, int, int], None]

@@ -21,20 +21,20 @@ from zlib import crc32
 import duckdb
 import pyarrow as pa
 
+from pipelines.io.files.read_files import FileRange, messages
 from pipelines.io.locations import DuckDBInput, InputError
-from pipelines.io.output import OutputError
-from pipelines.io.read_files import FileRange, messages
-from pipelines.io.read_tables import TableInput, event_batches
-from pipelines.io.read_tables import messages as table_messages
-from pipelines.io.tables import to_events
+from pipelines.io.outputs import OutputError
+from pipelines.io.tables.read_back import to_events
+from pipelines.io.tables.read_events import TableInput, event_batches
+from pipelines.io.tables.read_events import messages as table_messages
 from pipelines.local.exchange import Exchange
 from schemas.event import ANONYMOUS_ID, MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, TYPE, USER_ID, Event, Failure
-from transforms.blocks import Buckets, Record, unpack
-from transforms.deduplicate import RAW, deduplicate
+from transforms.deduplicate.copies import RAW, deduplicate
 from transforms.identity.aliases import Alias
 from transforms.identity.links import Link
 from transforms.identity.plan import Deletion, Device, IdentityPlan
 from transforms.parse import EventParser
+from transforms.records import Buckets, Record, unpack
 
 BY_TIME = itemgetter(TIMESTAMP, MESSAGE_ID)
 
@@ -230,7 +230,7 @@ def _batches(location: TableInput) -> Iterator[pa.RecordBatch]:
         if isinstance(location, DuckDBInput):
             yield from event_batches(location)
             return
-        from pipelines.io.bigquery_service import BigQueryError
+        from pipelines.io.bigquery.service import BigQueryError
 
         try:
             yield from event_batches(location)

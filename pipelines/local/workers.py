@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from transforms.blocks import collection_paused
+from transforms.records import collection_paused
 
 Worker = TypeVar("Worker")
 Result = TypeVar("Result")

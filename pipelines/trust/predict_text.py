@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipelines.show.layout import table, wrapped
+from pipelines.words.layout import table, wrapped
 from transforms.explain.words import instant_words, span_words
 from transforms.predictions.bg_nbd import BgNbd
 from transforms.predictions.evaluate import HeldOut, Trial

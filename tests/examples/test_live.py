@@ -5,9 +5,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from examples.feed import iso_ms
 from examples.history import make_history
-from examples.live import LiveShop, write_whole
+from examples.shop_live.events import LiveShop, write_whole
+from examples.shop_live.feed import iso_ms
 
 START_MS = 1_790_000_000_000
 

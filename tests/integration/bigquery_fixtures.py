@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipelines.io.bigquery_append import close_connections
-from pipelines.io.output import BigQueryOutput, check_output
+from pipelines.io.bigquery.append import close_connections
+from pipelines.io.outputs import BigQueryOutput, check_output
 from services.manager import Manager
 from services.registry import SERVICES
 from services.service import Running

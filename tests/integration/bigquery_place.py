@@ -6,9 +6,9 @@ import json
 import uuid
 from typing import Any
 
-from pipelines.io.bigquery_service import rest_client
-from pipelines.io.output import BigQueryOutput
-from pipelines.io.tables import read_table
+from pipelines.io.bigquery.service import rest_client
+from pipelines.io.outputs import BigQueryOutput
+from pipelines.io.tables.read_back import read_table
 from schemas.tables import TABLES, Table
 from tests.io.rows import read_rows
 

@@ -12,8 +12,8 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.io.locations import parse_input
-from pipelines.io.source_options import SourceOptions
-from pipelines.io.sources import ReadMessages
+from pipelines.io.stream.read_sources import ReadMessages
+from pipelines.io.stream.source_options import SourceOptions
 
 
 class WriteLines(beam.DoFn):

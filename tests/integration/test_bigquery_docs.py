@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pipelines.io.bigquery_compaction import compaction_statements
-from pipelines.io.bigquery_stream import BigQueryStream
-from pipelines.io.output import BigQueryOutput
+from pipelines.io.bigquery.compaction import compaction_statements
+from pipelines.io.bigquery.stream import BigQueryStream
+from pipelines.io.outputs import BigQueryOutput
 from schemas.bigquery import log_name
 from schemas.tables import EVENTS, FAILED_EVENTS, MEMBERSHIP_CHANGES, MEMBERSHIPS, PROFILES, TABLES, Table
 from tests.integration.bigquery_place import query

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.io.bigquery_service import rest_client
-from pipelines.io.output import parse_output
-from pipelines.io.tables import read_table
+from pipelines.io.bigquery.service import rest_client
+from pipelines.io.outputs import parse_output
+from pipelines.io.tables.read_back import read_table
 from pipelines.profiles import main
 from schemas.tables import EVENTS, IDENTITY_LINKS, MEMBERSHIP_CHANGES, MEMBERSHIPS, TABLES, Table
 from services.service import Running

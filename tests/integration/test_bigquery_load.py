@@ -11,14 +11,14 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 
-from pipelines.io import bigquery_load
-from pipelines.io.bigquery_load import write_dataset
-from pipelines.io.bigquery_read import read_events
-from pipelines.io.bigquery_service import BigQueryError
-from pipelines.io.output import BigQueryOutput, DuckDBOutput, FilesOutput
-from pipelines.io.staging import Shard, ShardWriter
-from pipelines.io.tables import read_table, to_events
-from pipelines.io.write_tables import WriteTables
+from pipelines.io.bigquery import load as bigquery_load
+from pipelines.io.bigquery.load import write_dataset
+from pipelines.io.bigquery.read import read_events
+from pipelines.io.bigquery.service import BigQueryError
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput
+from pipelines.io.tables.read_back import read_table, to_events
+from pipelines.io.tables.staging import Shard, ShardWriter
+from pipelines.io.tables.write_tables import WriteTables
 from schemas.block import TableBlock
 from schemas.tables import DELETIONS, EVENTS, FAILED_EVENTS, PROFILES, TABLES
 from services.service import Running
@@ -87,7 +87,7 @@ def test_a_record_that_no_row_can_hold_is_cut(
 def test_faults_on_the_way_leave_equal_rows(
     seed: int, output: BigQueryOutput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bigquery: Running
 ) -> None:
-    monkeypatch.setattr("pipelines.io.bigquery_service.back_off", lambda: itertools.repeat(0.01))
+    monkeypatch.setattr("pipelines.io.bigquery.service.back_off", lambda: itertools.repeat(0.01))
     plan = Plan(seed, share=0.3)
     with rest_proxy(bigquery.endpoints["http"], plan) as address:
         monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", f"http://{address}")
@@ -104,7 +104,7 @@ def test_a_service_that_stays_away_fails_the_job(
     write_dataset(output, tmp_path, shards)
     with rest_proxy("127.0.0.1:1", Plan(1, share=0)) as address:
         pass  # closed: nobody listens there any more
-    monkeypatch.setattr("pipelines.io.bigquery_service.back_off", lambda: itertools.repeat(700.0))
+    monkeypatch.setattr("pipelines.io.bigquery.service.back_off", lambda: itertools.repeat(700.0))
     with monkeypatch.context() as away:
         away.setenv("BIGQUERY_EMULATOR_HOST", f"http://{address}")
         with pytest.raises(BigQueryError, match="gave up after 600 s: ConnectionError"):
@@ -116,8 +116,8 @@ KILLED = """
 import os, sys
 from pathlib import Path
 import requests
-from pipelines.io.bigquery_load import write_dataset
-from pipelines.io.output import BigQueryOutput
+from pipelines.io.bigquery.load import write_dataset
+from pipelines.io.outputs import BigQueryOutput
 from tests.integration.test_bigquery_load import stage
 from tests.io.rows import example_blocks
 project, dataset, folder, step = sys.argv[1:]
@@ -171,7 +171,7 @@ def test_faults_on_the_way_back_leave_equal_rows(
     seed: int, output: BigQueryOutput, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bigquery: Running
 ) -> None:
     write_dataset(output, tmp_path, stage(tmp_path, example_blocks()))
-    monkeypatch.setattr("pipelines.io.bigquery_service.back_off", lambda: itertools.repeat(0.01))
+    monkeypatch.setattr("pipelines.io.bigquery.service.back_off", lambda: itertools.repeat(0.01))
     plan = Plan(seed, share=0.3)
     with rest_proxy(bigquery.endpoints["http"], plan) as address:
         monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", f"http://{address}")

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from pipelines.io import bigquery_stream
-from pipelines.io.bigquery_compaction import compact
-from pipelines.io.bigquery_load import write_dataset
-from pipelines.io.bigquery_read import read_events
-from pipelines.io.bigquery_stream import BigQueryStream
-from pipelines.io.output import BigQueryOutput
-from pipelines.io.tables import to_events
+from pipelines.io.bigquery import stream as bigquery_stream
+from pipelines.io.bigquery.compaction import compact
+from pipelines.io.bigquery.load import write_dataset
+from pipelines.io.bigquery.read import read_events
+from pipelines.io.bigquery.stream import BigQueryStream
+from pipelines.io.outputs import BigQueryOutput
+from pipelines.io.tables.read_back import to_events
 from schemas.tables import EVENTS, MEMBERSHIPS, PROFILES, TABLES, Table
 from services.service import Running
 from tests.integration.bigquery_place import expect, query, rows_in
@@ -77,9 +77,10 @@ def test_faults_on_the_way_leave_equal_rows(
 
 KILLED = """
 import os, sys
-from pipelines.io import bigquery_append, bigquery_stream
-from pipelines.io.output import BigQueryOutput
-from pipelines.io.tables import to_events
+from pipelines.io.bigquery import append as bigquery_append
+from pipelines.io.bigquery import stream as bigquery_stream
+from pipelines.io.outputs import BigQueryOutput
+from pipelines.io.tables.read_back import to_events
 from schemas.tables import PROFILES
 from tests.integration.test_bigquery_stream import row_of
 bigquery_stream.REQUEST_BYTES = 1000

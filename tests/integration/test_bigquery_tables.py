@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from google.cloud import bigquery as service
 
-from pipelines.io.bigquery_load import staging_resource, write_dataset
-from pipelines.io.bigquery_service import rest_client
-from pipelines.io.output import BigQueryOutput, OutputError, check_output
+from pipelines.io.bigquery.load import staging_resource, write_dataset
+from pipelines.io.bigquery.service import rest_client
+from pipelines.io.outputs import BigQueryOutput, OutputError, check_output
 from schemas.bigquery import bigquery_log, bigquery_table, view_query
 from schemas.tables import EVENTS, PROFILES, TABLES
 from services.service import Running

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pipelines.io.kafka import close_connections
+from pipelines.io.kafka.source import close_connections
 from pipelines.profiles import main
 from schemas.tables import TABLES
 from services.service import Running

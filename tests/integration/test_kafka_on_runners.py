@@ -22,11 +22,11 @@ from apache_beam.utils.timestamp import Timestamp
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pipelines.io.kafka import close_connections
+from pipelines.io.kafka.source import close_connections
 from pipelines.io.locations import parse_input
-from pipelines.io.source_options import SourceOptions
-from pipelines.io.sources import read_messages
-from pipelines.live_runner import ONE_BUNDLE_A_KEY
+from pipelines.io.stream.read_sources import read_messages
+from pipelines.io.stream.source_options import SourceOptions
+from pipelines.stream_runner import ONE_BUNDLE_A_KEY
 from services.service import Running
 
 WAIT_SECONDS = 90

@@ -13,13 +13,14 @@ from apache_beam.testing.util import assert_that, equal_to
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-from pipelines.io import kafka, kafka_client
-from pipelines.io.kafka import KafkaSource, close_connections
+from pipelines.io.kafka import client as kafka_client
+from pipelines.io.kafka import source as kafka
+from pipelines.io.kafka.source import KafkaSource, close_connections
 from pipelines.io.locations import InputError, KafkaInput, parse_input
-from pipelines.io.source_options import SourceOptions
-from pipelines.io.sources import read_messages
-from pipelines.io.stream_source import Batch, Progress, Reader, now_us
-from pipelines.io.watermark import StreamWatermark
+from pipelines.io.stream.read_sources import read_messages
+from pipelines.io.stream.source import Batch, Progress, Reader, now_us
+from pipelines.io.stream.source_options import SourceOptions
+from pipelines.io.stream.watermark import StreamWatermark
 from services.service import Running
 
 ONLY = Reader(0, 1)

@@ -13,11 +13,11 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
 from pipelines.io.locations import InputError, PubSubInput, parse_input
-from pipelines.io.pubsub import PubSubSource, close_connections
-from pipelines.io.source_options import SourceOptions
-from pipelines.io.sources import read_messages
-from pipelines.io.stream_source import Batch, Progress, Reader, now_us
-from pipelines.io.watermark import StreamWatermark
+from pipelines.io.pubsub.source import PubSubSource, close_connections
+from pipelines.io.stream.read_sources import read_messages
+from pipelines.io.stream.source import Batch, Progress, Reader, now_us
+from pipelines.io.stream.source_options import SourceOptions
+from pipelines.io.stream.watermark import StreamWatermark
 from schemas.message import Message
 from services.service import Running
 

@@ -16,10 +16,10 @@ from typing import NamedTuple
 import pytest
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
-from examples.live import LiveShop, write_whole
-from pipelines.io.bigquery_service import WRITE_HOST
-from pipelines.io.output import BigQueryOutput, DuckDBOutput, Output
-from pipelines.io.tables import read_table
+from examples.shop_live.events import LiveShop, write_whole
+from pipelines.io.bigquery.service import WRITE_HOST
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
+from pipelines.io.tables.read_back import read_table
 from schemas.tables import DELETIONS, FAILED_EVENTS, MEMBERSHIP_CHANGES, MEMBERSHIPS, TABLES, Table
 from services.pubsub import count_unacknowledged
 from services.service import Running

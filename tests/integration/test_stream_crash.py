@@ -10,8 +10,8 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from examples.live import LiveShop, write_whole
-from pipelines.io.kafka import close_connections
+from examples.shop_live.events import LiveShop, write_whole
+from pipelines.io.kafka.source import close_connections
 from services.service import Running
 from tests.integration.stream_jobs import (
     StreamJob,

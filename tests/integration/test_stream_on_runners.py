@@ -11,8 +11,8 @@ from tests.stream.graphs import BUCKETS, milliseconds, run_graph, shuffled_strea
 from tests.stream.made_worlds import World, seeded_world, united
 from tests.stream.simulation import Written, differences
 from transforms.segments.compiler import compile_program
+from transforms.state.outbox import Keyed
 from transforms.stream.maintain import keyed_records
-from transforms.stream.outbox import Keyed
 
 WORLDS = 24
 

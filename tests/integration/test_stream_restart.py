@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from examples.live import LiveShop, write_whole
+from examples.shop_live.events import LiveShop, write_whole
 from tests.integration.stream_jobs import (
     StreamJob,
     ask,

@@ -19,13 +19,13 @@ _CONTROL = re.compile(r"\x1b\[[?0-9;]*[A-Za-z]")
 
 
 class Terminal:
-    """`python -m pipelines.live` in a terminal of its own."""
+    """`python -m examples.shop_live` in a terminal of its own."""
 
     def __init__(self, folder: Path) -> None:
         self._master, slave = pty.openpty()
         self._shown = ""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.live", "--folder", str(folder), "--rate", "40"],
+            [sys.executable, "-m", "examples.shop_live", "--folder", str(folder), "--rate", "40"],
             cwd=ROOT,
             stdin=slave,
             stdout=slave,
@@ -94,5 +94,7 @@ def test_segments_grow_control_c_ends_it_and_it_goes_on(prism_binary: Path, tmp_
 
 @pytest.mark.parametrize("wrong", [["--rate", "many"], ["--nothing"]])
 def test_wrong_arguments(wrong: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", "pipelines.live", *wrong], cwd=ROOT, capture_output=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "examples.shop_live", *wrong], cwd=ROOT, capture_output=True, check=False
+    )
     assert done.returncode == 2

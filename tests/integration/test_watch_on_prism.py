@@ -13,8 +13,8 @@ from apache_beam.transforms.userstate import TimerSpec, on_timer
 from apache_beam.utils.timestamp import Timestamp
 
 from pipelines.io.locations import parse_input
-from pipelines.io.source_options import SourceOptions
-from pipelines.io.sources import read_messages
+from pipelines.io.stream.read_sources import read_messages
+from pipelines.io.stream.source_options import SourceOptions
 
 WAIT_SECONDS = 90
 

@@ -11,9 +11,9 @@ import pytest
 from google.api_core import exceptions
 from google.cloud.bigquery_storage_v1 import types
 
-from pipelines.io import bigquery_append
-from pipelines.io.bigquery_append import IDLE_SECONDS, Connections
-from pipelines.io.bigquery_service import WRITE_HOST, write_client
+from pipelines.io.bigquery import append as bigquery_append
+from pipelines.io.bigquery.append import IDLE_SECONDS, Connections
+from pipelines.io.bigquery.service import WRITE_HOST, write_client
 from tests.io.faults import serve
 
 STREAM = "projects/shop-project/datasets/shop/tables/profiles_log/streams/_default"

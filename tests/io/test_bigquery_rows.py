@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from pipelines.io.bigquery_refused import KEPT_BYTES, refused_row, row_json
-from pipelines.io.bigquery_rows import MAX_ROW_BYTES, RowEncoder, RowError
+from pipelines.io.bigquery.refused import KEPT_BYTES, refused_row, row_json
+from pipelines.io.bigquery.rows import MAX_ROW_BYTES, RowEncoder, RowError
 from schemas.tables import DELETIONS, FAILED_EVENTS, PROFILES, TABLES, Table
 from tests.io.rows import NOON_US, block_value
 from transforms.stream.rows import failure_row

@@ -18,14 +18,14 @@ from apache_beam.testing.util import assert_that, equal_to
 from google.cloud.bigquery_storage_v1 import types
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from pipelines.io import bigquery_stream
-from pipelines.io.append_rows import AppendRows
-from pipelines.io.bigquery_refused import REASON
-from pipelines.io.bigquery_service import BigQueryError
-from pipelines.io.bigquery_stream import BigQueryStream
-from pipelines.io.live_output import WriteOptions
-from pipelines.io.output import BigQueryOutput
-from pipelines.io.write_updates import WriteUpdates
+from pipelines.io.bigquery import stream as bigquery_stream
+from pipelines.io.bigquery.append_rows import AppendRows
+from pipelines.io.bigquery.refused import REASON
+from pipelines.io.bigquery.service import BigQueryError
+from pipelines.io.bigquery.stream import BigQueryStream
+from pipelines.io.duckdb.stream_writer import WriteOptions
+from pipelines.io.outputs import BigQueryOutput
+from pipelines.io.tables.write_updates import WriteUpdates
 from schemas.tables import FAILED_EVENTS, IDENTITY_LINKS, PROFILES
 from schemas.update import RowUpdate, pack_updates
 from tests.io.faults import Plan, serve, write_proxy

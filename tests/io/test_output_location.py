@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.io.output import (
+from pipelines.io.outputs import (
     BigQueryOutput,
     DuckDBOutput,
     FilesOutput,

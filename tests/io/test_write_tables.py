@@ -14,9 +14,9 @@ import duckdb
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.io.output import DuckDBOutput, FilesOutput, Output, check_output
-from pipelines.io.staging import ShardWriter, new_staging_folder
-from pipelines.io.write_tables import WriteSummary, WriteTables
+from pipelines.io.outputs import DuckDBOutput, FilesOutput, Output, check_output
+from pipelines.io.tables.staging import ShardWriter, new_staging_folder
+from pipelines.io.tables.write_tables import WriteSummary, WriteTables
 from schemas.block import TableBlock
 from schemas.tables import FAILED_EVENTS, MEMBERSHIPS, PROFILES, TABLES, Table
 from tests.io.rows import block, example_blocks, expected_rows, read_rows
@@ -133,9 +133,10 @@ def test_a_bad_block_fails_the_job_and_leaves_the_output(kind: str, tmp_path: Pa
 KILLED = """
 import os, sys
 from pathlib import Path
-from pipelines.io import atomic, staging
-from pipelines.io.duckdb_file import write_database
-from pipelines.io.parquet_folder import write_folder
+from pipelines.io.files import atomic
+from pipelines.io.tables import staging
+from pipelines.io.duckdb.database_file import write_database
+from pipelines.io.files.parquet_folder import write_folder
 from tests.io.rows import example_blocks
 
 kind, target, step = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
@@ -184,7 +185,7 @@ def test_killed_at_any_step_leaves_the_old_or_the_new_output(kind: str, tmp_path
 
 
 def test_a_large_bundle_is_written_in_several_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.io.staging.ROWS_PER_SHARD", 5)
+    monkeypatch.setattr("pipelines.io.tables.staging.ROWS_PER_SHARD", 5)
     writer = ShardWriter(str(tmp_path))
     shards = [shard for numbers in ([1, 2, 3], [4, 5, 6], [7]) for shard in writer.write(block(PROFILES, numbers))]
     assert [shard.rows for shard in shards] == [6]
@@ -212,7 +213,7 @@ def test_staging_folders_of_dead_runs_are_swept(tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            "from pathlib import Path; from pipelines.io.staging import new_staging_folder;"
+            "from pathlib import Path; from pipelines.io.tables.staging import new_staging_folder;"
             f"print(new_staging_folder(Path({str(target)!r})))",
         ],
         check=True,

@@ -19,7 +19,7 @@ from tests.reference import memberships as reference
 from tests.reference.identity import Pass, Resolution, resolve
 from tests.reference.memberships import MembershipRow
 from transforms.parse import EventParser, canonical_content_hash
-from transforms.profiles.normalize import normalize_traits
+from transforms.profiles.normalize.traits import normalize_traits
 from transforms.segments.language import ast
 
 FAILED_COLUMNS = ("reason", "errors", "stage", "message_id", "raw", "received_at")

@@ -14,7 +14,7 @@ import duckdb
 import orjson
 
 from pipelines.profiles import main
-from pipelines.progress import Rhythm
+from pipelines.words.job_progress import Rhythm
 from schemas.tables import TABLES, Table
 
 Row = dict[str, Any]
@@ -47,7 +47,7 @@ def run_command(database: Path, *arguments: str) -> Ran:
     """Runs the command with these arguments."""
     out, err = io.StringIO(), io.StringIO()
     status: int | str | None
-    quiet = patch("pipelines.progress.LOG", Rhythm(HOUR_SECONDS, HOUR_SECONDS))  # however slow the machine
+    quiet = patch("pipelines.words.job_progress.LOG", Rhythm(HOUR_SECONDS, HOUR_SECONDS))  # however slow the machine
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), quiet:
         try:
             status = main(arguments)

@@ -108,10 +108,10 @@ def disk_full(*_: Any) -> None:
 @pytest.mark.parametrize(
     ("place", "doing"),
     [
-        ("transforms.deduplicate_events.deduplicate", "looking for duplicates"),
-        ("transforms.profiles.build.build_history", "building profiles"),
-        ("pipelines.io.staging.write_parquet", ""),
-        ("pipelines.io.duckdb_file.replace_file", "writing the tables"),
+        ("transforms.deduplicate.bucket.deduplicate", "looking for duplicates"),
+        ("transforms.profiles.bucket.build_history", "building profiles"),
+        ("pipelines.io.tables.staging.write_parquet", ""),
+        ("pipelines.io.duckdb.database_file.replace_file", "writing the tables"),
     ],
 )
 def test_a_crash_midway_leaves_the_previous_output(
@@ -135,7 +135,7 @@ def test_a_crash_midway_leaves_the_previous_output(
 
 
 def test_verbose_shows_where(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transforms.profiles.build.build_history", disk_full)
+    monkeypatch.setattr("transforms.profiles.bucket.build_history", disk_full)
     ran = run_job(shop, "--verbose")
     assert ran.status == 1
     assert "in disk_full" in ran.err

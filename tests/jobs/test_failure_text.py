@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.failure import describe_failure, read_cause
+from pipelines.words.failure import describe_failure, read_cause
 
 OF_A_WORKER = """Traceback (most recent call last):
   File "worker.py", line 310, in _execute

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.progress import Rhythm, add_up, describe_progress, show_progress
+from pipelines.words.job_progress import Rhythm, add_up, describe_progress, show_progress
 from tests.jobs.job import run_job, write_lines
 from tests.jobs.messages import track
 from transforms import counting
@@ -105,7 +105,7 @@ def test_every_process_of_a_job_says_how_far_it_is(
     """At the end of the job the notes say what its summary says."""
     notes = folder / "notes"
     notes.mkdir()
-    monkeypatch.setattr("pipelines.progress.tempfile.TemporaryDirectory", lambda prefix: _Kept(notes))
+    monkeypatch.setattr("pipelines.words.job_progress.tempfile.TemporaryDirectory", lambda prefix: _Kept(notes))
     write_lines(
         folder / "events" / "a.ndjson", [b"nonsense", *[track(f"m{number}", "Product Viewed") for number in range(9)]]
     )

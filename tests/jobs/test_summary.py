@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.event_words import plain, tell_event, tell_instant
-from pipelines.io.output import BigQueryOutput
-from pipelines.options import parse_profiles_options
-from pipelines.summary import summary_lines
+from pipelines.io.outputs import BigQueryOutput
+from pipelines.options.profiles import parse_profiles_options
+from pipelines.words.event import plain, tell_event, tell_instant
+from pipelines.words.summary import summary_lines
 from tests.jobs.job import Ran, run_job, write_lines, write_segment
 from tests.jobs.messages import message, track
 

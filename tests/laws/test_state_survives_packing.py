@@ -14,10 +14,10 @@ from tests.laws.agreement import describe
 from tests.strategies.cases import Case, case
 from tests.strategies.choices import seeded
 from transforms.segments.compiler import compile_program
-from transforms.segments.packed_state import pack_state, unpack_state
-from transforms.segments.packing import Many, pack_plain, pack_slot, unpack_plain
+from transforms.segments.nodes.packed_state import pack_state, unpack_state
+from transforms.segments.nodes.packing import Many, pack_plain, pack_slot, unpack_plain
+from transforms.segments.nodes.state import Change, State
 from transforms.segments.replay import ReplayResult, computed_traits, intervals_of, replay, run, with_expiry
-from transforms.segments.state import Change, State
 
 CASES = int(os.environ.get("TIDEMARK_CASES", "400"))
 LONG_CASES = int(os.environ.get("TIDEMARK_CASES", "20000"))

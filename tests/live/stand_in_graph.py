@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import apache_beam as beam
 
-from pipelines.options import ProfilesOptions
+from pipelines.options.profiles import ProfilesOptions
 from schemas.event import Event
 from schemas.message import Message
 from schemas.update import pack_updates

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.io.boot_merge import EarlierRun
-from pipelines.io.duckdb_live import LiveTables
-from pipelines.io.output import DuckDBOutput, FilesOutput
+from pipelines.io.duckdb.stream_database import LiveTables
+from pipelines.io.journal.earlier_run import EarlierRun
+from pipelines.io.outputs import DuckDBOutput, FilesOutput
 from schemas.update import RowUpdate
 from tests.live.stream_rows import update
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.io.boot import ReadHistoryAndLive, begin
-from pipelines.io.boot_files import HistorySource, failure_of
-from pipelines.io.boot_journal import close_journals, open_journal
-from pipelines.io.boot_sources import BEFORE_ALL_US, HISTORY_US, Boot, JournaledSource, JournalSource
+from pipelines.io.journal.history_files import HistorySource, failure_of
+from pipelines.io.journal.history_first import BEFORE_ALL_US, HISTORY_US, Boot, JournaledSource, JournalSource
+from pipelines.io.journal.journal import close_journals, open_journal
+from pipelines.io.journal.read_history import ReadHistoryAndLive, begin
 from pipelines.io.locations import FileInput, parse_inputs
-from pipelines.io.source_options import SourceOptions
-from pipelines.io.stream_source import Batch, Progress, Reader, Record, StreamSource
-from pipelines.io.watermark import StreamWatermark
+from pipelines.io.stream.source import Batch, Progress, Reader, Record, StreamSource
+from pipelines.io.stream.source_options import SourceOptions
+from pipelines.io.stream.watermark import StreamWatermark
 from schemas.message import Message
 
 ONLY = Reader(0, 1)

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.io.duckdb_live import LiveTables
+from pipelines.io.duckdb.stream_database import LiveTables
 from schemas.tables import TABLES
 from schemas.update import RowUpdate
 from tests.live.stream_rows import update

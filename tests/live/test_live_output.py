@@ -8,8 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.io.boot_journal import close_journals, open_journal
-from pipelines.io.live_output import (
+from pipelines.io.duckdb.stream_writer import (
     PublishingPace,
     UpdateWriter,
     WriteOptions,
@@ -19,8 +18,9 @@ from pipelines.io.live_output import (
     close_writers,
     open_writer,
 )
-from pipelines.io.output import DuckDBOutput
-from pipelines.io.stream_source import Record
+from pipelines.io.journal.journal import close_journals, open_journal
+from pipelines.io.outputs import DuckDBOutput
+from pipelines.io.stream.source import Record
 from schemas.message import Message
 from schemas.update import RowUpdate
 from tests.live.stream_rows import update

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.live_runner import keeps_no_state, with_stream_runner
+from pipelines.stream_runner import keeps_no_state, with_stream_runner
 
 
 def test_prism_is_the_default_and_must_not_split_bundles() -> None:

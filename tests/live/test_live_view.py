@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from pipelines.io.duckdb_live import LiveTables
-from pipelines.live_processes import remove_read_files
-from pipelines.live_snapshot import Change, Snapshot, read_snapshot
-from pipelines.live_view import describe, view
+from examples.shop_live.processes import remove_read_files
+from examples.shop_live.snapshot import Change, Snapshot, read_snapshot
+from examples.shop_live.view import describe, view
+from pipelines.io.duckdb.stream_database import LiveTables
 from tests.live.stream_rows import update
 
 SECOND = 1_000_000

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.options import parse_profiles_options
-from pipelines.retention import retention_lines
+from pipelines.options.profiles import parse_profiles_options
+from pipelines.words.retention import retention_lines
 
 
 def lines(tmp_path: Path, *more: str) -> list[str]:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from pipelines import preview
-from pipelines.show.progress import Progress
 from pipelines.watching import Wait, wait_for_change
+from pipelines.words.progress import Progress
 
 RULE = "when: event('Order Completed').within(30 days).count() >= {least}\n"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from transforms.profiles.columns import TRAIT_COLUMNS, TraitColumn
-from transforms.profiles.columns_enums import ENUMS
+from transforms.profiles.normalize.columns import TRAIT_COLUMNS, TraitColumn
+from transforms.profiles.normalize.enums import ENUMS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text()
 

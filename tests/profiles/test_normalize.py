@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.tables import PROFILES
-from transforms.profiles.columns import TRAIT_COLUMNS
-from transforms.profiles.columns_enums import ENUMS
-from transforms.profiles.normalize import normalize_traits
+from transforms.profiles.normalize.columns import TRAIT_COLUMNS
+from transforms.profiles.normalize.enums import ENUMS
+from transforms.profiles.normalize.traits import normalize_traits
 
 COLUMNS = {column.name for column in TRAIT_COLUMNS}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.io.output import DuckDBOutput, FilesOutput, OutputError
-from pipelines.io.query_tables import open_tables
+from pipelines.io.outputs import DuckDBOutput, FilesOutput, OutputError
+from pipelines.io.tables.query import open_tables
 from pipelines.reporting import measures
 from pipelines.reporting.report import Report, read_report
 from schemas.tracking_plan import load_tracking_plan

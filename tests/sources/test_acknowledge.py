@@ -10,7 +10,7 @@ from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.testing.test_stream import TestStream
 from apache_beam.transforms.window import TimestampedValue
 
-from pipelines.io.acknowledge import AcknowledgeWritten
+from pipelines.io.stream.acknowledge import AcknowledgeWritten
 
 
 @dataclass(frozen=True)

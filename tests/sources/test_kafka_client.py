@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from pipelines.io import kafka_client
-from pipelines.io.kafka import KafkaSource
-from pipelines.io.kafka_client import ReaderClient, ask_until_answered
+from pipelines.io.kafka import client as kafka_client
+from pipelines.io.kafka.client import ReaderClient, ask_until_answered
+from pipelines.io.kafka.source import KafkaSource
 from pipelines.io.locations import KafkaInput
-from pipelines.io.source_options import SourceOptions
-from pipelines.io.watermark import StreamWatermark
+from pipelines.io.stream.source_options import SourceOptions
+from pipelines.io.stream.watermark import StreamWatermark
 
 SECOND = 1_000_000
 
@@ -69,7 +69,7 @@ class Silence:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.io.kafka.IDLE_CHECK_SECONDS", 0)
+    monkeypatch.setattr("pipelines.io.kafka.source.IDLE_CHECK_SECONDS", 0)
     monkeypatch.setattr(kafka_client, "_RETRY_SECONDS", 0)
 
 

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.io.locations import parse_input
-from pipelines.io.message_coder import MessageCoder
-from pipelines.io.pubsub import PubSubSource
-from pipelines.io.read_stream import RECEIPTS, ProgressCoder, ProgressTracker, ReadStream
-from pipelines.io.source_options import SourceOptions
-from pipelines.io.sources import ReadMessages, make_source
-from pipelines.io.stream_source import Batch, Progress, Reader, Record
-from pipelines.io.watermark import StreamWatermark
+from pipelines.io.pubsub.source import PubSubSource
+from pipelines.io.stream.message_coder import MessageCoder
+from pipelines.io.stream.read_sources import ReadMessages, make_source
+from pipelines.io.stream.read_stream import RECEIPTS, ProgressCoder, ProgressTracker, ReadStream
+from pipelines.io.stream.source import Batch, Progress, Reader, Record
+from pipelines.io.stream.source_options import SourceOptions
+from pipelines.io.stream.watermark import StreamWatermark
 from schemas.message import Message
 
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.io.files.watch import WatchSource, read_journal
 from pipelines.io.locations import InputError, parse_input
-from pipelines.io.source_options import SourceOptions
-from pipelines.io.stream_source import Batch, Progress, Reader
-from pipelines.io.watch import WatchSource, read_journal
-from pipelines.io.watermark import StreamWatermark
+from pipelines.io.stream.source import Batch, Progress, Reader
+from pipelines.io.stream.source_options import SourceOptions
+from pipelines.io.stream.watermark import StreamWatermark
 
 ONLY = Reader(0, 1)
 SECOND = 1_000_000

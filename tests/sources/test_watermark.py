@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.io.event_time import UNKNOWN_US, read_event_time_us
-from pipelines.io.watermark import StreamWatermark, WatermarkPolicy
+from pipelines.io.stream.event_time import UNKNOWN_US, read_event_time_us
+from pipelines.io.stream.watermark import StreamWatermark, WatermarkPolicy
 
 SECOND = 1_000_000
 POLICY = WatermarkPolicy(out_of_orderness_us=10 * SECOND, idle_timeout_us=30 * SECOND)

@@ -11,13 +11,13 @@ import orjson
 from schemas.event import ANONYMOUS_ID, MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, TYPE, USER_ID, Failure
 from schemas.tables import TABLES
 from tests.stream.made_worlds import World
-from transforms.blocks import Record
-from transforms.deduplicate import RAW, SOURCE, deduplicate
+from transforms.deduplicate.copies import RAW, SOURCE, deduplicate
 from transforms.identity.aliases import Alias
 from transforms.identity.links import Link
 from transforms.identity.plan import Deletion, Device, IdentityPlan, make_plan
 from transforms.profiles.history import BY_TIME, build_history
 from transforms.profiles.rows import merged_profile
+from transforms.records import Record
 from transforms.segments.program import Program
 from transforms.stream.rows import event_row, failure_row
 

@@ -16,11 +16,11 @@ from apache_beam.utils.timestamp import Timestamp
 
 from schemas.update import RowUpdate, unpack_updates
 from tests.stream.made_worlds import World
+from transforms.profiles.evaluate import Rules
 from transforms.segments.compiler import compile_program
-from transforms.stream.evaluate import Rules
-from transforms.stream.horizon import Horizon
+from transforms.state.horizon import Horizon
+from transforms.state.outbox import Keyed
 from transforms.stream.maintain import MaintainTables, keyed_records
-from transforms.stream.outbox import Keyed
 from transforms.stream.settings import FixedRules, StreamSettings
 
 BUCKETS = 4

@@ -10,7 +10,7 @@ from schemas.event import Event
 from tests.strategies import identities, rules, worlds
 from tests.strategies.choices import Choices, seeded
 from tests.strategies.worlds import GRID_US, START_US
-from transforms.blocks import Record
+from transforms.records import Record
 from transforms.segments.language import ast
 
 SOURCE = "made"

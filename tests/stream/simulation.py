@@ -11,23 +11,23 @@ from schemas.tables import TABLES
 from schemas.update import RowUpdate
 from tests.stream.batch_tables import Tables, comparable
 from tests.stream.made_worlds import World
-from transforms.blocks import Record
+from transforms.deduplicate.cell import MessageIdCell
+from transforms.identity.cells.devices import DeviceCell
+from transforms.identity.cells.link_index import LinkIndexCell
+from transforms.identity.cells.names import NameCell
+from transforms.identity.cells.receipts import ReceiptCell
+from transforms.identity.cells.registry import RegistryCell
+from transforms.identity.cells.users import UserCell
+from transforms.profiles.cell import ProfileCell
+from transforms.profiles.evaluate import Rules
+from transforms.records import Record
 from transforms.segments.program import Program
-from transforms.stream.archive import Archive
-from transforms.stream.deduplicate import MessageIdCell
-from transforms.stream.devices import DeviceCell
-from transforms.stream.evaluate import Rules
-from transforms.stream.facts import Message, pack_messages, unpack_messages
-from transforms.stream.horizon import Horizon
-from transforms.stream.links import LinkIndexCell
-from transforms.stream.names import NameCell
-from transforms.stream.outbox import bucket_of
-from transforms.stream.profiles import ProfileCell
-from transforms.stream.receipts import ReceiptCell
-from transforms.stream.registry import RegistryCell
-from transforms.stream.shelf import Shelf
+from transforms.state.archive import Archive
+from transforms.state.facts import Message, pack_messages, unpack_messages
+from transforms.state.horizon import Horizon
+from transforms.state.outbox import bucket_of
+from transforms.state.shelf import Shelf
 from transforms.stream.stages import DEVICES, LINKS, MESSAGES, NAMES, ORDER, PROFILES, RECEIPTS, REGISTRY, USERS
-from transforms.stream.users import UserCell
 
 BUCKETS = 3
 CELLS: dict[str, Any] = {

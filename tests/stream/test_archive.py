@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from transforms.stream import archive as module
-from transforms.stream.archive import Archive
+from transforms.state import archive as module
+from transforms.state.archive import Archive
 
 
 class Bag:

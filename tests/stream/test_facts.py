@@ -2,7 +2,7 @@
 
 from itertools import permutations
 
-from transforms.stream.facts import Facts, Message, pack_messages, unpack_messages
+from transforms.state.facts import Facts, Message, pack_messages, unpack_messages
 
 FACT = ("event", "m1", 5)
 

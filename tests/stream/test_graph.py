@@ -18,9 +18,9 @@ from tests.stream.batch_tables import Batch
 from tests.stream.graphs import FlakyRules, FlakyVersions, restless, run_graph, settings_of, shuffled_stream
 from tests.stream.made_worlds import seeded_world, united
 from tests.stream.simulation import Written, differences
+from transforms.profiles.evaluate import Rules
 from transforms.segments.compiler import compile_program
-from transforms.stream.archive import Archive
-from transforms.stream.evaluate import Rules
+from transforms.state.archive import Archive
 from transforms.stream.maintain import MaintainTables
 
 WORLDS = 24

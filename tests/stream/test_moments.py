@@ -6,7 +6,7 @@ import pytest
 
 from tests.stream.made_worlds import seeded_world
 from tests.stream.test_stream_ends_where_batch_does import wrong
-from transforms.stream import engine
+from transforms.profiles import engine
 
 
 @pytest.mark.parametrize("every", [1, 2, 3])

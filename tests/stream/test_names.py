@@ -1,7 +1,7 @@
 """What the cell of a user's name keeps."""
 
-from transforms.stream.facts import Message
-from transforms.stream.names import NameCell
+from transforms.identity.cells.names import NameCell
+from transforms.state.facts import Message
 
 
 def seen(timestamp: int, sign: int = 1) -> Message:

@@ -10,13 +10,13 @@ import pytest
 from schemas.event import Event
 from schemas.update import RowUpdate
 from tests.strategies.worlds import GRID_US, START_US
+from transforms.profiles.cell import REFRESH, ProfileCell
+from transforms.profiles.evaluate import Rules
 from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
 from transforms.segments.language.definitions import load_definitions
-from transforms.stream.cell import UnknownLayoutError
-from transforms.stream.evaluate import Rules
-from transforms.stream.facts import DELETED, MERGE, Message, event_fact
-from transforms.stream.profiles import REFRESH, ProfileCell
+from transforms.state.cell import UnknownLayoutError
+from transforms.state.facts import DELETED, MERGE, Message, event_fact
 
 HOUR = GRID_US
 VIEWED = "event('Viewed').within(4 hours).count() >= 1"

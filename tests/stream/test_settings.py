@@ -6,8 +6,8 @@ import pytest
 
 from tests.stream.graphs import FixedClock
 from tests.stream.made_worlds import seeded_world
+from transforms.profiles.evaluate import Rules
 from transforms.segments.compiler import compile_program
-from transforms.stream.evaluate import Rules
 from transforms.stream.settings import CATCH_UP_STEPS, FixedRules, StreamSettings
 
 SECOND_US = 1_000_000

@@ -10,11 +10,11 @@ import pytest
 
 from tests.strategies.worlds import GRID_US, START_US
 from tests.stream.test_profile_stories import Story, event, message, rules
+from transforms.profiles.cell import REFRESH, ProfileCell
+from transforms.profiles.evaluate import Rules
 from transforms.profiles.history import build_history
-from transforms.stream.evaluate import Rules
-from transforms.stream.facts import DELETED, MERGE, Message
-from transforms.stream.horizon import Horizon
-from transforms.stream.profiles import REFRESH, ProfileCell
+from transforms.state.facts import DELETED, MERGE, Message
+from transforms.state.horizon import Horizon
 
 HOUR = GRID_US
 HORIZON = Horizon(100 * HOUR)

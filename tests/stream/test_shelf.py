@@ -7,10 +7,10 @@ import zlib
 import msgspec
 import pytest
 
-from transforms.stream.cell import UnknownLayoutError
-from transforms.stream.facts import Message
-from transforms.stream.links import LinkIndexCell
-from transforms.stream.shelf import Shelf
+from transforms.identity.cells.link_index import LinkIndexCell
+from transforms.state.cell import UnknownLayoutError
+from transforms.state.facts import Message
+from transforms.state.shelf import Shelf
 
 
 def shelf_of(*users: str) -> Shelf[LinkIndexCell]:

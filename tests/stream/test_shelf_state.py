@@ -7,13 +7,13 @@ import string
 import struct
 from dataclasses import dataclass, field
 
+from transforms.identity.cells.link_index import LinkIndexCell
+from transforms.profiles.evaluate import Rules
 from transforms.segments.compiler import compile_program
 from transforms.segments.language.ast import Definitions
-from transforms.stream.evaluate import Rules
-from transforms.stream.facts import Message
-from transforms.stream.links import LinkIndexCell
+from transforms.state.facts import Message
+from transforms.state.shelf_dofn import ShelfDoFn
 from transforms.stream.settings import FixedRules, StreamSettings
-from transforms.stream.shelf_dofn import ShelfDoFn
 
 SETTINGS = StreamSettings(
     rules=FixedRules(Rules(compile_program(Definitions()))), clock=lambda: 0, allowed_lateness_us=0

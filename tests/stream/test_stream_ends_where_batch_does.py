@@ -10,7 +10,7 @@ from tests.stream.batch_tables import Batch
 from tests.stream.made_worlds import World, seeded_world, smaller
 from tests.stream.simulation import ANY_TIME, NO_HORIZON, Simulation, differences
 from transforms.segments.compiler import compile_program
-from transforms.stream.horizon import Horizon
+from transforms.state.horizon import Horizon
 
 CASES = int(os.environ.get("TIDEMARK_CASES", "320"))
 LONG_CASES = int(os.environ.get("TIDEMARK_CASES", "12000"))

@@ -11,7 +11,7 @@ from schemas.event import TYPE
 from tests.stream.batch_tables import Batch, Tables
 from tests.stream.made_worlds import World, seeded_world
 from tests.stream.simulation import ANY_TIME, Simulation, differences
-from transforms.blocks import Record
+from transforms.records import Record
 from transforms.segments.compiler import compile_program
 from transforms.segments.program import Program
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from transforms.segments.engine import step
+from transforms.segments.nodes.state import Change, State
 from transforms.segments.program import Program
-from transforms.segments.state import Change, State
 
 MOST_STEPS = 10_000
 """Segments that leave and enter again for ever would otherwise keep the search for others going."""

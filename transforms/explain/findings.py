@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from schemas.event import TIMESTAMP
-from transforms.blocks import Record
 from transforms.explain.ahead import next_changes
 from transforms.explain.words import subject_words, value_words, wish_words
+from transforms.records import Record
 from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
 from transforms.segments.language.format import format_condition
+from transforms.segments.nodes.state import State
 from transforms.segments.replay import computed_traits, run
-from transforms.segments.state import State
 
 _WHOLE = "\0rule"
 Comparison = ast.Compare | ast.HeldFor

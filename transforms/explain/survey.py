@@ -20,14 +20,14 @@ from zlib import crc32
 import orjson
 
 from schemas.event import CONTEXT, NAME, PROPERTIES, TYPE
-from transforms.blocks import Record
 from transforms.explain.mentioned import Property, mentioned, needed_definitions
 from transforms.profiles.rows import Row, membership_row
+from transforms.records import Record
 from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
+from transforms.segments.nodes.state import State
 from transforms.segments.program import Program
 from transforms.segments.replay import MembershipInterval, intervals_of, run, with_expiry
-from transforms.segments.state import State
 from transforms.segments.values import path_getter, trait_value
 
 SAMPLE_SIZE = 10

@@ -1,0 +1,1 @@
+"""Whose an event is: links of devices, aliases of users, erasure."""

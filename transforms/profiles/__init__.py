@@ -1,0 +1,1 @@
+"""One profile: its history, its typed columns, its rows."""

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import orjson
 
 from schemas.event import ANONYMOUS_ID, CONTEXT, MESSAGE_ID, TIMESTAMP
-from transforms.blocks import Record
-from transforms.profiles.normalize import normalize_traits
+from transforms.profiles.normalize.traits import normalize_traits
 from transforms.profiles.rows import TYPED_COLUMNS, Row, change_rows, json_object, membership_row, user_id_of
+from transforms.records import Record
 from transforms.segments.program import Program
 from transforms.segments.replay import ReplayResult, replay
 

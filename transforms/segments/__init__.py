@@ -1,0 +1,1 @@
+"""What a rule means: definitions compiled into a program, events stepped through it."""

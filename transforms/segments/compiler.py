@@ -7,21 +7,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from transforms.segments import funnel_compiler
 from transforms.segments.comparisons import Kind, compile_relative, compile_timeless, is_relative
 from transforms.segments.event_conditions import compile_event_condition, compile_operand
 from transforms.segments.expressions import ConditionNode, Expression, Junction, Leaf, Negation, compile_expression
 from transforms.segments.filters import conjuncts, is_event_condition, window_of
-from transforms.segments.funnel_thresholds import FunnelThresholdNode
-from transforms.segments.funnels import FunnelNode
+from transforms.segments.funnels import compiler as funnel_compiler
+from transforms.segments.funnels.funnel import FunnelNode
+from transforms.segments.funnels.thresholds import FunnelThresholdNode
 from transforms.segments.language import ast
 from transforms.segments.membership import Mentions, SegmentNode
 from transforms.segments.mentions import Reader
-from transforms.segments.nodes import CompareNode, Constant, HeldNode, Node, PercentNode, RelativeDateNode, TraitNode
+from transforms.segments.nodes.node import (
+    CompareNode,
+    Constant,
+    HeldNode,
+    Node,
+    PercentNode,
+    RelativeDateNode,
+    TraitNode,
+)
+from transforms.segments.nodes.streams import Selection, StreamNode, ThresholdNode
 from transforms.segments.operators import FIXED_DATES, ORDERINGS
 from transforms.segments.program import Program, node_name, percent_bucket
 from transforms.segments.reducers import INSTANTS
-from transforms.segments.streams import Selection, StreamNode, ThresholdNode
 from transforms.segments.values import as_instant, is_many
 
 

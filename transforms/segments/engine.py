@@ -14,8 +14,8 @@ import heapq
 from collections.abc import Sequence
 
 from schemas.event import NAME, TRAITS, TYPE
+from transforms.segments.nodes.state import EventTuple, EventView, State
 from transforms.segments.program import Program
-from transforms.segments.state import EventTuple, EventView, State
 
 
 def advance(program: Program, state: State, until: int) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from transforms.segments.comparisons import Kind, compile_timeless
 from transforms.segments.language import ast
+from transforms.segments.nodes.state import EventView
 from transforms.segments.operators import FIXED_DATES
 from transforms.segments.reducers import operand_reader
-from transforms.segments.state import EventView
 from transforms.segments.values import as_instant, is_many, path_getter, split_path
 
 Keep = Callable[[EventView], bool]

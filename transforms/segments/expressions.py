@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from transforms.segments.nodes import Node, Witness
-from transforms.segments.state import State
+from transforms.segments.nodes.node import Node, Witness
+from transforms.segments.nodes.state import State
 
 Holds = Callable[[Any], bool]
 """`f(state.values.get) -> bool`."""

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 from schemas.event import NAME, TYPE
-from transforms.segments.accumulators import WITNESSES
 from transforms.segments.language import ast
-from transforms.segments.nodes import Node, Witness
-from transforms.segments.state import Change, EventView, State
+from transforms.segments.nodes.accumulators import WITNESSES
+from transforms.segments.nodes.node import Node, Witness
+from transforms.segments.nodes.state import Change, EventView, State
 
 
 class Mentions:

@@ -8,8 +8,8 @@ from typing import Any
 
 from transforms.segments.language import ast
 from transforms.segments.membership import SegmentNode
-from transforms.segments.nodes import Node
-from transforms.segments.state import State
+from transforms.segments.nodes.node import Node
+from transforms.segments.nodes.state import State
 
 Route = tuple[tuple[Node, int], ...]
 """The nodes that take an event, each with the role in which it does."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from schemas.event import NAME, TIMESTAMP, TYPE
 from transforms.segments.engine import advance, step
+from transforms.segments.nodes.state import Change, EventTuple, State
 from transforms.segments.program import Program
-from transforms.segments.state import Change, EventTuple, State
 from transforms.segments.values import instant_text
 
 MAX_STEPS_AHEAD = 100_000

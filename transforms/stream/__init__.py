@@ -1,0 +1,1 @@
+"""The keyed stages of the stream, wired into a graph."""

@@ -36,19 +36,19 @@ from apache_beam.utils.timestamp import Timestamp
 
 from schemas.event import MESSAGE_ID
 from transforms import counting
-from transforms.blocks import Record
-from transforms.stream.cell import FactCell, Output
-from transforms.stream.deduplicate import MessageIdCell
-from transforms.stream.facts import Message, pack_messages
-from transforms.stream.links import LinkIndexCell
-from transforms.stream.names import NameCell
-from transforms.stream.outbox import ROWS, Keyed, Outbox, bucket_of
-from transforms.stream.profiles import REFRESH
-from transforms.stream.receipts import ReceiptCell
-from transforms.stream.registry import RegistryCell
+from transforms.deduplicate.cell import MessageIdCell
+from transforms.identity.cells.link_index import LinkIndexCell
+from transforms.identity.cells.names import NameCell
+from transforms.identity.cells.receipts import ReceiptCell
+from transforms.identity.cells.registry import RegistryCell
+from transforms.profiles.cell import REFRESH
+from transforms.records import Record
+from transforms.state.cell import FactCell, Output
+from transforms.state.facts import Message, pack_messages
+from transforms.state.outbox import ROWS, Keyed, Outbox, bucket_of
+from transforms.state.shelf_dofn import EVERYONE, Outputs, ShelfDoFn, by_key, given
 from transforms.stream.settings import StreamSettings
 from transforms.stream.settling_stages import OWNER_CELLS, MaintainOwners, MaintainProfiles
-from transforms.stream.shelf_dofn import EVERYONE, Outputs, ShelfDoFn, by_key, given
 from transforms.stream.stages import DEVICES, LINKS, NAMES, ORDER, PROFILES, RECEIPTS, REGISTRY, USERS
 
 _DAY_US = 86_400 * 1_000_000

@@ -7,8 +7,8 @@ from typing import Any
 from schemas.event import Failure
 from schemas.tables import EVENTS, FAILED_EVENTS
 from schemas.update import RowUpdate
-from transforms.failures import failed_events_block
-from transforms.stream.facts import Fact
+from transforms.failed_events import failed_events_block
+from transforms.state.facts import Fact
 
 
 def event_row(event: Fact, profile_id: str, version: int) -> RowUpdate:

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from transforms.identity.aliases import DEFAULT_MAX_MERGES
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
-from transforms.stream.evaluate import Rules
-from transforms.stream.horizon import DAY_US, LEAST_EVENTS, Horizon
+from transforms.profiles.evaluate import Rules
+from transforms.state.horizon import DAY_US, LEAST_EVENTS, Horizon
 
 DEFAULT_BUCKETS = 64
 MILLISECOND_US = 1_000

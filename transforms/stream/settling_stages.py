@@ -9,17 +9,17 @@ from apache_beam.transforms.userstate import TimerSpec, on_timer
 from apache_beam.utils.timestamp import Timestamp
 
 from schemas.update import RowUpdate
-from transforms.stream.archive import Archive
-from transforms.stream.cell import Output
-from transforms.stream.devices import DeviceCell
-from transforms.stream.facts import Message
-from transforms.stream.outbox import Keyed, Outbox, in_blocks
-from transforms.stream.profiles import REFRESH, ProfileCell
+from transforms.identity.cells.devices import DeviceCell
+from transforms.identity.cells.users import UserCell
+from transforms.profiles.cell import REFRESH, ProfileCell
+from transforms.state.archive import Archive
+from transforms.state.cell import Output
+from transforms.state.facts import Message
+from transforms.state.outbox import Keyed, Outbox, in_blocks
+from transforms.state.shelf import Shelf
+from transforms.state.shelf_dofn import EVERYONE, ArchivingDoFn, Outputs, ShelfDoFn, by_key, given
 from transforms.stream.settings import StreamSettings
-from transforms.stream.shelf import Shelf
-from transforms.stream.shelf_dofn import EVERYONE, ArchivingDoFn, Outputs, ShelfDoFn, by_key, given
 from transforms.stream.stages import DEVICES, PROFILES, USERS
-from transforms.stream.users import UserCell
 
 OWNER_CELLS: dict[str, Any] = {DEVICES: DeviceCell, USERS: UserCell}
 

@@ -17,11 +17,11 @@ Messages go from a stage to later ones only.
 from __future__ import annotations
 
 from schemas.event import ANONYMOUS_ID, MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, TYPE, USER_ID
-from transforms.blocks import Record
-from transforms.deduplicate import RAW, SOURCE
+from transforms.deduplicate.copies import RAW, SOURCE
 from transforms.identity.links import BOTH
-from transforms.stream.cell import Target
-from transforms.stream.facts import event_fact
+from transforms.records import Record
+from transforms.state.cell import Target
+from transforms.state.facts import event_fact
 
 MESSAGES = "messages"
 NAMES = "names"

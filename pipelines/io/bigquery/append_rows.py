@@ -1,0 +1,75 @@
+"""Append rows to BigQuery while a job runs: the end of a streaming job's graph.
+
+Delivery: a bundle is done when BigQuery has accepted its rows, at least once; a reader of the views sees each row once
+(see stream.py). Rows are visible as soon as their bundle is done, whatever the watermark says. Rows that
+cannot be written come out as failures, at the instant of no event, in the global window.
+
+A job that starts without the state of an earlier one counts versions from the beginning again. What it says is newer
+all the same: in the log, the versions of a job that was launched later are greater.
+"""
+
+import time
+from collections.abc import Iterator
+
+import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.typehints.decorators import no_annotations
+from apache_beam.utils.windowed_value import WindowedValue
+
+from pipelines.io.bigquery.stream import BigQueryStream
+from pipelines.io.outputs import BigQueryOutput
+from schemas.event import Failure
+from schemas.tables import TABLES
+from schemas.update import RowUpdate
+
+_COLUMNS = {table.name: table.column_names() for table in TABLES}
+
+VERSIONS_A_SECOND = 2**32
+"""How far the versions of jobs are apart that were launched a second apart; no row is written so often."""
+
+
+class AppendRows(beam.PTransform):
+    """Write `RowUpdate`s. Returns the `Failure`s: rows that their table cannot hold, or that BigQuery refused.
+
+    Write those to `failed_events` with a second AppendRows.
+
+    Args:
+        output: the dataset.
+        launched_at: when the job was launched, seconds since the epoch; by default when this is made.
+    """
+
+    def __init__(self, output: BigQueryOutput, launched_at: int | None = None) -> None:
+        super().__init__()
+        self._output = output
+        self._first_version = (int(time.time()) if launched_at is None else launched_at) * VERSIONS_A_SECOND
+
+    @no_annotations
+    def expand(self, changes: beam.PCollection[RowUpdate]) -> beam.PCollection[Failure]:
+        return changes | "Append" >> beam.ParDo(_Append(self._output, self._first_version))
+
+
+class _Append(beam.DoFn):
+    def __init__(self, output: BigQueryOutput, first_version: int) -> None:
+        self._output = output
+        self._first_version = first_version
+        self._stream: BigQueryStream | None = None
+
+    def start_bundle(self) -> None:
+        # What a bundle that failed left behind must not be sent with the next one.
+        if self._stream is None:
+            self._stream = BigQueryStream(self._output)
+        self._stream.discard()
+
+    def process(self, update: RowUpdate) -> Iterator[Failure]:
+        version = self._first_version + update.version
+        row = dict(zip(_COLUMNS[update.table], update.row, strict=True), row_version=version)
+        yield from self._open_stream().write(update.table, [row], deleted=update.withdrawn)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        for failure in self._open_stream().flush():
+            yield GlobalWindows.windowed_value(failure)
+
+    def _open_stream(self) -> BigQueryStream:
+        if self._stream is None:
+            raise RuntimeError("start_bundle() comes first")
+        return self._stream

@@ -1,0 +1,245 @@
+"""The one writer of a local output while a stream runs: takes updates from all bundles, writes and publishes them.
+
+A thread of its own does so every few seconds. Readers of the output never wait, and never hold the writer up: they
+have a copy, which the next one replaces by a rename. Knows no Beam.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, ClassVar
+
+from pipelines.io.duckdb.stream_database import LiveTables
+from pipelines.io.journal.earlier_run import EarlierRun
+from pipelines.io.journal.history_first import BEFORE_ALL_US
+from pipelines.io.journal.journal import open_journal
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output
+from schemas.failure_reasons import TOO_LATE
+from schemas.tables import EVENTS, FAILED_EVENTS
+from schemas.update import RowUpdate
+
+MOST_HELD = 100_000
+"""Updates held back, at most; the stage that gives more waits until they are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """How a stream writes.
+
+    Args:
+        write_every_seconds: how often a local output is updated.
+        folder: of the journal and the work database; "" for BigQuery without a journal.
+        run: names this run of the job.
+        is_restart: whether rows of an earlier run stand in the output until all that it told is told again.
+        boot_until_us: where the watermark stands when that is so.
+    """
+
+    write_every_seconds: float = 2.0
+    folder: str = ""
+    run: str = ""
+    is_restart: bool = False
+    boot_until_us: int = BEFORE_ALL_US
+
+
+@dataclass(frozen=True, slots=True)
+class PublishingPace:
+    """How soon an output may be published again: copying a large one takes long, and it is done less often then.
+
+    Args:
+        started: when the last copy was begun, in seconds.
+        ended: when it stood.
+    """
+
+    started: float = 0.0
+    ended: float = 0.0
+
+    BUSY_SHARE: ClassVar[float] = 0.1
+    """The most of the time that copying may take."""
+    QUIET_SHARE: ClassVar[float] = 0.5
+    """The same while no updates come in: a copy holds nobody up then, and what it brings may be the last for long."""
+
+    def allows(self, now: float, *, quiet: bool) -> bool:
+        """Whether it may be published now; `quiet`: nothing has come in lately."""
+        share = self.QUIET_SHARE if quiet else self.BUSY_SHARE
+        return now >= self.ended + (self.ended - self.started) / share
+
+
+class WriterBusyError(RuntimeError):
+    """Another process writes to the same output."""
+
+
+class WriterClosedError(RuntimeError):
+    """The job was stopped."""
+
+
+@dataclass
+class UpdateWriter:
+    """Collects updates from all bundles of this process; a thread of its own writes and publishes them."""
+
+    output: DuckDBOutput | FilesOutput
+    options: WriteOptions
+    _held: list[RowUpdate] = field(default_factory=list)
+    _failure: BaseException | None = None
+
+    def __post_init__(self) -> None:
+        folder = Path(self.options.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock_file = _locked(folder / "lock", str(self.output))
+        self._tables = LiveTables(folder)
+        self._earlier = EarlierRun(self.output, self.options.run, time.time_ns() // 1_000)
+        self._booting = self.options.is_restart
+        if self._booting:
+            self._earlier.read()
+        self._unpublished = True  # empty tables are an output too
+        self._erased: set[str] = set()
+        self._pace = PublishingPace()
+        self._lock = threading.Lock()  # of what is held
+        self._writing = threading.RLock()  # of the tables
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="tidemark-writer", daemon=True)
+        self._thread.start()
+
+    def add(self, updates: list[RowUpdate]) -> None:
+        """Takes updates; writes them itself when too many wait.
+
+        Raises:
+            RuntimeError: the writer failed before.
+        """
+        self.check()
+        with self._lock:
+            self._held.extend(updates)
+            too_many = len(self._held) > MOST_HELD
+        if too_many:
+            self._write()
+            self.check()
+
+    def end_boot(self) -> None:
+        """The history was read and processed: what an earlier run published may now be replaced."""
+        with self._writing:
+            if self._booting:
+                self._write()
+                self._earlier.carry_over(self._tables.connection)
+                self._booting = False
+                self._unpublished = True
+
+    def close(self) -> None:
+        """Writes and publishes what is left, unless the history is not through: then the old output stands."""
+        self._stop.set()
+        self._thread.join()
+        with self._writing:
+            if self._failure is None:
+                self._write()
+                self._publish()
+            self._tables.close()
+        self._lock_file.close()
+        self.check()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.wait(self.options.write_every_seconds):
+                with self._writing:
+                    if self._pace.allows(time.monotonic(), quiet=not self._write()):
+                        self._publish()
+        except BaseException as error:  # noqa: BLE001 - it is raised where the next updates come in
+            self._failure = error
+
+    def check(self) -> None:
+        if self._failure is not None:
+            raise RuntimeError(f"the tables of {self.output} could not be written") from self._failure
+
+    def _write(self) -> int:
+        """Writes what is held; returns how many updates that was."""
+        with self._writing:
+            with self._lock:
+                updates, self._held = self._held, []
+            if updates and self._tables.apply(map(self._earlier.adjust, updates)):
+                self._unpublished = True
+            self._note(updates)
+            return len(updates)
+
+    def _note(self, updates: Iterable[RowUpdate]) -> None:
+        """What the journal must hear: who was erased, and what came too late."""
+        late = []
+        for update in updates:
+            if update.table == EVENTS.name and update.withdrawn:
+                self._erased.add(update.row[_MESSAGE_ID])
+            elif update.table == FAILED_EVENTS.name and not update.withdrawn:
+                late += [update.row[_RAW]] if update.row[_REASON] == TOO_LATE else []
+        if late:
+            open_journal(Path(self.options.folder)).set_late(late)
+
+    def _publish(self) -> None:
+        started = time.monotonic()
+        if self._booting or not self._unpublished:
+            return
+        if isinstance(self.output, DuckDBOutput):
+            self._tables.publish_database(Path(self.output.path).absolute())
+        else:
+            self._tables.publish_folder(Path(self.output.directory).absolute())
+        self._unpublished = False
+        self._pace = PublishingPace(started, time.monotonic())
+        if self._erased:
+            gone = self._tables.missing_from((EVENTS.name, FAILED_EVENTS.name), "message_id", self._erased)
+            open_journal(Path(self.options.folder)).erase(gone)
+            self._erased = set()
+
+
+_MESSAGE_ID = EVENTS.column_names().index("message_id")
+_REASON = FAILED_EVENTS.column_names().index("reason")
+_RAW = FAILED_EVENTS.column_names().index("raw")
+
+_WRITERS_LOCK = threading.Lock()
+_WRITERS: dict[str, UpdateWriter] = {}
+_CLOSED: set[tuple[str, str]] = set()
+
+
+def open_writer(output: Output, options: WriteOptions) -> UpdateWriter:
+    """This process's writer of a local output.
+
+    Raises:
+        WriterBusyError: another process has it.
+        WriterClosedError: the job was stopped.
+    """
+    if isinstance(output, BigQueryOutput):
+        raise TypeError("BigQuery has no local writer")
+    with _WRITERS_LOCK:
+        if (str(output), options.run) in _CLOSED:
+            raise WriterClosedError("the job was stopped; bundles that are still at work are lost, and come again")
+        if str(output) not in _WRITERS:
+            _WRITERS[str(output)] = UpdateWriter(output, options)
+        return _WRITERS[str(output)]
+
+
+def check_writers() -> None:
+    """Raises what has ended a writer of this process."""
+    with _WRITERS_LOCK:
+        writers = list(_WRITERS.values())
+    for writer in writers:
+        writer.check()
+
+
+@atexit.register
+def close_writers() -> None:
+    """Writes, publishes and closes what this process holds. For the end of a job, of a worker and of a test."""
+    with _WRITERS_LOCK:
+        writers = list(_WRITERS.values())
+        _WRITERS.clear()
+        _CLOSED.update((str(writer.output), writer.options.run) for writer in writers)
+    for writer in writers:
+        writer.close()
+
+
+def _locked(path: Path, output: str) -> IO[str]:
+    lock = path.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise WriterBusyError(f"output {output}: another job is writing to it") from None
+    return lock

@@ -1,0 +1,1 @@
+"""Files as inputs and outputs: read by ranges, watched, replaced at once."""

@@ -1,0 +1,228 @@
+"""The journal of a stream on one machine: every message that was read, before anything is done with it.
+
+The local runner keeps no state over a restart. So a message is written here in the same step that reads it, and only
+then handed on and acknowledged to its source; the next run reads the journal first. Knows no Beam.
+
+| table | holds |
+| --- | --- |
+| `messages` | number (order of arrival), digest of the bytes, message_id, event time, raw, source, attributes |
+| `history` | per run: the bounded inputs (the journal itself among them) that were read to their end |
+| `watermarks` | per reader of a live source: the watermark that it has told |
+| `about` | the journal's id |
+
+SQLite, since a batch of small blobs by key, durable at its commit, is what it is best at. Nothing is counted twice: a
+message that comes again is known by its bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import orjson
+
+from pipelines.io.stream.source import Record
+from schemas.message import Message
+
+FILE_NAME = "journal.sqlite"
+_DIGEST_BYTES = 16
+_BUSY_SECONDS = 60.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS messages (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    digest BLOB NOT NULL UNIQUE,
+    message_id TEXT,
+    event_us INTEGER NOT NULL,
+    raw BLOB NOT NULL,
+    source TEXT NOT NULL,
+    attributes TEXT NOT NULL,
+    late INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS by_message_id ON messages (message_id);
+CREATE TABLE IF NOT EXISTS history (run TEXT, name TEXT, PRIMARY KEY (run, name));
+CREATE TABLE IF NOT EXISTS watermarks (reader TEXT PRIMARY KEY, us INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+class _Identified(msgspec.Struct, rename="camel"):
+    message_id: str | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Identified)
+
+
+class NumberedRecord(NamedTuple):
+    """A message of the journal and its place in it."""
+
+    number: int
+    record: Record
+
+
+class Journal:
+    """One journal in a folder. Thread-safe; several processes may have it open."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._connection = sqlite3.connect(folder / FILE_NAME, timeout=_BUSY_SECONDS, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten, not only unlinked
+        with self._connection:
+            self._connection.executescript(_SCHEMA)
+            self._connection.execute("INSERT OR IGNORE INTO about VALUES ('id', ?)", (uuid.uuid4().hex,))
+
+    def id(self) -> str:
+        """Names this journal for ever: another one, after this was removed, has another."""
+        ((value,),) = self._ask("SELECT value FROM about WHERE name = 'id'")
+        return str(value)
+
+    def last_number(self) -> int:
+        """The number of the last message; 0 when there is none."""
+        ((number,),) = self._ask("SELECT coalesce(max(number), 0) FROM messages")
+        return int(number)
+
+    def append(self, records: Sequence[Record], known_until: int) -> list[Record]:
+        """Writes the records that are not there yet, durably.
+
+        Args:
+            records: what was read.
+            known_until: the last number that this run reads from the journal itself.
+
+        Returns:
+            The records to go on with: all but those that stand in the journal up to `known_until`.
+        """
+        digests = [_digest(record.message) for record in records]
+        rows = [
+            (digest, _message_id(raw), record.event_us, raw, record.message.source, _attributes(record.message))
+            for digest, record in zip(digests, records, strict=True)
+            for raw in (record.message.raw,)
+        ]
+        with self._lock, self._connection:
+            before = self.last_number()
+            self._connection.executemany(
+                "INSERT INTO messages (digest, message_id, event_us, raw, source, attributes) "
+                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
+                rows,
+            )
+            if before == self.last_number() - len(records) or known_until == 0:
+                return list(records)
+            known = {digest for digest in digests if self._stands_before(digest, known_until)}
+        return [record for digest, record in zip(digests, records, strict=True) if digest not in known]
+
+    def read(self, after: int, until: int, most_records: int, most_bytes: int) -> list[NumberedRecord]:
+        """The next messages in order of arrival: those with after < number <= until, up to about the limits."""
+        found = []
+        size_bytes = 0
+        query = (
+            "SELECT number, event_us, raw, source, attributes FROM messages "
+            "WHERE number > ? AND number <= ? AND NOT late ORDER BY number LIMIT ?"
+        )
+        with self._lock:
+            for number, event_us, raw, source, attributes in self._connection.execute(
+                query, (after, until, most_records)
+            ):
+                message = Message(raw, source, orjson.loads(attributes))
+                found.append(NumberedRecord(number, Record(message, event_us)))
+                size_bytes += len(raw)
+                if size_bytes >= most_bytes:
+                    break
+        return found
+
+    def erase(self, message_ids: Iterable[str]) -> int:
+        """Removes the messages with these ids, their bytes overwritten. Returns how many there were."""
+        with self._lock:
+            with self._connection:
+                removed = self._connection.executemany(
+                    "DELETE FROM messages WHERE message_id = ?", [(message_id,) for message_id in message_ids]
+                ).rowcount
+            if removed > 0:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return max(removed, 0)
+
+    def set_late(self, raws: Iterable[bytes]) -> None:
+        """Messages that failed because they came too late: another run must not take them for timely."""
+        with self._lock, self._connection:
+            self._connection.executemany(
+                "UPDATE messages SET late = 1 WHERE digest = ?", [(_digest_of(raw),) for raw in raws]
+            )
+
+    def note_history(self, run: str, name: str) -> None:
+        """A bounded input of this run was read to its end."""
+        with self._lock, self._connection:
+            self._connection.execute("DELETE FROM history WHERE run <> ?", (run,))
+            self._connection.execute("INSERT OR IGNORE INTO history VALUES (?, ?)", (run, name))
+
+    def count_history(self, run: str) -> int:
+        """How many bounded inputs of this run were read to their end."""
+        with self._lock:
+            ((count,),) = self._ask("SELECT count(*) FROM history WHERE run = ?", run)
+        return int(count)
+
+    def note_watermark(self, reader: str, us: int) -> None:
+        """What a reader promises: nothing before this instant is to be expected from it."""
+        with self._lock, self._connection:
+            self._connection.execute("INSERT OR REPLACE INTO watermarks VALUES (?, ?)", (reader, us))
+
+    def watermarks(self) -> dict[str, int]:
+        """What the readers of earlier runs have promised last."""
+        with self._lock:
+            return {reader: int(us) for reader, us in self._ask("SELECT reader, us FROM watermarks")}
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def _stands_before(self, digest: bytes, known_until: int) -> bool:
+        return bool(self._ask("SELECT 1 FROM messages WHERE digest = ? AND number <= ?", digest, known_until))
+
+    def _ask(self, query: str, *parameters: str | int | bytes) -> list[tuple[Any, ...]]:
+        return self._connection.execute(query, parameters).fetchall()
+
+
+# One connection per journal and process, shared by the readers and the writer of a job.
+_LOCK = threading.Lock()
+_OPEN: dict[Path, Journal] = {}
+
+
+def open_journal(folder: Path) -> Journal:
+    """The journal in this folder, made if there is none."""
+    with _LOCK:
+        if folder not in _OPEN:
+            _OPEN[folder] = Journal(folder)
+        return _OPEN[folder]
+
+
+def close_journals() -> None:
+    """Closes what this process holds open. For the end of a job and of a test."""
+    with _LOCK:
+        for journal in _OPEN.values():
+            journal.close()
+        _OPEN.clear()
+
+
+def _digest(message: Message) -> bytes:
+    return _digest_of(message.raw)
+
+
+def _digest_of(raw: bytes) -> bytes:
+    return hashlib.blake2b(raw, digest_size=_DIGEST_BYTES).digest()
+
+
+def _message_id(raw: bytes) -> str | None:
+    """The message's id where it can be read; only needed for erasure, which concerns accepted events."""
+    try:
+        return _DECODER.decode(raw).message_id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _attributes(message: Message) -> str:
+    return orjson.dumps(message.attributes).decode() if message.attributes else "{}"

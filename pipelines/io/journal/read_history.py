@@ -1,0 +1,82 @@
+"""Reads the inputs of a stream: what earlier runs read (from the journal), then bounded inputs, then live ones.
+
+First in a stream's graph. With a journal, what comes out stands in it, so a source may be told at once that its records
+are safe, even where the runner keeps everything in memory.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import apache_beam as beam
+from apache_beam.pvalue import TaggedOutput
+
+from pipelines.io.journal.history_files import HistorySource, failure_of
+from pipelines.io.journal.history_first import Boot, JournaledSource, JournalSource
+from pipelines.io.journal.history_tables import TableHistorySource
+from pipelines.io.journal.journal import open_journal
+from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, InputLocation
+from pipelines.io.stream.read_sources import ReadMessages, make_source
+from pipelines.io.stream.source import StreamSource
+from pipelines.io.stream.source_options import SourceOptions
+from schemas.message import Message
+from schemas.tables import FAILED_EVENTS
+from schemas.update import RowUpdate, pack_updates
+from transforms.failed_events import failed_events_block
+
+_HISTORY = FileInput | DuckDBInput | BigQueryInput
+
+
+class ReadHistoryAndLive(ReadMessages):
+    """As `ReadMessages`, of any inputs. The watermark waits until the bounded ones are read.
+
+    Args:
+        locations: parsed inputs.
+        options: settings of the sources.
+        boot: with a journal, live inputs wait until everything else is read; None: all are read side by side.
+    """
+
+    def __init__(self, locations: Sequence[InputLocation], options: SourceOptions, boot: Boot | None) -> None:
+        super().__init__([], options)
+        self._sources = [] if boot is None else [JournalSource(boot, options)]
+        for location in locations:
+            history = _history(location, options, boot)
+            source = history or make_source(location, options)
+            if source is not None and boot is not None:
+                source = JournaledSource(source, boot, options.watermark_policy, live=history is None)
+            if source is not None:
+                self._sources.append(source)
+
+
+class SetAsideUnreadable(beam.PTransform):
+    """Takes messages; returns those that can be read (`readable`), and of the others packed rows (`unreadable`)."""
+
+    def expand(self, messages: beam.PCollection[Message]) -> Any:
+        return messages | "SetAside" >> beam.ParDo(_SetAside()).with_outputs(UNREADABLE, main=READABLE)
+
+
+READABLE, UNREADABLE = "readable", "unreadable"
+
+
+class _SetAside(beam.DoFn):
+    def process(self, message: Message) -> Iterator[Message | TaggedOutput[Literal["unreadable"], bytes]]:
+        failure = failure_of(message)
+        if failure is None:
+            yield message
+        else:
+            row = tuple(column[0] for column in failed_events_block([failure]).columns)
+            yield TaggedOutput(UNREADABLE, pack_updates([RowUpdate(FAILED_EVENTS.name, row, 0)]))
+
+
+def begin(folder: str, run: str, locations: Sequence[InputLocation]) -> Boot:
+    """What a run of a job with these inputs begins with. Makes the journal in `folder` where there is none."""
+    bounded = {location.text for location in locations if isinstance(location, _HISTORY)}
+    path = Path(folder).absolute()
+    journal = open_journal(path)
+    return Boot(path, run, journal.last_number(), 1 + len(bounded), tuple(journal.watermarks().items()))
+
+
+def _history(location: InputLocation, options: SourceOptions, boot: Boot | None) -> StreamSource | None:
+    if isinstance(location, FileInput):
+        return HistorySource(location, options, boot)
+    return TableHistorySource(location, boot) if isinstance(location, DuckDBInput | BigQueryInput) else None

@@ -1,0 +1,136 @@
+"""Reads a Pub/Sub subscription by pull, and acknowledges once a batch is durable.
+
+Beam's own local reader acknowledges before it processes, and a failure then loses messages. This one lets a message's
+lease run out instead, so that Pub/Sub sends it again. On Dataflow the service's own reader is used (sources.py).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from google.api_core.exceptions import (
+    Aborted,
+    Cancelled,
+    DeadlineExceeded,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    ServerError,
+    ServiceUnavailable,
+)
+from google.cloud.pubsub_v1 import SubscriberClient
+
+from pipelines.io.locations import InputError, PubSubInput
+from pipelines.io.stream.event_time import read_event_time_us
+from pipelines.io.stream.source import Batch, Progress, Reader, Record, now_us
+from pipelines.io.stream.source_options import SourceOptions
+from pipelines.io.stream.watermark import StreamWatermark
+from schemas.message import Message
+
+REQUEST_SECONDS = 15.0
+MAX_PULL = 1_000
+_ALL = "subscription"  # the one partition of the watermark: Pub/Sub has no order to tell apart
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PubSubSource:
+    """A subscription as a stream of messages. `clock` gives microseconds since the epoch.
+
+    The position is the number of messages read, which only shows progress: Pub/Sub itself knows what is left.
+    """
+
+    location: PubSubInput
+    options: SourceOptions
+    clock: Callable[[], int] = now_us
+
+    @property
+    def text(self) -> str:
+        return self.location.text
+
+    def count_readers(self) -> int:
+        try:
+            _client().get_subscription(subscription=self.location.path, timeout=REQUEST_SECONDS, retry=None)
+        except NotFound as error:
+            raise InputError(f"--input {self.text}: there is no subscription {self.location.path!r}") from error
+        except PermissionDenied:
+            _LOGGER.warning("%s: not allowed to look at the subscription; reading it may still be", self.text)
+        except (DeadlineExceeded, ServiceUnavailable) as error:
+            raise InputError(f"--input {self.text}: Pub/Sub does not answer: {error.message}") from error
+        return 1
+
+    def start(self, reader: Reader) -> Progress:
+        return Progress({_ALL: 0})
+
+    def read(self, reader: Reader, progress: Progress, watermark: StreamWatermark) -> Batch:
+        watermark.track([_ALL])
+        asked_us = self.clock()
+        found = self._pull()
+        if found is None:
+            return Batch([], dict(progress.positions))
+        if not found:
+            watermark.found_empty(_ALL, asked_us)
+            return Batch([], dict(progress.positions))
+        ack_ids = [received.ack_id for received in found]
+        # From now on this batch has that long to become durable, whatever the subscription's own deadline is.
+        _client().modify_ack_deadline(
+            subscription=self.location.path,
+            ack_ids=ack_ids,
+            ack_deadline_seconds=self.options.ack_deadline_seconds,
+            timeout=REQUEST_SECONDS,
+        )
+        records = [self._record(received.message) for received in found]
+        watermark.observe(_ALL, max(record.event_us for record in records), self.clock())
+        return Batch(records, {_ALL: progress.positions[_ALL] + len(records)}, json.dumps(ack_ids).encode())
+
+    def acknowledge(self, tokens: Sequence[bytes]) -> None:
+        ack_ids = [ack_id for token in tokens for ack_id in json.loads(token)]
+        for start in range(0, len(ack_ids), MAX_PULL):
+            part = ack_ids[start : start + MAX_PULL]
+            _client().acknowledge(subscription=self.location.path, ack_ids=part, timeout=REQUEST_SECONDS)
+
+    def _pull(self) -> list[Any] | None:
+        """The messages that are there; [] when there are none; None when nobody answers, which says nothing."""
+        try:
+            answer = _client().pull(
+                subscription=self.location.path,
+                max_messages=min(self.options.max_poll_records, MAX_PULL),
+                timeout=self.options.pull_seconds,
+                retry=None,
+            )
+        except (DeadlineExceeded, Cancelled):  # whichever side saw first that the time is over
+            return []
+        except (ServerError, Aborted, ResourceExhausted) as error:
+            _LOGGER.warning("%s: no answer, trying again: %s", self.text, error.message)
+            return None
+        return list(answer.received_messages)
+
+    def _record(self, message: Any) -> Record:
+        published_us = int(message.publish_time.timestamp() * 1_000_000)
+        raw = bytes(message.data)
+        event_us = read_event_time_us(raw, min(published_us, self.clock()))
+        return Record(Message(raw, self.text, dict(message.attributes)), event_us)
+
+
+_LOCK = threading.Lock()
+_CLIENTS: list[SubscriberClient] = []
+
+
+def _client() -> SubscriberClient:
+    """This process's connection. Honours PUBSUB_EMULATOR_HOST, as the client library does."""
+    with _LOCK:
+        if not _CLIENTS:
+            _CLIENTS.append(SubscriberClient())
+        return _CLIENTS[0]
+
+
+def close_connections() -> None:
+    """Closes what this process holds open. For the end of a worker and of a test."""
+    with _LOCK:
+        while _CLIENTS:
+            _CLIENTS.pop().close()

@@ -1,0 +1,1 @@
+"""Any source without end as Beam reads it: restriction, watermark, acknowledgement."""

@@ -1,0 +1,1 @@
+"""A job's tables on their way out and back: shards, writers, queries."""

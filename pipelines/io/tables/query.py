@@ -1,0 +1,62 @@
+"""A job's tables, wherever it wrote them, to be asked in SQL."""
+
+from __future__ import annotations
+
+# ruff: noqa: S608 - statements are made of our own schema's names
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output, OutputError
+from pipelines.io.tables.read_back import read_batches
+from schemas.arrow import arrow_schema
+from schemas.tables import TABLES, Table
+
+
+@contextmanager
+def open_tables(output: Output) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB connection that has all output tables, to read from. Its time zone is UTC.
+
+    Raises:
+        OutputError: there is no such database or folder, or a table is missing.
+    """
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        if isinstance(output, DuckDBOutput):
+            _attach(connection, output)
+        for table in TABLES:
+            _make_view(connection, output, table)
+        yield connection
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, output: DuckDBOutput) -> None:
+    if not Path(output.path).is_file():
+        raise OutputError(f"{output}: there is no such file")
+    path = output.path.replace("'", "''")
+    try:
+        connection.execute(f"ATTACH '{path}' AS job (READ_ONLY)")
+    except duckdb.Error as error:
+        raise OutputError(f"{output}: cannot be opened as a DuckDB database") from error
+
+
+def _make_view(connection: duckdb.DuckDBPyConnection, output: Output, table: Table) -> None:
+    name = f'"{table.name}"'
+    if isinstance(output, DuckDBOutput):
+        try:
+            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM job.{name}")
+        except duckdb.CatalogException as error:
+            raise OutputError(f"{output}: there is no table {table.name!r}") from error
+    elif isinstance(output, BigQueryOutput):
+        rows = pa.RecordBatchReader.from_batches(arrow_schema(table), read_batches(output, table))
+        connection.register("rows", rows)
+        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM rows")
+        connection.unregister("rows")
+    else:
+        parts = Path(output.directory) / table.name / "*.parquet"
+        if not list(parts.parent.glob("*.parquet")):
+            raise OutputError(f"{output}: there is no {table.name}/*.parquet")
+        pattern = str(parts).replace("'", "''")
+        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{pattern}')")

@@ -1,0 +1,77 @@
+"""Reading the tables back, wherever a job wrote them: for preview, reports, and as the input of another job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output, OutputError
+from schemas.arrow import arrow_schema, with_schema
+from schemas.event import Event
+from schemas.tables import Table
+
+ROWS_PER_BATCH = 50_000
+
+
+def read_batches(output: Output, table: Table) -> Iterator[pa.RecordBatch]:
+    """The rows of a table as Arrow record batches of `arrow_schema(table)`; from local places in the order written.
+
+    Raises:
+        OutputError: there is no such database, folder or table.
+        BigQueryError: BigQuery cannot be read.
+    """
+    if isinstance(output, BigQueryOutput):
+        from pipelines.io.bigquery.read import read_rows
+
+        return read_rows(output.project, output.dataset, table)
+    return _read_database(output, table) if isinstance(output, DuckDBOutput) else _read_folder(output.directory, table)
+
+
+def read_table(output: Output, table: Table) -> pa.Table:
+    """All rows of a table, in memory. Raises as `read_batches` does."""
+    return pa.Table.from_batches(read_batches(output, table), schema=arrow_schema(table))
+
+
+def to_events(batch: pa.RecordBatch) -> Iterator[Event]:
+    """Rows of the table `events` as events."""
+    names = (
+        *("message_id", "timestamp", "type", "event", "user_id", "anonymous_id"),
+        *("previous_id", "group_id", "received_at"),
+    )
+    columns = {name: batch.column(name) for name in names}
+    for name in ("timestamp", "received_at"):
+        columns[name] = columns[name].cast(pa.int64())
+    texts = [batch.column(name).storage.cast(pa.binary()) for name in ("properties", "traits", "context")]
+    rows = zip(*(columns[name].to_pylist() for name in names), *(text.to_pylist() for text in texts), strict=True)
+    for message_id, timestamp, kind, name, *rest in rows:
+        yield Event(message_id, timestamp, kind, name or "", *rest)
+
+
+def _read_database(output: DuckDBOutput, table: Table) -> Iterator[pa.RecordBatch]:
+    if not Path(output.path).is_file():
+        raise OutputError(f"{output}: there is no such file")
+    with duckdb.connect(output.path, read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        try:
+            relation = connection.table(table.name)
+        except duckdb.CatalogException as error:
+            raise OutputError(f"{output}: there is no table {table.name!r}") from error
+        schema = arrow_schema(table)
+        reader: pa.RecordBatchReader = relation.select(*table.column_names()).to_arrow_reader(ROWS_PER_BATCH)
+        for batch in reader:
+            yield with_schema(batch, schema)
+
+
+def _read_folder(directory: str, table: Table) -> Iterator[pa.RecordBatch]:
+    parts = sorted((Path(directory) / table.name).glob("*.parquet"))
+    if not parts:
+        raise OutputError(f"files:{directory}: there is no {table.name}/*.parquet")
+    schema = arrow_schema(table)
+    for part in parts:
+        with pq.ParquetFile(part) as file:
+            for batch in file.iter_batches(ROWS_PER_BATCH, columns=list(table.column_names())):
+                yield with_schema(batch, schema)

@@ -1,1 +1,0 @@
-"""What the commands for people print: text, JSON, progress."""

@@ -1,0 +1,176 @@
+"""The job on inputs without end: history and live events in, tables that follow them out, until it is stopped."""
+
+import signal
+import sys
+import threading
+import traceback
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TextIO
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineState
+
+from pipelines.io.duckdb.stream_writer import WriteOptions, check_writers, close_writers
+from pipelines.io.journal.history_first import BEFORE_ALL_US, Boot
+from pipelines.io.journal.journal import close_journals
+from pipelines.io.journal.read_history import READABLE, UNREADABLE, ReadHistoryAndLive, SetAsideUnreadable, begin
+from pipelines.io.kafka.source import close_connections
+from pipelines.io.stream.source_options import SourceOptions
+from pipelines.io.tables.write_updates import WriteUpdates
+from pipelines.options.profiles import ProfilesOptions
+from pipelines.stream_runner import PrismMissingError, keeps_no_state, with_stream_runner
+from pipelines.words.failure import end_quietly, quiet_beam, read_cause
+from pipelines.words.retention import retention_lines
+from schemas.message import Message
+
+Build = Callable[[beam.Pipeline, Sequence[beam.PCollection[Message]], ProfilesOptions], beam.PCollection[bytes]]
+_SECOND_US = 1_000_000
+_CHECK_SECONDS = 0.5
+
+
+def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
+    """Runs until the inputs end or somebody stops it (Ctrl-C, SIGTERM): 0. Returns 1 when the job failed."""
+    try:
+        arguments = with_stream_runner(options.beam_arguments)
+    except PrismMissingError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for line in retention_lines(options):
+        print(line, file=sys.stderr)
+    stopped, shown = threading.Event(), sys.stderr
+    failure: BaseException | None = None
+    try:
+        with quiet_beam(verbose=options.verbose):
+            pipeline = beam.Pipeline(options=PipelineOptions(arguments))
+            build_live(pipeline, options, arguments, build)
+            with _stoppable(stopped):
+                result = pipeline.run()
+            with _stoppable(stopped):  # once more: the runner has put its own handler in the place of ours
+                _wait(result, stopped)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it has ended the job
+        failure = None if stopped.is_set() else error  # work that is cut off fails, of course
+    if stopped.is_set() and not options.verbose:
+        end_quietly()
+    try:
+        close_all()
+    except Exception as error:  # noqa: BLE001 - what is left could not be published
+        failure = failure or error
+    if failure is not None:
+        return _failed(failure, options, shown)
+    if stopped.is_set():
+        goes_on = options.stream.journal_folder(options.output) or not keeps_no_state(arguments)
+        again = "; started again, the job goes on from here" if goes_on else ""
+        print(f"Stopped. {options.output} is up to date{again}.", file=shown)
+    return 0
+
+
+def build_live(
+    pipeline: beam.Pipeline, options: ProfilesOptions, arguments: list[str], build: Build | None = None
+) -> None:
+    """Adds the whole job to the pipeline.
+
+    Args:
+        pipeline: an empty pipeline.
+        options: checked options.
+        arguments: Beam's own.
+        build: the graph between messages and rows; None: the one of pipelines/stream.py.
+    """
+    folder = options.stream.journal_folder(options.output)
+    boot = begin(folder, uuid.uuid4().hex, options.inputs) if folder else None
+    # With a journal a record is safe once it is read. Without one, a runner without checkpoints has it in memory only.
+    in_memory_only = boot is None and keeps_no_state(arguments)
+    reading = ReadHistoryAndLive(options.inputs, _source_options(options, boot, in_memory_only), boot)
+
+    read = pipeline | "ReadHistoryAndLive" >> reading
+    found = [
+        messages | f"SetAsideUnreadable{number or ''}" >> SetAsideUnreadable()
+        for number, messages in enumerate(read.of_sources)
+    ]
+    updates = (build or _build_stream)(pipeline, [one[READABLE] for one in found], options)
+    written = (
+        [updates, *(one[UNREADABLE] for one in found)]
+        | "AllUpdates" >> beam.Flatten()
+        | "WriteUpdates" >> WriteUpdates(options.output, _write_options(options, boot))
+    )
+    if in_memory_only:
+        _ = (read.receipts, written) | "AcknowledgeWritten" >> reading.acknowledge_written()
+
+
+def close_all() -> None:
+    """Publishes and closes what this process holds open."""
+    try:
+        close_writers()
+    finally:
+        close_connections()
+        close_journals()
+
+
+def _build_stream(
+    pipeline: beam.Pipeline, messages: Sequence[beam.PCollection[Message]], options: ProfilesOptions
+) -> beam.PCollection[bytes]:
+    from pipelines.stream import build_stream
+
+    updates: beam.PCollection[bytes] = build_stream(pipeline, messages, options)
+    return updates
+
+
+def _source_options(options: ProfilesOptions, boot: Boot | None, in_memory_only: bool) -> SourceOptions:
+    stream = options.stream
+    return SourceOptions(
+        out_of_orderness_seconds=stream.out_of_orderness_us / _SECOND_US,
+        idle_timeout_seconds=stream.idle_timeout_us / _SECOND_US,
+        kafka_readers=stream.kafka_readers,
+        kafka_settings=stream.kafka_settings,
+        group="tidemark" if boot is None else f"tidemark-{boot.journal_id()[:8]}",
+        watch_journal="" if boot is None else str(boot.folder / "files"),
+        acknowledge="written" if in_memory_only else "bundle",
+    )
+
+
+def _write_options(options: ProfilesOptions, boot: Boot | None) -> WriteOptions:
+    live = [location.text for location in options.inputs if not location.bounded]
+    return WriteOptions(
+        write_every_seconds=options.stream.write_every_us / _SECOND_US,
+        folder="" if boot is None else str(boot.folder),
+        run="" if boot is None else boot.run,
+        is_restart=boot is not None and boot.known_until > 0,
+        boot_until_us=BEFORE_ALL_US if boot is None else boot.over_at_us(live),
+    )
+
+
+def _wait(result: Any, stopped: threading.Event) -> None:
+    """Waits for the end, or to be stopped, and looks now and then whether the writer still writes."""
+    while not PipelineState.is_terminal(result.state):
+        check_writers()
+        if stopped.wait(_CHECK_SECONDS):
+            return
+    state = result.wait_until_finish()  # raises what ended the job
+    if state not in (None, PipelineState.DONE, PipelineState.DRAINED):
+        raise RuntimeError(f"the runner says {state}")
+
+
+def _failed(error: BaseException, options: ProfilesOptions, shown: TextIO) -> int:
+    if options.verbose:
+        traceback.print_exception(error, file=shown)
+    cause, step = read_cause(error)
+    print(f"The job failed{f' in {step}' if step else ''}: {cause} Started again, it goes on.", file=shown)
+    return 1
+
+
+@contextmanager
+def _stoppable(stopped: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set `stopped`."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

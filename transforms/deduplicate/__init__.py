@@ -1,0 +1,1 @@
+"""Which copies are one event, and which of two contents stands."""

@@ -1,0 +1,1 @@
+"""The same decisions kept up to date while events arrive."""

@@ -1,0 +1,233 @@
+"""What devices and users have in common: they hold events and decide, one by one, where each belongs.
+
+A decision depends on the event and on a context (links, erasures, the root). While the context stays the same only the
+events that came or went are looked at; when it changes all of them are, and the difference is told.
+
+Events that have settled (horizon.py) leave the cell: they were told to their owners, and nothing is derived from them
+any more. Where a message may concern one of them, or change the context for all, the cell is first given back what it
+has left behind.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from schemas.event import MESSAGE_ID, TIMESTAMP
+from transforms.state.cell import FactCell, Output, Target, difference
+from transforms.state.facts import DELETED, EVENT, MERGE, Fact, Message, event_of
+from transforms.state.horizon import Horizon
+from transforms.stream.rows import event_row, no_event_row
+
+Erasures = tuple[tuple[int, str], ...]
+"""(instant, message id of the deletion), in order."""
+
+
+Basis = TypeVar("Basis")
+BEHIND = "behind"
+"""("behind", instant, ...): up to where facts were left behind, and what has to be known of them."""
+_ENCODER = msgspec.msgpack.Encoder()
+_PAST_DECODER = msgspec.msgpack.Decoder(list[tuple[Fact, int, int]])
+
+
+class Decision(NamedTuple):
+    """Whom an event is told to, and its row's owner: a profile id, "" for no row, None if the next cell writes it."""
+
+    target: Target
+    owner: str | None
+
+
+class Context(NamedTuple, Generic[Basis]):
+    """What decisions depend on (`basis`), and what follows whatever the events are."""
+
+    basis: Basis
+    told: Counter[Target]
+
+
+def as_erasures(flat: Sequence[object]) -> Erasures:
+    """(instant, message id, instant, ...) -> ((instant, message id), ...)."""
+    return tuple(zip(flat[::2], flat[1::2], strict=True))  # type: ignore[arg-type]
+
+
+def erased_by(erasures: Erasures, timestamp: int) -> str | None:
+    """The deletion that erases what belongs to the user at `timestamp`; None: it stays."""
+    place = bisect_left(erasures, (timestamp, ""))
+    return erasures[place][1] if place < len(erasures) else None
+
+
+class Change(NamedTuple):
+    """What was said of an event and what is said now, with the versions; None: nothing."""
+
+    fact: Fact
+    was: tuple[Decision, int] | None
+    now: tuple[Decision, int] | None
+
+
+class OwnerCell(FactCell, Generic[Basis]):
+    """A cell of events that are passed on to their owners.
+
+    What follows from the facts that are no events is kept while the cell is in memory: working it out for every bundle
+    took a third of the time of a device that is linked with every event.
+    """
+
+    horizon: Horizon | None = None
+    _context: Context[Basis] | None = None
+    _told: Counter[Target] | None = None
+    _is_other = False
+
+    @abstractmethod
+    def make_context(self) -> Context[Basis]:
+        """The present context, from the facts that are no events."""
+
+    @abstractmethod
+    def decide(self, context: Context[Basis], event: Fact) -> Decision:
+        """Where an event belongs."""
+
+    @abstractmethod
+    def version_of(self, before: int) -> int:
+        """The version of what is said now of an event that came with version `before`."""
+
+    def context(self) -> Context[Basis]:
+        """The present context; the same object while no decision can differ."""
+        if self._context is None:
+            self._context = self.make_context()
+        return self._context
+
+    def keeps_context(self, messages: Sequence[Message]) -> bool:
+        """Whether no decision can differ after messages, none of an event, that were taken in just now."""
+        return not messages
+
+    def keeps_summary(self, context: Context[Basis], changes: Sequence[Change]) -> bool:
+        """Whether `summary` is what it was, after these changes in the same context."""
+        return True
+
+    def summary(self, context: Context[Basis]) -> Counter[Target]:
+        """What follows from context and events together."""
+        return context.told
+
+    # --- what has settled ---------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def concerns_past(self, fact: Fact, until: int) -> bool:
+        """Whether a message about a fact may change a decision on an event at or before `until`."""
+
+    def old_facts(self, until: int) -> list[tuple[Fact, int, int]]:
+        """Takes out the facts that have settled at `until`."""
+        return self.facts.leave_behind(EVENT, lambda fact: bool(fact[1 + TIMESTAMP] <= until))
+
+    def times(self) -> list[int]:
+        """The instants of the facts that can settle, in order."""
+        return sorted(fact[1 + TIMESTAMP] for fact, _, _ in self.facts.counted() if fact[0] == EVENT)
+
+    def known_of(self, gone: Iterable[Fact]) -> Fact:
+        """What has to be known of events that are left behind, together with those left before."""
+        return ()
+
+    def left_behind(self) -> Fact | None:
+        """("behind", instant, ...); None: nothing was left behind."""
+        return next(iter(self.facts.of(BEHIND)), None) if self.facts.size(BEHIND) else None
+
+    def needs_past(self, messages: Iterable[Message]) -> bool:
+        behind = self.left_behind()
+        return behind is not None and any(self.concerns_past(message.fact, behind[1]) for message in messages)
+
+    def restore(self, past: Iterable[bytes]) -> None:
+        """Takes back what was left behind."""
+        for part in past:
+            self.facts.apply(_PAST_DECODER.decode(part))
+        self._become(None)
+
+    def leave_behind(self, until: int) -> tuple[bytes, int] | None:
+        """Leaves what has settled at `until`: that, packed, and how many facts; None if it is not worth it."""
+        times = self.times()
+        if self.horizon is None or len(times) < self.horizon.least or times[(len(times) - 1) // 2] > until:
+            self._set_due(until)
+            return None
+        events = (fact for fact in self.facts.of(EVENT) if fact[1 + TIMESTAMP] <= until)
+        behind = (BEHIND, until, *self.known_of(events))
+        gone = self.old_facts(until)
+        self._become(behind)
+        self._set_due(until)
+        return _ENCODER.encode(gone), len(gone)
+
+    def _become(self, behind: Fact | None) -> None:
+        """Another set of facts, from which the same follows."""
+        for fact in self.facts.of(BEHIND):
+            self.facts.forget(fact)
+        if behind is not None:
+            self.facts.take(behind, 1)
+        self._context = self._told = None
+        self._is_other = True
+
+    def _set_due(self, after: int | None = None) -> None:
+        """When half of what can settle will have; not before what settles at `after` does."""
+        times = self.times() if self.horizon is not None else []
+        self.due = None
+        if self.horizon is not None and len(times) >= self.horizon.least:
+            middle = times[(len(times) - 1) // 2]
+            self.due = self.horizon.due(self.key, middle if after is None else max(middle, after + 1))
+
+    def pack(self) -> bytes:
+        self._is_other = False
+        self.facts.changes()
+        return super().pack()
+
+    def change(self) -> bytes | None:
+        return None if self._is_other else super().change()
+
+    # --- what happens -------------------------------------------------------------------------------------------------
+
+    def handle(self, messages: Sequence[Message]) -> list[Output]:
+        reasons = {message.fact: message.why for message in messages if message.fact[0] == EVENT}
+        before = self.context()
+        told_before = self.summary(before) if self._told is None else self._told
+        versions = {fact: self.facts.version(fact) for fact in reasons}
+        self.take(messages)
+        if not self.keeps_context([message for message in messages if message.fact[0] != EVENT]):
+            self._context = None
+            for fact in self.facts.of(EVENT):
+                if fact not in versions:
+                    versions[fact] = self.facts.version(fact)
+        after = self.context()
+        changes = [
+            Change(fact, self._said(before, fact, version), self._said(after, fact, self.facts.version(fact)))
+            for fact, version in versions.items()
+        ]
+        same = after is before and self.keeps_summary(after, changes)
+        told_after = self._told = told_before if same else self.summary(after)
+        self.counter += any(was is not None and was != now for _, was, now in changes) or bool(told_before - told_after)
+        if self.due is None and self.horizon is not None and self.facts.size(EVENT, "link") >= self.horizon.least:
+            self._set_due()
+        why = next((message.why for message in reversed(messages) if message.why != EVENT), MERGE)
+        return [*difference(told_before, told_after, why), *self._outputs(changes, reasons)]
+
+    def _said(self, context: Context[Basis], fact: Fact, version: int | None) -> tuple[Decision, int] | None:
+        return None if version is None else (self.decide(context, event_of(fact)), version)
+
+    def _outputs(
+        self,
+        changes: Iterable[Change],
+        reasons: dict[Fact, str],
+    ) -> list[Output]:
+        found: list[Output] = []
+        for fact, was, now in changes:
+            if was == now:
+                continue
+            why = reasons.get(fact) or (DELETED if now is not None and now[0].owner == "" else MERGE)
+            if was is not None:
+                found.append(Message(*was[0].target, -1, 0, why))
+            if now is None:
+                continue
+            decision, version = now
+            said = self.version_of(version)
+            found.append(Message(*decision.target, 1, said, why))
+            if decision.owner:
+                found.append(event_row(event_of(fact), decision.owner, said))
+            elif decision.owner is not None:
+                found.append(no_event_row(fact[1 + MESSAGE_ID], said))
+        return found

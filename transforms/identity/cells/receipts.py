@@ -1,0 +1,34 @@
+"""Stage `receipts`: what a deletion erased, in numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import orjson
+
+from schemas.tables import DELETIONS
+from transforms.state.cell import FactCell, Output, RowChanges
+from transforms.state.facts import Fact, Message
+
+_ROWS = RowChanges(DELETIONS.name, 1)
+
+
+class ReceiptCell(FactCell):
+    """Facts: ("request", timestamp, user), ("erased", table) with the number of rows as its count."""
+
+    def handle(self, messages: Sequence[Message]) -> list[Output]:
+        before = self._rows()
+        self.take(messages)
+        after = self._rows()
+        self.counter += before != after
+        return [*_ROWS.updates(before, after, self.counter)]
+
+    def _rows(self) -> dict[tuple[object, ...], Fact]:
+        counts = {table: max(0, self.facts.count(("erased", table))) for table in ("events", "identity_links")}
+        for _, timestamp, user_id in self.facts.of("request"):
+            receipt_id = hashlib.sha256(f"receipt\0{self.key}".encode()).hexdigest()[:32]
+            user_hash = hashlib.sha256(user_id.encode()).hexdigest()
+            row = (receipt_id, user_hash, timestamp, timestamp, orjson.dumps(counts))
+            return {row[:1]: row}
+        return {}

@@ -1,0 +1,51 @@
+"""Stage `users`: one user id, its events, and the profile that they belong to: its own or that of its root.
+
+Anonymous events arrive here when a device has decided that they are the user's; it has decided about their erasure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from schemas.event import TIMESTAMP, USER_ID
+from transforms.identity.cells.owners import Context, Decision, Erasures, OwnerCell, as_erasures, erased_by
+from transforms.state.cell import Target
+from transforms.state.facts import EVENT, Fact, event_fact, user_version
+from transforms.stream.stages import PROFILES, RECEIPTS
+
+
+class _Basis(NamedTuple):
+    root: str
+    erasures: Erasures
+
+
+class UserCell(OwnerCell[_Basis]):
+    """Facts: events, ("root", user), ("erased", instant, message id, ...), ("absorbs", anonymous profile)."""
+
+    def make_context(self) -> Context[_Basis]:
+        roots = self.facts.of("root")
+        root = f"user:{max(roots)[1] if roots else self.key}"
+        erased = self.facts.of("erased")
+        told: Counter[Target] = Counter(
+            (PROFILES, profile, ("merged", root)) for _, profile in self.facts.of("absorbs")
+        )
+        if erased and self.left_behind() and self.horizon is not None and not self.horizon.archive:
+            # The events that are gone cannot be taken back one by one.
+            told[PROFILES, root, ("erased", max(erased, key=len)[-2])] += 1
+        if roots:
+            told[PROFILES, f"user:{self.key}", ("merged", root)] += 1
+        return Context(_Basis(root, as_erasures(max(erased, key=len)[1:]) if erased else ()), told)
+
+    def decide(self, context: Context[_Basis], event: Fact) -> Decision:
+        root, erasures = context.basis
+        deletion = erased_by(erasures, event[TIMESTAMP]) if erasures and event[USER_ID] is not None else None
+        if deletion is not None:
+            return Decision((RECEIPTS, deletion, ("erased", "events")), "")
+        return Decision((PROFILES, root, event_fact(event)), root)
+
+    def concerns_past(self, fact: Fact, until: int) -> bool:
+        return bool(fact[1 + TIMESTAMP] <= until) if fact[0] == EVENT else fact[0] != "absorbs"
+
+    def version_of(self, before: int) -> int:
+        return user_version(before, self.counter)

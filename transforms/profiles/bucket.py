@@ -1,0 +1,144 @@
+"""Builds profiles in a bounded job: a bucket's events in, blocks of all tables that follow from them out.
+
+After identity, before the output. Takes blocks of (profile key, event); a profile's events are all in one bucket. Users
+that an alias has made one profile are in the buckets of their own ids: they make one more hop, to their root's.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import apache_beam as beam
+from apache_beam.pvalue import AsSingleton, TaggedOutput
+from apache_beam.typehints.decorators import no_annotations
+
+from schemas.block import TableBlock
+from schemas.event import MESSAGE_ID, TIMESTAMP, USER_ID
+from schemas.tables import EVENTS, MEMBERSHIP_CHANGES, MEMBERSHIPS, PROFILES
+from transforms import counting
+from transforms.identity.bucket import Erased
+from transforms.identity.plan import IdentityPlan
+from transforms.profiles.history import BY_TIME, ProfileHistory, build_history
+from transforms.profiles.rows import Row, block
+from transforms.records import Buckets, Record, collection_paused, unpack
+from transforms.segments.compiler import compile_program
+from transforms.segments.language import ast
+
+Outputs: TypeAlias = (
+    TaggedOutput[Literal["tables"], TableBlock]
+    | TaggedOutput[Literal["erased"], Erased]
+    | TaggedOutput[Literal["merged"], tuple[int, bytes]]
+)
+
+
+class BuiltProfiles(NamedTuple):
+    """Blocks of the output's tables, what was erased, and the events of merged users, keyed by their root's bucket."""
+
+    tables: beam.PCollection[TableBlock]
+    erased: beam.PCollection[Erased]
+    merged: beam.PCollection[tuple[int, bytes]]
+
+
+class BuildProfiles(beam.PTransform):
+    """Profiles, memberships, their changes and events of every profile in (bucket, blocks).
+
+    Args:
+        definitions: what to evaluate.
+        buckets: how many buckets there are.
+        order: the first place of the blocks of `events`; a stage uses the places up to `order + buckets`.
+        regrouped: the events have made the hop to their root's bucket.
+    """
+
+    def __init__(self, definitions: ast.Definitions, buckets: int, order: int, *, regrouped: bool = False) -> None:
+        super().__init__()
+        self._definitions = definitions
+        self._buckets = buckets
+        self._order = order
+        self._regrouped = regrouped
+
+    @no_annotations
+    def expand(self, inputs: tuple[beam.PCollection[Any], beam.PCollection[IdentityPlan]]) -> BuiltProfiles:
+        blocks, plan = inputs
+        build = _BuildProfiles(self._definitions, self._buckets, self._order, self._regrouped)
+        outputs = blocks | "Build" >> beam.ParDo(build, AsSingleton(plan)).with_outputs(*BuiltProfiles._fields)
+        return BuiltProfiles(outputs.tables, outputs.erased, outputs.merged)
+
+
+class _BuildProfiles(beam.DoFn):
+    def __init__(self, definitions: ast.Definitions, buckets: int, order: int, regrouped: bool) -> None:
+        self._definitions = definitions
+        self._buckets = buckets
+        self._order = order
+        self._regrouped = regrouped
+
+    def setup(self) -> None:
+        self._program = compile_program(self._definitions)
+
+    def process(self, bucket: tuple[int, Iterable[bytes]], plan: IdentityPlan) -> Iterator[Outputs]:
+        histories: dict[str, list[Record]] = {}
+        merged = Buckets(self._buckets)
+        erased: dict[str, int] = {}
+        shared = frozenset((*plan.roots, *plan.roots.values()))
+        for key, event in unpack(bucket[1]):
+            if plan.erased and event[USER_ID] is not None:
+                deletion = plan.erased_by(event[USER_ID], event[TIMESTAMP])
+                if deletion is not None:
+                    erased[deletion] = erased.get(deletion, 0) + 1
+                    continue
+            if event[MESSAGE_ID] in plan.refused:
+                continue
+            if shared and not self._regrouped and key[5:] in shared and key.startswith("user:"):
+                root = plan.root(key[5:])
+                merged.add(root, (f"user:{root}", event))
+                continue
+            records = histories.get(key)
+            if records is None:
+                histories[key] = [event]
+            else:
+                records.append(event)
+        for deletion, rows in erased.items():
+            counting.count(counting.ERASED, rows)
+            yield TaggedOutput("erased", (deletion, ("events", rows)))
+        for packed in merged.blocks():
+            yield TaggedOutput("merged", packed)
+        if histories:
+            with collection_paused():
+                yield from self._tables(bucket[0], histories, plan.as_of)
+
+    def _tables(self, bucket: int, histories: dict[str, list[Record]], as_of: int) -> Iterator[Outputs]:
+        built: list[ProfileHistory] = []
+        events: list[Record] = []
+        owners: list[str] = []
+        for profile_id in sorted(histories):
+            records = histories.pop(profile_id)
+            records.sort(key=BY_TIME)
+            history = build_history(self._program, profile_id, records, as_of)
+            if history is not None:
+                built.append(history)
+                for column in history.not_normalised:
+                    counting.count(counting.NOT_NORMALISED + column)
+            events += records
+            owners += [profile_id] * len(records)
+        counting.count(counting.ACCEPTED, len(events))
+        counting.count(counting.PROFILES, len(built))
+        yield TaggedOutput("tables", _events_block(events, owners, self._order + bucket))
+        for table, rows in (
+            (PROFILES, [history.profile for history in built]),
+            (MEMBERSHIPS, _joined(history.memberships for history in built)),
+            (MEMBERSHIP_CHANGES, _joined(history.changes for history in built)),
+        ):
+            if rows:
+                yield TaggedOutput("tables", block(table, rows))
+
+
+def _joined(lists: Iterable[list[Row]]) -> list[Row]:
+    return [row for rows in lists for row in rows]
+
+
+def _events_block(events: list[Record], owners: list[str], order: int) -> TableBlock:
+    """Events as rows: column by column, since there are as many as there are events in the input."""
+    ids, times, types, names, users, devices, previous, groups, received, properties, traits, contexts = zip(
+        *events, strict=True
+    )
+    names = tuple(name or None for name in names)
+    said = (received, properties, traits, contexts, previous, groups)
+    return TableBlock(EVENTS.name, order, (ids, owners, users, devices, types, names, times, *said))

@@ -1,0 +1,131 @@
+"""What a profile's events come to now, what an event can change of it, and when it changes next by itself. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from schemas.event import NAME, TYPE
+from transforms.profiles.stay_list import StayKey
+from transforms.records import Record
+from transforms.segments.comparisons import NEVER
+from transforms.segments.nodes.state import State
+from transforms.segments.nodes.streams import StreamNode
+from transforms.segments.program import Program
+from transforms.segments.replay import MembershipInterval
+
+
+class Rules:
+    """A program, and what tells it from that of other definitions."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.versions = program.versions
+        names = [f"segment {item.name} {item.version}" for item in program.definitions.segments]
+        names += [f"trait {item.name} {item.version}" for item in program.definitions.traits]
+        self.fingerprint = hashlib.sha256("\0".join(sorted(names)).encode()).hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class Summary:
+    """What the row of a profile tells of its events. Instants in microseconds."""
+
+    first_seen_at: int
+    last_seen_at: int
+    event_count: int
+    anonymous_ids: list[str]
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """What a profile comes to.
+
+    `touched` are the stays that may differ from those told before (None: never was), `members` the segments it is in,
+    `typed` the typed columns of its row, `traits` and `computed` JSON; `due` is the next instant at which anything
+    changes without an event, None: never.
+    """
+
+    summary: Summary
+    touched: dict[StayKey, MembershipInterval | None]
+    members: list[str]
+    typed: tuple[Any, ...]
+    traits: bytes
+    computed: bytes
+    due: int | None
+
+
+class Concerned(NamedTuple):
+    """What may change by some events: the ends of stays in `segments`, computed traits, traits."""
+
+    segments: frozenset[str]
+    computed: bool
+    traits: bool
+
+
+class Concerns:
+    """What each kind of event can change; most kinds concern one rule or none."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._known: dict[tuple[str, str], Concerned] = {}
+        self.everything = Concerned(frozenset(program.reads), computed=True, traits=True)
+        self._computed_nodes = frozenset[int]().union(*program.computed_reads.values())
+        self._lazy = [
+            node for node, _ in program.computed.values() if isinstance(node, StreamNode) and not node.dependents
+        ]
+
+    def of(self, records: Iterable[Record]) -> Concerned:
+        """What the events may change together."""
+        kinds = {(record[TYPE], record[NAME] if record[TYPE] != "identify" else "") for record in records}
+        found = [self._of_kind(kind) for kind in kinds]
+        if len(found) == 1:
+            return found[0]
+        segments = frozenset[str]().union(*(one.segments for one in found))
+        return Concerned(segments, any(one.computed for one in found), any(one.traits for one in found))
+
+    def _of_kind(self, kind: tuple[str, str]) -> Concerned:
+        known = self._known.get(kind)
+        if known is None:
+            program = self._program
+            is_identify = kind[0] == "identify"
+            routed = program.trait_nodes.values() if is_identify else [[n for n, _ in program.routes.get(kind, ())]]
+            nodes = {node.id for of_one in routed for node in of_one}
+            segments = frozenset(name for name, reads in program.reads.items() if not nodes.isdisjoint(reads))
+            known = self._known[kind] = Concerned(segments, not nodes.isdisjoint(self._computed_nodes), is_identify)
+        return known
+
+    def computed_due(self, state: State) -> int | None:
+        """The next instant at which a computed trait, read just now, can change by itself."""
+        timers = [at for number, at in state.due.items() if number in self._computed_nodes]
+        return min((*timers, *self._edges_of_lazy(state)), default=None)
+
+    def next_change(self, state: State) -> int | None:
+        """The next instant at which a membership or a computed trait can change by itself."""
+        due = state.next_due()
+        timers = [] if due is None else [due]
+        return min((*timers, *self._edges_of_lazy(state)), default=None)
+
+    def _edges_of_lazy(self, state: State) -> Iterator[int]:
+        """A stream that no rule reads sets no timers: its value is worked out when it is asked for."""
+        for node in self._lazy:
+            cell = state.cells.get(node.id)
+            if cell is not None:
+                yield from _edges(cell, node)
+
+
+@lru_cache(maxsize=4)
+def concerns_of(program: Program) -> Concerns:
+    """The one of a program."""
+    return Concerns(program)
+
+
+def _edges(cell: Sequence[Any], node: StreamNode) -> Iterator[int]:
+    """When the next entry of a stream begins to count, and when one ceases to in a way that can be seen."""
+    pending, active, sums = cell
+    if pending:
+        yield pending[0][0] + node.selection.start
+    if active and node.selection.end != NEVER:
+        yield node.accumulator.next_to_change(active, sums) + node.selection.end

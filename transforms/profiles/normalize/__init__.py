@@ -1,0 +1,1 @@
+"""Well-known traits as typed columns, in whatever spelling they are sent."""

@@ -1,0 +1,1 @@
+"""Streams whose where-condition looks at other events."""

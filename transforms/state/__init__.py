@@ -1,0 +1,1 @@
+"""How the stream keeps state, and moves facts between keys. Knows no customer."""

@@ -1,0 +1,101 @@
+"""What the cells of a shelf have left behind, in a state that is only appended to until a cell needs its past.
+
+The blocks of a bag may come back in any order: each has a number, like those of the log. An entry without data makes
+the earlier ones of its key void. The archive is read whole, once in a bundle, and only when a cell asks; it is
+rewritten then, if most of it is void.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from transforms.records import compress, decompress
+from transforms.state.cell import checked_layout
+
+LAYOUT = 1
+_BLOCK_BYTES = 4 * 1024 * 1024
+_MOST_BLOCKS = 1 << 20
+"""Of one commit."""
+
+
+class _Block(msgspec.Struct, array_like=True):
+    number: int
+    entries: list[tuple[str, bytes]]
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Block)
+
+
+def _unpacked(data: bytes) -> _Block:
+    _, body = checked_layout(data, LAYOUT)
+    return _DECODER.decode(body)
+
+
+class Archive:
+    """The archive of one shelf in one bundle.
+
+    Args:
+        read: the blocks that there are.
+        keeps: False where what is left behind is gone for good.
+    """
+
+    def __init__(self, read: Callable[[], Iterable[bytes]], *, keeps: bool = True) -> None:
+        self.keeps = keeps
+        self._read = read
+        self._known: dict[str, list[bytes]] | None = None
+        self._known_bytes = 0
+        self._void_bytes = 0
+        self._added: list[tuple[str, bytes]] = []
+
+    def add(self, key: str, data: bytes) -> None:
+        """Puts away a part of a cell's past."""
+        if self.keeps:
+            self._added.append((key, compress(data)))
+
+    def take(self, key: str) -> Iterator[bytes]:
+        """A cell's past, in the order in which it was put away; then the archive has none of it."""
+        if self._known is None:
+            self._known = self._load()
+        parts = self._known.pop(key, [])
+        self._void_bytes += sum(map(len, parts))
+        parts += [data for added, data in self._added if added == key and data]
+        self._added = [entry for entry in self._added if entry[0] != key] + [(key, b"")]
+        return map(decompress, parts)
+
+    def _load(self) -> dict[str, list[bytes]]:
+        known: dict[str, list[bytes]] = {}
+        for block in sorted(map(_unpacked, self._read()), key=lambda one: one.number):
+            for key, data in block.entries:
+                self._known_bytes += len(data)
+                if data:
+                    known.setdefault(key, []).append(data)
+                else:
+                    self._void_bytes += sum(map(len, known.pop(key, ())))
+        return known
+
+    def commit(self, number: int) -> tuple[bool, list[bytes]]:
+        """What to write: whether to clear the state first, and blocks to add. `number` is greater at each commit."""
+        entries, self._added = self._added, []
+        rewrite = self._known is not None and 2 * self._void_bytes > self._known_bytes
+        if rewrite and self._known is not None:
+            entries = [(key, data) for key, parts in self._known.items() for data in parts] + entries
+        return rewrite, [
+            bytes((LAYOUT,)) + _ENCODER.encode(_Block(number * _MOST_BLOCKS + place, block))
+            for place, block in enumerate(_in_blocks(entries))
+            if block
+        ]
+
+
+def _in_blocks(entries: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+    block: list[tuple[str, bytes]] = []
+    size = 0
+    for entry in entries:
+        block.append(entry)
+        size += len(entry[1])
+        if size > _BLOCK_BYTES:
+            yield block
+            block, size = [], 0
+    yield block

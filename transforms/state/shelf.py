@@ -1,0 +1,187 @@
+"""A shelf: the cells of one bucket of keys, in memory, and the log from which they come back.
+
+An access to a runner's state costs the same for one byte or for many: a round trip on a portable runner, a measurement
+of the worker's memory where the SDK caches state. So the cells of many keys share one log. What a bundle changes is
+appended to it as one block, without reading anything; a worker that does not hold the shelf yet reads the log once.
+
+The blocks of a log may come back in any order: each has a number, later blocks stand over earlier ones. A cell's entry
+is the whole cell, or what has changed since the entry before it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Generic, Protocol, Self, TypeVar
+
+import msgspec
+
+from transforms.records import compress, decompress
+from transforms.state.cell import checked_layout
+
+LAYOUT = 2
+"""Of a block of the log. Layout 1 was compressed by zlib: three times as slow, and larger by half."""
+_MOST_LIVE = 20_000
+"""How many cells of a shelf are kept unpacked."""
+
+
+class Shelved(Protocol):
+    """A cell as a shelf keeps it. `due`: when it wants to be woken, in microseconds; None: never."""
+
+    due: int | None
+
+    @classmethod
+    def unpack(cls, key: str, data: bytes | None) -> Self: ...
+
+    def pack(self) -> bytes: ...
+
+    def change(self) -> bytes | None:
+        """What has changed since the cell was packed or asked last; None: pack it whole."""
+
+    def apply(self, change: bytes) -> None:
+        """Takes in what `change` gave."""
+
+
+Cell = TypeVar("Cell", bound=Shelved)
+
+
+class _Entry(msgspec.Struct, array_like=True):
+    key: str
+    due: int | None
+    whole: bool
+    data: bytes
+
+
+class _Block(msgspec.Struct, array_like=True):
+    number: int
+    entries: list[_Entry]
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Block)
+
+
+def _packed(block: _Block) -> bytes:
+    return bytes((LAYOUT,)) + compress(_ENCODER.encode(block))
+
+
+def _unpacked(data: bytes) -> _Block:
+    layout, body = checked_layout(data, LAYOUT)
+    return _DECODER.decode(decompress(body) if layout == LAYOUT else zlib.decompress(body))
+
+
+class Shelf(Generic[Cell]):
+    """The cells of a bucket. Cells come back as they are asked for."""
+
+    def __init__(self, make: type[Cell], blocks: Iterable[bytes] = ()) -> None:
+        self._make = make
+        self._live: dict[str, Cell] = {}
+        self._packed: dict[str, list[_Entry]] = {}
+        self._due: dict[str, int] = {}
+        self._heap: list[tuple[int, str]] = []
+        self._changed: dict[str, None] = {}
+        self._number = 0
+        for block in sorted(map(_unpacked, blocks), key=lambda one: one.number):
+            self._number = block.number
+            for entry in block.entries:
+                self._place(entry)
+        for key, entries in self._packed.items():
+            self._wake(key, entries[-1].due)
+
+    def _place(self, entry: _Entry) -> None:
+        if not entry.whole:
+            self._packed.setdefault(entry.key, []).append(entry)
+        elif entry.data:
+            self._packed[entry.key] = [entry]
+        else:
+            self._packed.pop(entry.key, None)
+
+    def __len__(self) -> int:
+        return len(self._live.keys() | self._packed.keys())
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys of all cells."""
+        return iter(sorted(self._live.keys() | self._packed.keys()))
+
+    def cell(self, key: str) -> Cell:
+        """The cell of a key, to be changed; a new one where there is none."""
+        self._changed[key] = None
+        cell = self._live.pop(key, None)
+        if cell is None:
+            entries = self._packed.pop(key, [])
+            whole = entries.pop(0).data if entries and entries[0].whole else None
+            cell = self._make.unpack(key, whole)
+            for entry in entries:
+                cell.apply(entry.data)
+        self._live[key] = cell  # the last one used stands last
+        return cell
+
+    @property
+    def number(self) -> int:
+        """That of the last block: it grows with each."""
+        return self._number
+
+    def forget(self, key: str) -> None:
+        """Takes a cell away."""
+        self._live.pop(key, None)
+        self._packed.pop(key, None)
+        self._due.pop(key, None)
+        self._changed[key] = None
+
+    def _wake(self, key: str, due: int | None) -> None:
+        if due is None:
+            self._due.pop(key, None)
+        elif self._due.get(key) != due:
+            self._due[key] = due
+            heapq.heappush(self._heap, (due, key))
+
+    def next_due(self) -> int | None:
+        """When the first of the cells wants to be woken."""
+        heap = self._heap
+        while heap and self._due.get(heap[0][1]) != heap[0][0]:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
+
+    def due(self, until: int) -> Iterator[str]:
+        """The keys of cells that are due, in order of time; each must be changed or forgotten before the next."""
+        while (at := self.next_due()) is not None and at <= until:
+            key = self._heap[0][1]
+            del self._due[key]
+            yield key
+
+    def settle(self, key: str) -> None:
+        """Notes when a cell that was changed wants to be woken."""
+        self._wake(key, self._live[key].due)
+
+    def commit(self) -> bytes:
+        """What has changed since the last time, as a block for the log."""
+        self._number += 1
+        entries = [self._entry(key) for key in self._changed]
+        self._changed = {}
+        self._pack_idle()
+        return _packed(_Block(self._number, entries))
+
+    def _entry(self, key: str) -> _Entry:
+        cell = self._live.get(key)
+        if cell is None:
+            return _Entry(key, None, whole=True, data=b"")
+        change = cell.change()
+        if change is None:
+            return _Entry(key, cell.due, whole=True, data=cell.pack())
+        return _Entry(key, cell.due, whole=False, data=change)
+
+    def whole(self) -> bytes:
+        """Everything, as the one block of a new log."""
+        self._number += 1
+        self._changed = {}
+        entries = [entry for kept in self._packed.values() for entry in kept]
+        entries += [_Entry(key, cell.due, whole=True, data=cell.pack()) for key, cell in self._live.items()]
+        return _packed(_Block(self._number, entries))
+
+    def _pack_idle(self) -> None:
+        """Keeps the number of unpacked cells within bounds: those that were used least lately go."""
+        while len(self._live) > _MOST_LIVE:
+            key = next(iter(self._live))
+            cell = self._live.pop(key)
+            self._packed[key] = [_Entry(key, cell.due, whole=True, data=cell.pack())]

@@ -1,0 +1,143 @@
+"""Binds shelves to Beam's state, and messages to Beam's elements: what every keyed stage of the stream is built on."""
+
+import gc
+import uuid
+from collections.abc import Iterator
+from typing import Any, Literal, TypeAlias
+
+import apache_beam as beam
+from apache_beam.coders import BytesCoder
+from apache_beam.metrics import Metrics
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
+
+from transforms import counting
+from transforms.state.archive import Archive
+from transforms.state.facts import Message, unpack_messages
+from transforms.state.head import Head
+from transforms.state.outbox import Keyed, Outbox
+from transforms.state.shelf import Shelf
+from transforms.stream.settings import StreamSettings
+
+EVERYONE = ""
+"""The key of a message for all profiles of a shelf."""
+Outputs: TypeAlias = (
+    TaggedOutput[Literal["rows"], bytes]
+    | TaggedOutput[Literal["names"], Keyed]
+    | TaggedOutput[Literal["registry"], Keyed]
+    | TaggedOutput[Literal["links"], Keyed]
+    | TaggedOutput[Literal["devices"], Keyed]
+    | TaggedOutput[Literal["users"], Keyed]
+    | TaggedOutput[Literal["profiles"], Keyed]
+    | TaggedOutput[Literal["receipts"], Keyed]
+)
+_SPARE_LOG_BYTES = 256 * 1024
+"""A log is rewritten when it has twice the bytes of what is in it, and this many more."""
+_COLLECT_AFTER = (50_000, 20, 50)
+"""Objects, young collections, middle collections: see the module `gc`."""
+_SHELVES: dict[tuple[str, str], tuple[bytes, Shelf[Any]]] = {}
+"""(DoFn, key) -> (salt of its last commit, shelf): what this process holds. One bundle at a time works on a key."""
+
+
+class ShelfDoFn(beam.DoFn):
+    """A DoFn whose cells are on shelves, one shelf per key.
+
+    A shelf is kept in the worker's memory between bundles. Each commit leaves a new salt in the state `head`; a shelf
+    in memory is used only if it has the salt that the state has, so one that a failed bundle has changed, or that
+    another worker has gone on with, is read again from the log and the head.
+    """
+
+    HEAD = ReadModifyWriteStateSpec("head", BytesCoder())
+    LOG = BagStateSpec("log", BytesCoder())
+
+    def __init__(self, make: type[Any], settings: StreamSettings) -> None:
+        self._make = make
+        self._settings = settings
+        self._job = uuid.uuid4().hex
+
+    def setup(self) -> None:
+        # What the shelves hold is a million small objects that stay. Python's cycle collector looked at them again and
+        # again: a third of the time of the stream. Cells hold no cycles; what else does can wait this long.
+        gc.set_threshold(*_COLLECT_AFTER)
+        self._log_bytes = Metrics.distribution(counting.NAMESPACE, f"log_bytes:{self._make.__name__}")
+        self._cell_bytes = Metrics.distribution(counting.NAMESPACE, f"cell_bytes:{self._make.__name__}")
+
+    def teardown(self) -> None:
+        for held in [held for held in _SHELVES if held[0] == self._job]:
+            _SHELVES.pop(held, None)
+
+    def is_drain(self, at: Timestamp) -> bool:
+        """Whether a timer for `at` fires although its time has not come: the job is being drained."""
+        return bool(at.micros > self._settings.clock() + self._settings.clock_skew_us)
+
+    def take_shelf(self, bucket: str, head: Any, log: Any) -> Shelf[Any]:
+        """The shelf, to be changed. Until `keep_shelf` no shelf of the bucket is in memory."""
+        self._head = Head.unpack(head.read())
+        salt, shelf = _SHELVES.pop((self._job, bucket), (b"", None))
+        if shelf is None or salt != self._head.salt:
+            shelf = Shelf(self._make, (*log.read(), *self._head.recent) if self._head.salt else ())
+        return shelf
+
+    def keep_shelf(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any) -> None:
+        """Writes what has changed; rewrites the log when most of it is out of date."""
+        now = self._head.with_block(shelf.commit())
+        if now.logged > 2 * now.whole + _SPARE_LOG_BYTES:
+            log.clear()
+            whole = shelf.whole()
+            log.add(whole)
+            now = Head.of_whole(whole)
+            self._cell_bytes.update(now.whole // max(1, len(shelf)))
+        elif now.is_full():
+            for block in now.recent:
+                log.add(block)
+            now = now.moved()
+        self._log_bytes.update(now.logged)
+        head.write(now.pack())
+        _SHELVES[self._job, bucket] = (now.salt, shelf)
+
+
+class ArchivingDoFn(ShelfDoFn):
+    """A `ShelfDoFn` whose cells leave behind what has settled (horizon.py), to be given back when they need it."""
+
+    ARCHIVE = BagStateSpec("archive", BytesCoder())
+
+    def setup(self) -> None:
+        super().setup()
+        self.horizon = self._settings.horizon()
+        name = "archived" if self.horizon.archive else "dropped"
+        self._left_behind = Metrics.counter(counting.NAMESPACE, f"{name}:{self._make.__name__}")
+
+    def open_archive(self, bag: Any) -> Archive:
+        """The shelf's archive, unread."""
+        return Archive(bag.read, keeps=self.horizon.archive)
+
+    def put_away(self, key: str, left: tuple[bytes, int] | None, archive: Archive) -> None:
+        """Keeps what a cell has left behind, if it did."""
+        if left is not None:
+            archive.add(key, left[0])
+            self._left_behind.inc(left[1])
+
+    def keep_archived(self, shelf: Shelf[Any], archive: Archive, bag: Any) -> None:
+        """Writes what was put away. After `keep_shelf`."""
+        rewrite, blocks = archive.commit(shelf.number)
+        if rewrite:
+            bag.clear()
+        for block in blocks:
+            bag.add(block)
+
+
+def given(outbox: Outbox) -> Iterator[TaggedOutput[Any, WindowedValue]]:
+    """What a bundle has to say, as Beam takes it at its end."""
+    for tag, element in outbox.give():
+        yield TaggedOutput(tag, WindowedValue(element, Timestamp(micros=outbox.at_us or 0), [GlobalWindow()]))
+
+
+def by_key(data: bytes) -> dict[str, list[Message]]:
+    """The messages of a group, by cell."""
+    found: dict[str, list[Message]] = {}
+    for message in unpack_messages(data):
+        found.setdefault(message.key, []).append(message)
+    return found
