@@ -58,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m examples.shop_live", description="Follow a live shop: segments grow and shrink in the terminal."
+        prog="python -m examples.shop_live",
+        description="Follow a live shop: segments grow and shrink in the terminal.",
     )
     parser.add_argument(
         "--folder", type=Path, default=Path("out/live"), metavar="DIR", help="events, tables, logs (%(default)s)"

@@ -134,7 +134,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from pipelines.io.files import atomic
-from pipelines.io.tables import staging
+from pipelines.io.tables.read_back import staging
 from pipelines.io.duckdb.database_file import write_database
 from pipelines.io.files.parquet_folder import write_folder
 from tests.io.rows import example_blocks

@@ -10,7 +10,7 @@ changes nothing; readers of a local output always find all tables as of one mome
 | `bigquery:...` | Storage Write API (append_rows.py) | at the end of each bundle |
 
 A local output is no place of durability: what a crash takes comes again from the journal (journal.py). There, all
-updates go to the one writer of the process (stream_writer.py), whatever bundle they are in; a second process is refused.
+updates go to the one writer of the process (stream_writer.py), whatever bundle they are in; another process is refused.
 """
 
 from collections.abc import Iterable, Iterator
