@@ -26,6 +26,7 @@ from pipelines.trust.order_events import read_order_events, tables_as_of
 from pipelines.trust.predict_text import summary_lines
 from transforms.predictions.evaluate import Trial, try_out
 from transforms.predictions.forecast import Forecast, forecast
+from transforms.predictions.money import Prices, price
 from transforms.predictions.orders import DAY_US, OrderEvent
 from transforms.predictions.tell import Prediction, identify_event, predictions
 
@@ -90,15 +91,17 @@ class Predicted:
 
     as_of: int
     made: Forecast
+    prices: Prices
     trial: Trial
     told: tuple[Prediction, ...]
 
 
 def predict(events: Sequence[OrderEvent], as_of: int, horizon_us: int, lifetime_us: int) -> Predicted:
     """Predictions as of an instant, from nothing after it."""
-    made, longer = forecast(events, as_of, horizon_us), forecast(events, as_of, lifetime_us)
-    trial = try_out(events, as_of, horizon_us)
-    return Predicted(as_of, made, trial, tuple(predictions(made, longer, trial.calibration)))
+    made, trial = forecast(events, as_of), try_out(events, as_of, horizon_us)
+    prices = price(made.customers)
+    told = predictions(made, prices, trial.calibration, horizon_us, lifetime_us)
+    return Predicted(as_of, made, prices, trial, tuple(told))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -123,7 +126,7 @@ def _run(options: PredictOptions) -> int:
             return 0
         events = read_order_events(tables, options.order_event, as_of)
     found = predict(events, as_of, options.horizon_us, options.lifetime_us)
-    for line in summary_lines(found.made, found.trial, found.told, options.horizon_us):
+    for line in summary_lines(found.made, found.prices, found.trial, found.told, options.horizon_us):
         print(line)
     if options.events is not None:
         days = round(options.horizon_us / DAY_US, 4)

@@ -9,14 +9,17 @@ from transforms.explain.words import instant_words, span_words
 from transforms.predictions.bg_nbd import BgNbd
 from transforms.predictions.evaluate import HeldOut, Trial
 from transforms.predictions.forecast import FEWEST_REPEATERS, Forecast
+from transforms.predictions.money import Prices
 from transforms.predictions.tell import Prediction
 
 
-def summary_lines(made: Forecast, trial: Trial, told: Sequence[Prediction], horizon_us: int) -> Iterator[str]:
+def summary_lines(
+    made: Forecast, prices: Prices, trial: Trial, told: Sequence[Prediction], horizon_us: int
+) -> Iterator[str]:
     """The summary, for a terminal."""
     yield f"Customers   {len(made.customers):,}, {made.repeaters:,} of them bought again"
     yield f"Horizon     {span_words(horizon_us)}"
-    yield from _model_lines(made)
+    yield from _model_lines(made, prices)
     if told:
         risky = sum(prediction.churn_risk > 0.7 for prediction in told)
         yield f"Expected    {sum(prediction.expected_orders for prediction in told):,.1f} orders of all"
@@ -28,7 +31,7 @@ def summary_lines(made: Forecast, trial: Trial, told: Sequence[Prediction], hori
         yield from held_out_lines(trial.held_out)
 
 
-def _model_lines(made: Forecast) -> Iterator[str]:
+def _model_lines(made: Forecast, prices: Prices) -> Iterator[str]:
     if isinstance(made.model, BgNbd):
         fitted = made.model
         numbers = f"r {fitted.r:.4g}  alpha {fitted.alpha:.4g} weeks  a {fitted.a:.4g}  b {fitted.b:.4g}"
@@ -38,7 +41,7 @@ def _model_lines(made: Forecast) -> Iterator[str]:
             f"Model       pooled rate, {made.model.per_week:.4g} repeat orders a week for everybody: fewer than "
             f"{FEWEST_REPEATERS} customers bought again"
         )
-    for money in made.money:
+    for money in prices.models:
         name = money.currency or "(no currency)"
         how = "Gamma-Gamma" if money.model is not None else "the mean of all orders"
         linked = "" if money.correlation is None else f", correlation with frequency {money.correlation:.2f}"

@@ -76,6 +76,8 @@ class Trial:
 @dataclass(frozen=True, slots=True)
 class _Period:
     forecast: Forecast
+    expected: Floats
+    no_order: Floats
     orders: Floats
     churned: Floats
 
@@ -98,24 +100,24 @@ def try_out(events: Sequence[OrderEvent], at: int, horizon_us: int) -> Trial:
 
 
 def _period(events: Sequence[OrderEvent], start: int, horizon_us: int) -> _Period:
-    made = forecast(events, start, horizon_us)
+    made = forecast(events, start)
     orders = purchases_between(made.customers, histories(events, start + horizon_us), start)
-    return _Period(made, orders, (orders == 0).astype(np.float64))
+    return _Period(made, made.expected(horizon_us), made.no_order(horizon_us), orders, (orders == 0).astype(np.float64))
 
 
 def _calibration(period: _Period | None) -> Calibration:
     if period is None or not period.forecast.customers:
         return Calibration()
-    return fit_calibration(period.forecast.no_order, period.churned)
+    return fit_calibration(period.no_order, period.churned)
 
 
 def _measured(last: _Period, before: _Period | None, earlier: Calibration, start: int, horizon_us: int) -> HeldOut:
     summary, weeks = last.forecast.summary, horizon_us / WEEK_US
-    risk = earlier.apply(last.forecast.no_order)
+    risk = earlier.apply(last.no_order)
     guess = float(np.mean(before.churned)) if before is not None and len(before.churned) else float(np.mean(risk))
     return HeldOut(
         start, start + horizon_us, len(last.orders), float(np.sum(last.orders)),
-        _errors(last.forecast.expected, last.orders),
+        _errors(last.expected, last.orders),
         _errors(own_rate(summary, weeks), last.orders),
         _errors(np.full_like(last.orders, _mean_rate(summary) * weeks), last.orders),
         float(np.mean((risk - last.churned) ** 2)),

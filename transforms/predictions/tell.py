@@ -12,6 +12,7 @@ import orjson
 from transforms.parse.instants import iso_instant
 from transforms.predictions.calibrate import Calibration
 from transforms.predictions.forecast import Forecast
+from transforms.predictions.money import Prices
 
 SOURCE: Final = "tidemark-predict"
 """`context.library.name` of these events. What they say is never a feature: only orders are."""
@@ -27,23 +28,27 @@ class Prediction(NamedTuple):
     currency: str | None
 
 
-def predictions(made: Forecast, longer: Forecast, calibration: Calibration) -> Iterator[Prediction]:
+def predictions(
+    made: Forecast, prices: Prices, calibration: Calibration, horizon_us: int, lifetime_us: int
+) -> Iterator[Prediction]:
     """One per customer, rounded: what stands behind the fourth digit is noise, and would differ between machines.
 
     Args:
-        made: for the horizon.
-        longer: of the same customers, for the span that counts as lifetime.
+        made: the model and its customers.
+        prices: of the same customers.
         calibration: of the risk of no order.
+        horizon_us: of the expected orders and the risk.
+        lifetime_us: the span that the lifetime value is of.
     """
-    risks = calibration.apply(made.no_order)
+    expected, lifetime = made.expected(horizon_us), made.expected(lifetime_us)
+    risks, values = calibration.apply(made.no_order(horizon_us)), lifetime * prices.worth
     for place, customer in enumerate(made.customers):
-        worth = float(longer.worth[place])
-        priced = not math.isnan(worth)
+        priced = not math.isnan(values[place])
         yield Prediction(
             customer.profile_id,
-            round(float(made.expected[place]), 4),
+            round(float(expected[place]), 4),
             round(float(risks[place]), 4),
-            round(float(longer.expected[place]) * worth, 2) if priced else None,
+            round(float(values[place]), 2) if priced else None,
             customer.currency() or None if priced else None,
         )
 
