@@ -23,7 +23,7 @@ def instant(text: str) -> int:
 
 
 def columns(name: str, *wanted: str) -> list[Floats]:
-    rows = list(csv.DictReader((folder() / name).open()))
+    rows = list(csv.DictReader((folder() / name).read_text().splitlines()))
     return [np.array([float(row[column]) for row in rows]) for column in wanted]
 
 
