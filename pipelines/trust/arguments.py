@@ -114,3 +114,14 @@ def duration_of(name: str, text: str) -> int:
     if duration <= 0:
         raise UsageError(f"--{name} {text!r}: expected a duration, for example '90 days'")
     return duration
+
+
+def share_of(name: str, text: str) -> float:
+    """A number from 0 to 1. Raises UsageError: it is none."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise UsageError(f"--{name} {text!r}: expected a number from 0 to 1")
+    return share
