@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pipelines.io.bigquery.service import BigQueryError
-from pipelines.io.outputs import Output, OutputError
+from pipelines.io.ledger import LedgerError, open_ledger
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output, OutputError
 from pipelines.io.tables.query import open_tables
 from pipelines.io.write_events import EventPlace, write_events
 from pipelines.options.profiles import UsageError
@@ -22,13 +24,16 @@ from pipelines.trust.arguments import (
     instant_of,
     tables_of,
 )
+from pipelines.trust.ledger import ledger_place
 from pipelines.trust.order_events import read_order_events, tables_as_of
 from pipelines.trust.predict_text import summary_lines
-from transforms.predictions.evaluate import Trial, try_out
-from transforms.predictions.forecast import Forecast, forecast
+from schemas.ledger import PREDICTION_TRIALS, PREDICTIONS
+from schemas.tables import Table
+from transforms.predictions.evaluate import Trial, held_out_json, try_out
+from transforms.predictions.forecast import Forecast, PooledRate, forecast
 from transforms.predictions.money import Prices, price
 from transforms.predictions.orders import DAY_US, OrderEvent
-from transforms.predictions.tell import Prediction, identify_event, predictions
+from transforms.predictions.tell import Prediction, identify_event, prediction_row, predictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class PredictOptions:
     tables: Output
     as_of: int | None
     events: EventPlace | None
-    ledger: str | None
+    ledger: DuckDBOutput | BigQueryOutput
     horizon_us: int
     lifetime_us: int
     order_event: str
@@ -78,11 +83,12 @@ def parse_options(arguments: Sequence[str]) -> PredictOptions:
     tables = problems.checked(lambda: tables_of(known.input))
     as_of = problems.checked(lambda: instant_of("as_of", known.as_of)) if known.as_of else None
     events = problems.checked(lambda: events_of(known.events)) if known.events else None
+    ledger = problems.checked(lambda: ledger_place(known.ledger, tables)) if tables else None
     horizon = problems.checked(lambda: duration_of("horizon", known.horizon))
     lifetime = problems.checked(lambda: duration_of("lifetime", known.lifetime))
     problems.end()
-    assert tables is not None and horizon is not None and lifetime is not None  # noqa: S101, PT018 - no problems
-    return PredictOptions(tables, as_of, events, known.ledger, horizon, lifetime, known.order_event)
+    assert tables is not None and ledger is not None and horizon is not None and lifetime is not None  # noqa: S101, PT018 - no problems
+    return PredictOptions(tables, as_of, events, ledger, horizon, lifetime, known.order_event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,15 @@ def predict(events: Sequence[OrderEvent], as_of: int, horizon_us: int, lifetime_
     return Predicted(as_of, made, prices, trial, tuple(told))
 
 
+def ledger_rows(found: Predicted, horizon_days: int) -> dict[Table, list[tuple[Any, ...]]]:
+    """The rows of `predictions` and `prediction_trials`."""
+    model = "pooled rate" if isinstance(found.made.model, PooledRate) else "BG/NBD"
+    told = [prediction_row(one, found.as_of, horizon_days, model) for one in found.told]
+    held = found.trial.held_out
+    trials = [] if held is None else [(found.as_of, horizon_days, held.customers, held_out_json(held))]
+    return {PREDICTIONS: told, PREDICTION_TRIALS: trials}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     try:
@@ -113,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         return _run(options)
-    except (OutputError, BigQueryError, OSError) as error:
+    except (OutputError, LedgerError, BigQueryError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
 
@@ -128,8 +143,10 @@ def _run(options: PredictOptions) -> int:
     found = predict(events, as_of, options.horizon_us, options.lifetime_us)
     for line in summary_lines(found.made, found.prices, found.trial, found.told, options.horizon_us):
         print(line)
+    days = round(options.horizon_us / DAY_US)
+    with open_ledger(options.ledger) as ledger:
+        ledger.write(ledger_rows(found, days))
     if options.events is not None:
-        days = round(options.horizon_us / DAY_US, 4)
         written = [identify_event(prediction, as_of, days) for prediction in found.told]
         write_events(options.events, "predictions", written)
         print(f"\n{len(written):,} identify events  {options.events}")

@@ -10,7 +10,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from transforms.duplicates.model import (
+from transforms.duplicates.comparisons import (
     BLOCKING,
     COMPARISONS,
     DUPLICATES_PER_PROFILE,

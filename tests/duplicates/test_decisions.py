@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from transforms.duplicates.aliases import Aliases, aliases
-from transforms.duplicates.model import COMPARISONS
+from transforms.duplicates.comparisons import COMPARISONS
 from transforms.duplicates.person import Person
 from transforms.duplicates.suggest import Outcome, Pair, State, Suggestion, decide, evidence_of, suggest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from transforms.duplicates.model import DIFFERENT, MISSING
+from transforms.duplicates.comparisons import DIFFERENT, MISSING
 from transforms.duplicates.person import Person
 
 _GENERATION_YEARS: Final = range(16, 46)

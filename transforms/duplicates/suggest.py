@@ -9,8 +9,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
+from transforms.duplicates.comparisons import DIFFERENT, MISSING
 from transforms.duplicates.household import another_person
-from transforms.duplicates.model import DIFFERENT, MISSING
 from transforms.duplicates.person import Person
 
 SUGGESTED: Final = "suggested"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import numpy as np
+import orjson
 from scipy.stats import rankdata
 
 from transforms.predictions.calibrate import Calibration, fit_calibration
@@ -160,3 +161,16 @@ def deciles(risk: Floats, happened: Floats) -> list[Decile]:
     order = np.argsort(risk, kind="stable")
     groups = [group for group in np.array_split(order, min(_DECILES, len(order))) if len(group)]
     return [Decile(len(group), float(np.mean(risk[group])), float(np.mean(happened[group]))) for group in groups]
+
+
+def held_out_json(held: HeldOut) -> str:
+    """All of it as JSON, rounded to six digits."""
+
+    def rounded(value: object) -> object:
+        if isinstance(value, float):
+            return round(value, 6)
+        if isinstance(value, dict):
+            return {name: rounded(inner) for name, inner in value.items()}
+        return [rounded(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+    return orjson.dumps(rounded(asdict(held))).decode()

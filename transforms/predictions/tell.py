@@ -53,7 +53,21 @@ def predictions(
         )
 
 
-def identify_event(told: Prediction, as_of: int, horizon_days: float) -> bytes:
+def prediction_row(told: Prediction, as_of: int, horizon_days: int, model: str) -> tuple[Any, ...]:
+    """The row of `predictions`."""
+    return (
+        told.profile_id,
+        as_of,
+        horizon_days,
+        told.expected_orders,
+        told.lifetime_value,
+        told.currency,
+        told.churn_risk,
+        model,
+    )
+
+
+def identify_event(told: Prediction, as_of: int, horizon_days: int) -> bytes:
     """One event. Its `messageId` follows from what it says, so the same prediction is the same event."""
     kind, _, identifier = told.profile_id.partition(":")
     traits: dict[str, Any] = {"expected_orders": told.expected_orders, "churn_risk": told.churn_risk}
