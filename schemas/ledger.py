@@ -97,6 +97,18 @@ PREDICTIONS = Table(
     cluster=("profile_id",),
 )
 
+PREDICTION_TRIALS = Table(
+    "prediction_trials",
+    "How good predictions were on the last period that is over.",
+    (
+        Column("as_of", "TIMESTAMP", "As in predictions.", required=True),
+        Column("horizon_days", "INTEGER", "As in predictions.", required=True),
+        Column("customers", "INTEGER", "Customers that were predicted for the period.", required=True),
+        Column("measured", "JSON", "Errors beside those of naive guesses, and the calibration.", required=True),
+    ),
+    key=("as_of", "horizon_days"),
+)
+
 LEDGER_TABLES: tuple[Table, ...] = (
     ACTIVATIONS,
     DESTINATION_RECORDS,
@@ -104,4 +116,5 @@ LEDGER_TABLES: tuple[Table, ...] = (
     AUDITS,
     DUPLICATES,
     PREDICTIONS,
+    PREDICTION_TRIALS,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ciso8601 import parse_datetime
@@ -32,3 +32,14 @@ def instant_us(text: str) -> int:
     if EARLIEST_US <= result <= LATEST_US:
         return result
     raise ValueError("outside the years 1 to 9999")
+
+
+def iso_instant(instant: int) -> str:
+    """ISO 8601 in UTC, with milliseconds, or microseconds where there are any.
+
+    >>> iso_instant(1_782_864_000_000_000)
+    '2026-07-01T00:00:00.000Z'
+    """
+    moment = _EPOCH + timedelta(microseconds=instant)
+    digits = "microseconds" if moment.microsecond % 1_000 else "milliseconds"
+    return moment.replace(tzinfo=None).isoformat(timespec=digits) + "Z"
