@@ -17,6 +17,8 @@ from urllib.parse import parse_qsl
 from apache_beam.io.filesystems import FileSystems
 from rapidfuzz import process
 
+from schemas.errors import InputError
+
 FileFormat = Literal["ndjson", "avro", "parquet"]
 
 FORMATS: dict[str, FileFormat] = {
@@ -36,10 +38,6 @@ _FORMS = {
     "bigquery": "bigquery:PROJECT.DATASET.events[?from=INSTANT][&to=INSTANT]",
     "duckdb": "duckdb:PATH of a database that holds an events table",
 }
-
-
-class InputError(ValueError):
-    """An `--input` that cannot be read. The text says what was given and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)

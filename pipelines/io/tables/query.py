@@ -10,9 +10,10 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output, OutputError
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
 from pipelines.io.tables.read_back import read_batches
 from schemas.arrow import arrow_schema
+from schemas.errors import OutputError
 from schemas.tables import TABLES, Table
 
 
