@@ -12,21 +12,21 @@ from pathlib import Path
 import yaml
 from duckdb import DuckDBPyConnection
 
-from pipelines.io.outputs import Output, OutputError, parse_output
+from pipelines.io.outputs import Output, parse_output
 from pipelines.io.tables.people import read_names, read_people
 from pipelines.io.tables.query import open_tables
 from pipelines.words.content_page import content_page
 from pipelines.words.content_text import branch_lines, seen_branches
 from pipelines.words.progress import Progress
+from schemas.errors import DefinitionErrors, OutputError, SchemaErrors
 from schemas.tracking_plan import load_tracking_plan
-from schemas.tracking_plan_files import SchemaErrors
 from transforms.content.block import Body
 from transforms.content.known import Known, unknown_names
 from transforms.content.platforms import PLATFORMS, say_block
 from transforms.content.read import read_block
 from transforms.content.render import render
 from transforms.segments.language.definitions import load_definitions
-from transforms.segments.language.errors import DefinitionErrors, SourceFile, closest
+from transforms.segments.language.errors import SourceFile, closest
 
 _EPILOG = """\
 One of --platform and --input is needed; with both, names are checked against the tables before anything is said.

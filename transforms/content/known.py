@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from schemas.errors import Problem
 from schemas.tables import PROFILES
 from transforms.content.block import Body, Field, fields_of
-from transforms.segments.language.errors import Problem, SourceFile, closest
+from transforms.segments.language.errors import SourceFile, closest
 
 _KINDS = {"INTEGER": "number", "FLOAT": "number", "BOOLEAN": "boolean", "JSON": "json"}
 _NOT_TRAITS = {"traits", "computed", "segments", "version", "recorded_at", "merged_into"}

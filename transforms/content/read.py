@@ -21,6 +21,7 @@ from liquid.builtin.tags.unless_tag import UnlessNode
 from liquid.exceptions import LiquidError
 from liquid.expression import Expression
 
+from schemas.errors import DefinitionErrors, Problem
 from transforms.content.block import (
     And,
     Body,
@@ -41,7 +42,7 @@ from transforms.content.block import (
     Show,
     Text,
 )
-from transforms.segments.language.errors import DefinitionErrors, Problem, SourceFile, closest
+from transforms.segments.language.errors import SourceFile, closest
 
 FILTERS = {
     "default": (1, 1),

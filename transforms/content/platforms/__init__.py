@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from schemas.errors import DefinitionErrors
 from transforms.content.block import Body
 from transforms.content.platforms.braze import Braze
 from transforms.content.platforms.customerio import CustomerIo
@@ -10,7 +11,7 @@ from transforms.content.platforms.klaviyo import Klaviyo
 from transforms.content.platforms.mailchimp import Mailchimp
 from transforms.content.platforms.platform import Platform
 from transforms.content.platforms.sendgrid import SendGrid
-from transforms.segments.language.errors import DefinitionErrors, SourceFile
+from transforms.segments.language.errors import SourceFile
 
 PLATFORMS: dict[str, type[Platform]] = {
     "mailchimp": Mailchimp,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import ClassVar
 
+from schemas.errors import Problem
 from transforms.content.block import (
     And,
     Body,
@@ -28,7 +29,7 @@ from transforms.content.block import (
     Text,
 )
 from transforms.content.known import kind_of
-from transforms.segments.language.errors import Problem, SourceFile
+from transforms.segments.language.errors import SourceFile
 
 
 class Platform(ABC):
