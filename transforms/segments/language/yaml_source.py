@@ -8,8 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from schemas.errors import DefinitionErrors, Problem
-from transforms.segments.language.ast import Position
+from schemas.errors import DefinitionErrors, Position, Problem
 from transforms.segments.language.errors import Origin, SourceFile, closest
 
 _TAG = "tag:yaml.org,2002:"
