@@ -22,7 +22,7 @@ MISSING = """A stream runs on Prism, Beam's local runner, and it is not built.
 `make services` builds it (Go is needed), or give the path of yours: --prism_location PATH.
 Another runner will do, too: --runner FlinkRunner, --runner DataflowRunner."""
 LISTENS = """The Prism that was named may listen on every network interface of this machine while the job runs.
-The one that `make services` builds listens on 127.0.0.1 only; `python -m services isolated -- COMMAND` is another way."""
+The one that `make services` builds listens on 127.0.0.1 only; so does any in `python -m services isolated`."""
 
 
 def with_stream_runner(beam_arguments: Sequence[str]) -> list[str]:

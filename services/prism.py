@@ -19,7 +19,7 @@ PRISM = Service(
         "github.com/apache/beam/sdks/v2",
         VERSION,
         "./go/cmd/prism",
-        "prism/wait-and-listen-on-loopback.patch",
+        "prism/listen-on-loopback.patch",
         "bin/prism",
     ),
     every_interface=True,
