@@ -1,7 +1,7 @@
 """Text from data, on its way to a person: without anything that a terminal would obey.
 
-Names of events, ids, names of files and whatever else was sent may hold escape sequences (that clear the screen, set the
-title, or worse), line breaks that forge a line of ours, or marks that turn the direction of writing.
+Names of events, ids, names of files and whatever else was sent may hold escape sequences (that clear the screen, or set
+the title), line breaks that forge a line of ours, or marks that turn the direction of writing.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ LONGEST = 40
 
 
 def printable(text: str) -> str:
-    """The text, with "?" for each character that is no visible one; lines and tabs stay.
+    r"""The text, with "?" for each character that is no visible one; lines and tabs stay.
 
-    >>> printable("a\\x1b[2Jb")
+    >>> printable("a\x1b[2Jb")
     'a?[2Jb'
     """
     return "".join(character if character.isprintable() or character in "\n\t" else "?" for character in text)
