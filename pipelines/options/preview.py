@@ -15,6 +15,7 @@ from schemas.tracking_plan_files import SchemaErrors
 from transforms.explain.mentioned import needed_definitions
 from transforms.explain.survey import SAMPLE_SIZE, Rule
 from transforms.parse import BLOCKED_IDENTIFIERS, EventParser
+from transforms.parse.violations import Epoch
 from transforms.segments.language import ast
 from transforms.segments.language.definition_files import SUFFIXES
 from transforms.segments.language.definitions import load_definitions, load_segment_file
@@ -35,6 +36,8 @@ class PreviewOptions:
     plan: TrackingPlan
     as_of: int | None
     unplanned: Literal["accept", "fail"]
+    epoch: Epoch | None
+    violations: Literal["fail", "drop"]
     blocked_identifiers: frozenset[str]
     max_event_bytes: int
     stitch_window_us: int
@@ -46,7 +49,14 @@ class PreviewOptions:
 
     def parser(self) -> EventParser:
         """The parser that every input goes through."""
-        return EventParser(self.plan, self.blocked_identifiers, self.unplanned, self.max_event_bytes)
+        return EventParser(
+            self.plan,
+            self.blocked_identifiers,
+            self.unplanned,
+            self.max_event_bytes,
+            self.epoch,
+            self.violations,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +134,8 @@ def parse_preview_options(arguments: Sequence[str]) -> PreviewOptions:
         plan=plan,
         as_of=as_of,
         unplanned=known.unplanned,
+        epoch=known.epoch,
+        violations=known.violations,
         blocked_identifiers=BLOCKED_IDENTIFIERS if blocked is None else frozenset(("", *blocked.split(","))),
         max_event_bytes=known.max_event_bytes,
         stitch_window_us=stitch_window_us,

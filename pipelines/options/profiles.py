@@ -22,6 +22,7 @@ from schemas.tracking_plan import TrackingPlan, load_tracking_plan
 from schemas.tracking_plan_files import SchemaErrors
 from transforms.identity.aliases import DEFAULT_MAX_MERGES
 from transforms.parse import BLOCKED_IDENTIFIERS, DEFAULT_MAX_EVENT_BYTES, EventParser
+from transforms.parse.violations import EPOCH_US, Epoch
 from transforms.segments.language import ast
 from transforms.segments.language.definitions import load_definitions
 from transforms.segments.language.errors import DefinitionErrors
@@ -44,6 +45,8 @@ class ProfilesOptions:
     plan: TrackingPlan
     as_of: int | None
     unplanned: Literal["accept", "fail"]
+    epoch: Epoch | None
+    violations: Literal["fail", "drop"]
     blocked_identifiers: frozenset[str]
     max_event_bytes: int
     stitch_window_us: int
@@ -55,7 +58,14 @@ class ProfilesOptions:
 
     def parser(self) -> EventParser:
         """The parser that every input of the job goes through."""
-        return EventParser(self.plan, self.blocked_identifiers, self.unplanned, self.max_event_bytes)
+        return EventParser(
+            self.plan,
+            self.blocked_identifiers,
+            self.unplanned,
+            self.max_event_bytes,
+            self.epoch,
+            self.violations,
+        )
 
 
 def profiles_argument_parser() -> argparse.ArgumentParser:
@@ -111,6 +121,17 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("accept", "fail"),
         default="accept",
         help="track events that no schema names (default: accept)",
+    )
+    parser.add_argument(
+        "--epoch",
+        choices=tuple(EPOCH_US),
+        help="what a bare number as an instant counts since 1970 (default: such an event fails)",
+    )
+    parser.add_argument(
+        "--violations",
+        choices=("fail", "drop"),
+        default="fail",
+        help="an event whose properties break their schema fails, or is kept without those properties (default: fail)",
     )
     parser.add_argument(
         "--blocked_identifiers",
@@ -183,6 +204,8 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
         plan=plan,
         as_of=as_of,
         unplanned=known.unplanned,
+        epoch=known.epoch,
+        violations=known.violations,
         blocked_identifiers=_blocked(known.blocked_identifiers),
         max_event_bytes=known.max_event_bytes,
         stitch_window_us=stitch_window_us,
