@@ -89,6 +89,7 @@ setup(
     packages=find_packages(include=["pipelines*", "transforms*", "schemas*"]),
     package_data={"": [f"**/*.{kind}" for kind in DATA]},
     install_requires=RUNTIME,
+    entry_points={"console_scripts": ["tidemark = pipelines.commands:main"]},
     extras_require={
         "api": API,
         "sources": SOURCES,

@@ -14,7 +14,6 @@ from schemas.failure_reasons import REASONS
 from schemas.tracking_plan import EVENT_TYPES, load_tracking_plan
 from tests.parse.made_messages import HOUR_US, NOON, NOON_US, PARSER, accepted, message, parse, refused
 from transforms.parse import EventParser
-from transforms.parse.events import MAX_NAMES, OTHER
 
 UNREADABLE = "expected an ISO 8601 date-time with a zone, in the years 1 to 9999"
 
@@ -312,37 +311,6 @@ def test_a_senders_clock_that_decides_nothing_counts_as_absent(clock: object) ->
 
 
 # --- unplanned events, order, workers --------------------------------------------------------------------------------
-
-
-def test_unplanned_events_are_counted_and_pass_by_default() -> None:
-    parser = EventParser(load_tracking_plan())
-    for name in ("Moon Seen", "Moon Seen", "Product Viewed"):
-        accepted(message(event=name), parser)
-    accepted(message(type="page", event=...), parser)
-    assert parser.unplanned_counts == {"Moon Seen": 2}
-
-
-def test_unplanned_events_fail_on_request() -> None:
-    parser = EventParser(load_tracking_plan(), unplanned="fail")
-    assert refused(message(event="Moon Seen"), parser) == ("unplanned_event", ("/event: no schema names it",))
-    assert parser.unplanned_counts == {"Moon Seen": 1}
-    assert accepted(message(type="page", event=...), parser)
-    with pytest.raises(ValueError, match="perhaps"):
-        EventParser(load_tracking_plan(), unplanned="perhaps")  # type: ignore[arg-type]
-
-
-def test_names_of_unplanned_events_do_not_fill_the_memory() -> None:
-    parser = EventParser(load_tracking_plan())
-    for number in range(MAX_NAMES + 5):
-        accepted(message(event=f"Page {number}"), parser)
-    assert len(parser.unplanned_counts) == MAX_NAMES + 1
-    assert parser.unplanned_counts[OTHER] == 5
-
-
-def test_long_names_are_counted_by_their_beginning() -> None:
-    parser = EventParser(load_tracking_plan())
-    accepted(message(event="x" * 100_000), parser)
-    assert parser.unplanned_counts == {"x" * 200: 1}
 
 
 def test_the_first_check_that_fails_is_the_reason() -> None:

@@ -1,4 +1,4 @@
-"""Numbers as instants and properties left out, on request; what libraries raise on a record."""
+"""Numbers as instants and properties left out, on request; unplanned events; what libraries raise on a record."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from schemas.failure_reasons import REASONS
 from schemas.tracking_plan import load_tracking_plan
 from tests.parse.made_messages import NOON_US, accepted, message, parse, refused
 from transforms.parse import EventParser
+from transforms.parse.events import MAX_NAMES, OTHER
 from transforms.parse.violations import UNREADABLE, Epoch
 
 
@@ -99,3 +100,34 @@ def test_a_fault_of_our_own_code_is_not_hidden() -> None:
     parser._blocks = lambda _value: 1 / 0  # type: ignore[assignment,return-value]
     with pytest.raises(ZeroDivisionError):
         parse(message(), parser)
+
+
+def test_unplanned_events_are_counted_and_pass_by_default() -> None:
+    parser = EventParser(load_tracking_plan())
+    for name in ("Moon Seen", "Moon Seen", "Product Viewed"):
+        accepted(message(event=name), parser)
+    accepted(message(type="page", event=...), parser)
+    assert parser.unplanned_counts == {"Moon Seen": 2}
+
+
+def test_unplanned_events_fail_on_request() -> None:
+    parser = EventParser(load_tracking_plan(), unplanned="fail")
+    assert refused(message(event="Moon Seen"), parser) == ("unplanned_event", ("/event: no schema names it",))
+    assert parser.unplanned_counts == {"Moon Seen": 1}
+    assert accepted(message(type="page", event=...), parser)
+    with pytest.raises(ValueError, match="perhaps"):
+        EventParser(load_tracking_plan(), unplanned="perhaps")  # type: ignore[arg-type]
+
+
+def test_names_of_unplanned_events_do_not_fill_the_memory() -> None:
+    parser = EventParser(load_tracking_plan())
+    for number in range(MAX_NAMES + 5):
+        accepted(message(event=f"Page {number}"), parser)
+    assert len(parser.unplanned_counts) == MAX_NAMES + 1
+    assert parser.unplanned_counts[OTHER] == 5
+
+
+def test_long_names_are_counted_by_their_beginning() -> None:
+    parser = EventParser(load_tracking_plan())
+    accepted(message(event="x" * 100_000), parser)
+    assert parser.unplanned_counts == {"x" * 200: 1}

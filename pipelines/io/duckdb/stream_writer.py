@@ -179,9 +179,9 @@ class UpdateWriter:
         if self._booting or not self._unpublished:
             return
         if isinstance(self.output, DuckDBOutput):
-            self._tables.publish_database(Path(self.output.path).absolute())
+            self._tables.publish_database(self.output.target())
         else:
-            self._tables.publish_folder(Path(self.output.directory).absolute())
+            self._tables.publish_folder(self.output.target())
         self._unpublished = False
         self._pace = PublishingPace(started, time.monotonic())
         if self._erased:
