@@ -14,6 +14,7 @@ COMMANDS = {
     "profiles": ("pipelines.profiles", "the main job: events in; profiles, segments and failed events out"),
     "preview": ("pipelines.preview", "who is in a segment and why, before it is used"),
     "report": ("pipelines.report", "a page about what a job wrote"),
+    "cache": ("pipelines.cache", "fills the cache from a job's tables"),
     "pull": ("pipelines.pull", "the rows of a REST API as events"),
 }
 """Each command: the module whose `main(arguments)` runs it, and what it does, for `--help`."""

@@ -15,8 +15,9 @@ from typing import Literal, TypeVar
 from apache_beam.options.pipeline_options import PipelineOptions
 from rapidfuzz import process
 
+from pipelines.io.cache.location import CacheError, CacheLocation, parse_cache
 from pipelines.io.locations import InputError, InputLocation, check_input, parse_inputs
-from pipelines.io.outputs import Output, OutputError, check_output, parse_output
+from pipelines.io.outputs import BigQueryOutput, Output, OutputError, check_output, parse_output
 from pipelines.options.stream import StreamOptions, add_stream_arguments, read_stream_options
 from schemas.tracking_plan import TrackingPlan, load_tracking_plan
 from schemas.tracking_plan_files import SchemaErrors
@@ -52,6 +53,7 @@ class ProfilesOptions:
     warnings: tuple[str, ...]
     beam_arguments: tuple[str, ...]
     stream: StreamOptions = field(default_factory=StreamOptions)
+    cache: CacheLocation | None = None
 
     def parser(self) -> EventParser:
         """The parser that every input of the job goes through."""
@@ -83,6 +85,11 @@ def profiles_argument_parser() -> argparse.ArgumentParser:
         choices=("true", "false"),
         default="true",
         help="BigQuery: create what is missing and add columns; false: change nothing, refuse (default: true)",
+    )
+    parser.add_argument(
+        "--cache",
+        metavar="LOCATION",
+        help="keep who is in which segment in Redis, too: redis://HOST:PORT/DB (docs/cache.md)",
     )
     parser.add_argument("--verbose", action="store_true", help="log what Beam does, and where in the code a job failed")
     add_stream_arguments(parser)
@@ -169,11 +176,14 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
             "--as_of: an input without end has none, it follows the watermark; expected bounded inputs only"
         )
     stream = read_stream_options(known, problems)
+    cache = None if known.cache is None else _checked(problems, lambda: parse_cache(known.cache))
     if not problems and output is not None and inputs is not None:
         bounded = all(one.bounded for one in inputs)
         _checked(problems, lambda: check_output(output, bounded=bounded))
         if not problems and not bounded:
             problems += stream.check_output(output)
+        if cache is not None and not bounded and isinstance(output, BigQueryOutput):
+            problems.append(f"--cache: a stream into {output} has none; expected a local output, or bounded inputs")
     if problems or plan is None or loaded is None or inputs is None or output is None or stitch_window_us is None:
         raise UsageError("\n\n".join(problems))
     return ProfilesOptions(
@@ -191,6 +201,7 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
         warnings=tuple(loaded.warnings),
         beam_arguments=tuple(rest),
         stream=stream,
+        cache=cache,
     )
 
 
@@ -209,7 +220,7 @@ def _checked(problems: list[str], read: Callable[[], Result]) -> Result | None:
     """What `read` gives; None, and its error among the problems, where it refuses."""
     try:
         return read()
-    except (DefinitionErrors, InputError, OutputError, SchemaErrors, UsageError) as error:
+    except (CacheError, DefinitionErrors, InputError, OutputError, SchemaErrors, UsageError) as error:
         problems.append(str(error))
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from rapidfuzz import process
@@ -53,4 +54,6 @@ def parse_cache(text: str) -> CacheLocation:
         raise CacheError(f"--cache {scheme}://...: no host; expected {_FORM}")
     if database and not database.isdecimal():
         raise CacheError(f"--cache {scheme}://{parts.hostname}: database {database!r}; expected a number, {_FORM}")
+    if find_spec("redis") is None:
+        raise CacheError("--cache: the package `redis` is not installed; expected pip install 'tidemark[api]'")
     return CacheLocation(text)
