@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from pipelines.io.cache.location import CacheError, CacheLocation, parse_cache
-from pipelines.io.outputs import Output, OutputError, parse_output
+from pipelines.io.outputs import Output, parse_output
+from schemas.errors import OutputError
 
 _PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 
@@ -47,17 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def keep_in_cache(location: CacheLocation, output: Output, sleep: Callable[[float], object] = time.sleep) -> bool:
     """Fills the cache, trying again for half a minute while it is away; tells how it went. Whether it is right now."""
-    import redis
-
     from pipelines.io.bigquery.service import BigQueryError
-    from pipelines.io.cache.fill import fill_cache
-    from pipelines.io.cache.writer import LostError
+    from pipelines.io.cache.fill import AwayError, fill_cache
 
     for pause in (*_PAUSES_SECONDS, None):
         try:
             members = fill_cache(location, output, time.time_ns() // 1_000)
-        except (redis.RedisError, LostError) as error:
-            away = f"{location}: {type(error).__name__}"
+        except AwayError as error:
+            away = f"{location}: {error}"
             if pause is None:
                 break
             print(f"{away}; again in {pause:g} s", file=sys.stderr)

@@ -16,10 +16,10 @@ from pipelines.io.pull.state import PullState, StateError
 from pipelines.io.targets.location import parse_target, shown_target
 from pipelines.io.targets.target import EventTarget, TargetError
 from pipelines.words.pull import PullProgress, summary_lines
+from schemas.errors import DefinitionErrors
 from transforms.pull.definition import SourceDefinition
 from transforms.pull.paging import PagingError
 from transforms.pull.source_file import load_source
-from transforms.segments.language.errors import DefinitionErrors
 from transforms.segments.language.literals import parse_instant
 
 

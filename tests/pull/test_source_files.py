@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from schemas.errors import DefinitionErrors
 from schemas.event import Event
 from schemas.tracking_plan import load_tracking_plan
 from tests.pull.shop_client import ENVIRONMENT, ORDERS
@@ -15,7 +16,6 @@ from transforms.pull.definition import SourceDefinition
 from transforms.pull.events import event_of, rows_of, to_wire
 from transforms.pull.source_file import load_source
 from transforms.pull.versions import version_of
-from transforms.segments.language.errors import DefinitionErrors
 
 SOURCES = ORDERS.parent
 SECRETS = {

@@ -9,12 +9,11 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from schemas.errors import DefinitionErrors, Position
 from transforms.pull.definition import TIME_FORMATS, Auth, AuthKind, Changed, SourceDefinition
 from transforms.pull.map_file import read_map
 from transforms.pull.paging import Kind, Paging
 from transforms.pull.yaml_values import Reader
-from transforms.segments.language.ast import Position
-from transforms.segments.language.errors import DefinitionErrors
 from transforms.segments.language.yaml_source import read_mapping, read_source
 
 _AUTH_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -10,8 +10,9 @@ from typing import Any
 
 import yaml
 
+from schemas.errors import DefinitionErrors, Problem
 from transforms.pull.paths import steps_of
-from transforms.segments.language.errors import DefinitionErrors, Problem, SourceFile, closest, gather
+from transforms.segments.language.errors import SourceFile, closest, gather
 from transforms.segments.language.literals import parse_duration
 from transforms.segments.language.yaml_source import kind_of, shown_kind, wrong
 

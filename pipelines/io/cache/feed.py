@@ -23,7 +23,8 @@ from pipelines.io.cache.fill import fill_with
 from pipelines.io.cache.layout import Entry
 from pipelines.io.cache.location import CacheLocation
 from pipelines.io.cache.writer import CacheWriter, LostError, connect
-from pipelines.io.outputs import Output, OutputError
+from pipelines.io.outputs import Output
+from schemas.errors import OutputError
 
 MOST_WAITING = 200_000
 """Profiles whose state waits, at most."""

@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 
 from rapidfuzz import process
 
+from schemas.errors import UsageError
+
 _SCHEMES = ("redis", "rediss")
 _FORM = "redis://HOST:PORT/DB (rediss:// with TLS), for example redis://localhost:6379/0"
 
 
-class CacheError(ValueError):
+class CacheError(UsageError):
     """A cache that cannot be used, and what was expected."""
 
 

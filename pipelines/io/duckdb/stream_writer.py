@@ -196,9 +196,9 @@ class UpdateWriter:
         if self._cache is not None:
             self._cache.begin_publishing()
         if isinstance(self.output, DuckDBOutput):
-            self._tables.publish_database(Path(self.output.path).absolute())
+            self._tables.publish_database(self.output.target())
         else:
-            self._tables.publish_folder(Path(self.output.directory).absolute())
+            self._tables.publish_folder(self.output.target())
         self._unpublished = False
         self._pace = PublishingPace(started, time.monotonic())
         if self._cache is not None:
