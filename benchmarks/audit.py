@@ -2,8 +2,8 @@
 
     .venv/bin/python -m benchmarks.audit --shops 3
 
-Each shop (benchmarks/faulty_shops.py) is audited without a fault and with each of them. Beside it: "mean and three sigma"
-of the 28 days before, over the same counts and shares; and an isolation forest of scikit-learn over each source's day.
+Each shop (benchmarks/faulty_shops.py) is audited without a fault and with each of them. Beside it: "mean and three
+sigma" of the 28 days before, over the same counts and shares; and an isolation forest of scikit-learn over each source's day.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def isolation_forest(tables: duckdb.DuckDBPyConnection) -> set[Alarm]:
     audit(tables)
     rows = tables.execute(
         """SELECT source, day, count(*), avg((user_id IS NULL)::INT), avg((properties->>'$.price' IS NULL)::INT),
-                  avg((traits->>'$.country' IS NULL)::INT), avg(hour), avg((received_at - timestamp > INTERVAL 1 HOUR)::INT),
+                  avg((traits->>'$.country' IS NULL)::INT), avg(hour),
+                  avg((received_at - timestamp > INTERVAL 1 HOUR)::INT),
                   count(DISTINCT profile_id), avg(copy::INT)
            FROM all_events GROUP BY ALL ORDER BY ALL"""
     ).fetchall()

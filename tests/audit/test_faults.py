@@ -5,7 +5,18 @@ from pathlib import Path
 import pytest
 
 from benchmarks.audit import Alarm, audit, is_about
-from benchmarks.faulty_shops import DAYS, FAULT_DAY, FAULTS, FIRST_DAY, Event, Known, shop, with_fault, write_shop
+from benchmarks.faulty_shops import (
+    DAYS,
+    FAULT_DAY,
+    FAULTS,
+    FIRST_DAY,
+    Event,
+    Known,
+    day_name,
+    shop,
+    with_fault,
+    write_shop,
+)
 from pipelines.audit import ALARMED, main
 from pipelines.io.ledger import open_ledger
 from pipelines.io.outputs import DuckDBOutput
@@ -50,8 +61,7 @@ def test_a_second_run_gives_the_same_rows_and_a_repaired_fault_goes(events: list
     assert main([*arguments, "--fail_on", "critical"]) == ALARMED
     assert rows_of(path) == first
     assert [row[1:5] for row in first] == [
-        (day, "silent_source", "crm-sync", "critical")
-        for day in ("2026-07-25", "2026-07-26", "2026-07-27", "2026-07-28", "2026-07-29")
+        (day, "silent_source", "crm-sync", "critical") for day in map(day_name, range(FAULT_DAY, FIRST_DAY + DAYS - 1))
     ]
     assert len({row[7] for row in first}) == 1
     assert "silent_source" in output.read_text()
@@ -67,15 +77,12 @@ def rows_of(path: Path) -> list[tuple[object, ...]]:
 
 
 def test_the_last_day_is_left_out_until_it_is_over(events: list[Event], tmp_path: Path) -> None:
-    noon = (FIRST_DAY + DAYS - 1) * 86_400_000 + 43_200_000
-    morning = [event for event in events if event["at"] < noon]
-    assert (
-        alarms_of(morning, tmp_path / "shop.duckdb")
-        - {alarm for alarm in alarms_of(morning, tmp_path / "again.duckdb") if alarm.day == FIRST_DAY + DAYS - 1}
-        == set()
-    )
+    last = FIRST_DAY + DAYS - 1
+    morning = [event for event in events if event["at"] < last * 86_400_000 + 10 * 3_600_000]
     path = tmp_path / "shop.duckdb"
+    assert {alarm.day for alarm in alarms_of(morning, path)} == {last}
     assert main(["--input", f"duckdb:{path}", "--fail_on", "info"]) == 0
+    assert main(["--input", f"duckdb:{path}", "--fail_on", "info", "--as_of", day_name(last + 1)]) == ALARMED
 
 
 @pytest.mark.parametrize(

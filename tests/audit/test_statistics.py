@@ -24,7 +24,7 @@ def test_wilson_is_the_published_interval() -> None:
 
 
 def test_one_of_three_is_no_spike() -> None:
-    counts = {day: (0.0, 3.0) for day in range(40)} | {40: (1.0, 3.0)}
+    counts = dict.fromkeys(range(40), (0.0, 3.0)) | {40: (1.0, 3.0)}
     assert list(share_alarms(counts, ShareRule(fewest=1))) == []
 
 

@@ -88,4 +88,4 @@ def alarms(days: list[int], judge: Callable[[int, set[int], int], Verdict | None
         yield Alarm(day, verdict, first)
         if day - first + 1 >= LONGEST_ALARM:
             since, first = first, None
-            alarmed = {d for d in alarmed if d < since}
+            alarmed.clear()

@@ -8,9 +8,9 @@ from math import sqrt
 from typing import Final
 
 from transforms.audit.finding import Finding, Severity
-from transforms.audit.reference import Alarm, Verdict, alarms, reference
+from transforms.audit.reference import WEEKS, Alarm, Verdict, alarms, reference
 
-_BOUND: Final = 3.0
+_BOUND: Final = 3.5
 """Standard deviations of the Wilson interval."""
 
 _FEWEST_IN_REFERENCE: Final = 3
@@ -68,9 +68,14 @@ def share_alarms(counts: Counts, rule: ShareRule) -> Iterator[Alarm]:
         chance = sqrt(max(expected * (1 - expected), 0.25 / whole) / whole)
         score = (share - expected) / sqrt(known.sigma**2 + rule.floor**2 + chance**2)
         low, high = wilson(part, whole)
+        # The median of small shares is often 0 where their sum is not.
+        before = [counts[d] for d in shares if max(day - 7 * WEEKS, since) <= d < day and d not in alarmed]
+        pooled = sum(one for one, _ in before) / sum(all_ for _, all_ in before)
         moved = share - expected
-        worse = (rule.direction >= 0 and moved >= rule.least and low > expected and expected <= rule.usual) or (
-            rule.direction <= 0 and -moved >= rule.least and high < expected and 1 - expected <= rule.usual
+        worse = (
+            rule.direction >= 0 and moved >= rule.least and low > max(expected, pooled) and expected <= rule.usual
+        ) or (
+            rule.direction <= 0 and -moved >= rule.least and high < min(expected, pooled) and 1 - expected <= rule.usual
         )
         return Verdict(score, share, expected, worse and whole >= rule.fewest)
 
