@@ -16,6 +16,10 @@ from typing import Protocol
 
 RETRY_SECONDS = 5
 """When clients are to try again what was not taken."""
+PUT_SECONDS = 10.0
+"""How long a request waits: clients give up soon after, and not to know is worse for them than to try again."""
+MOST_WAITING = 20_000
+"""More requests than that are not made to wait."""
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -91,10 +95,15 @@ class Gather:
             return
         if self._closing:
             raise TargetAway("the server is stopping")
+        if len(self._waiting) >= MOST_WAITING:
+            raise TargetAway("too many requests wait")
         taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((events, taken))
         self._wake.set()
-        await taken
+        try:
+            await asyncio.wait_for(taken, PUT_SECONDS)
+        except TimeoutError:
+            raise TargetAway("no acknowledgement in time") from None
 
     async def check(self) -> str:
         """Nothing if events could be taken now, else what stands in the way."""
@@ -115,7 +124,8 @@ class Gather:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), left)
             self._wake.clear()
-            group, self._waiting = self._waiting, []
+            # Whoever has gone or waited too long was told that nothing is sure.
+            group, self._waiting = [one for one in self._waiting if not one[1].done()], []
             if group:
                 failure = await loop.run_in_executor(self._thread, self._write, group)
                 _answer(group, failure)
