@@ -13,8 +13,9 @@ from typing import NamedTuple
 from schemas.event import MESSAGE_ID, TIMESTAMP
 from schemas.tables import IDENTITY_LINKS
 from transforms.identity.cells.owners import Change, Context, Decision, OwnerCell, as_erasures
+from transforms.identity.devices import Device
 from transforms.identity.links import BOTH, DEFAULT_STITCH_WINDOW_US, Link
-from transforms.identity.plan import Device, IdentityPlan
+from transforms.identity.plan import IdentityPlan
 from transforms.state.cell import Output, RowChanges, Target
 from transforms.state.facts import EVENT, Fact, Message, device_version, event_fact
 from transforms.stream.stages import PROFILES, RECEIPTS, USERS
