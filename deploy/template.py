@@ -1,4 +1,4 @@
-"""`python -m deploy.template` writes deploy/metadata.json, what Dataflow's console asks for, from the job's own options.
+"""`python -m deploy.template` writes deploy/metadata.json, what Dataflow asks for, from the options of the job itself.
 
 An option that is neither in `PARAMETERS` nor in `LEFT_OUT` fails a test, so that no parameter is forgotten.
 """
