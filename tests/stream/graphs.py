@@ -15,7 +15,7 @@ from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
 from schemas.update import RowUpdate, unpack_updates
-from tests.stream.made_worlds import World
+from tests.laws.memory import World
 from transforms.profiles.evaluate import Rules
 from transforms.segments.compiler import compile_program
 from transforms.state.horizon import Horizon
