@@ -107,9 +107,8 @@ def _resolve(
     found: ResolvedDevices,
 ) -> None:
     device = Device(plan, links)
-    if plan.erased:
-        deletions = (plan.erased_by(link.user_id, link.timestamp) for link in links)
-        found.erased.update((deletion, IDENTITY_LINKS.name) for deletion in deletions if deletion is not None)
+    for name, count in erased_links(links, plan).items():
+        found.erased[name, IDENTITY_LINKS.name] += count
     rows = [(device_id, link.user_id, link.timestamp, link.message_id) for link in device.links]
     found.links.extend(_one_per_key(rows + merges) if merges else rows)
     own, stitched = False, None
@@ -126,6 +125,14 @@ def _resolve(
                 stitched = user
     if stitched is not None and not own:
         found.absorbed.append(merged_profile(f"anon:{device_id}", f"user:{plan.root(stitched)}", plan.as_of))
+
+
+def erased_links(links: Iterable[Link], plan: IdentityPlan) -> Counter[str]:
+    """How many of a device's links each deletion erased. An alias may make one link by both of its ids."""
+    if not plan.erased:
+        return Counter()
+    found = (plan.erased_by(user_id, timestamp) for timestamp, _, user_id in {link[:3] for link in links})
+    return Counter(deletion for deletion in found if deletion is not None)
 
 
 def _one_per_key(rows: Iterable[Row]) -> list[Row]:
