@@ -81,7 +81,9 @@ def _kind(source: SourceFile, node: yaml.Node) -> str:
 def _settings(source: SourceFile, node: yaml.Node, kind: str, environment: Mapping[str, str] | None) -> dict[str, Any]:
     if not isinstance(node, yaml.MappingNode):
         raise wrong(source, node, f"this is {shown_kind(node)}", "a mapping of settings")
-    rules, values, problems = KINDS[kind], {}, []
+    rules = KINDS[kind]
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
     for key, value in node.value:
         if key.value not in rules.settings:
             expected, near = f"one of {', '.join(rules.settings)}", closest(str(key.value), rules.settings)
@@ -136,7 +138,7 @@ def _with_variables(source: SourceFile, node: yaml.Node, environment: Mapping[st
 def _segments(source: SourceFile, node: yaml.Node, known: frozenset[str] | None) -> tuple[str, ...]:
     names = _names(source, node, "[recent_buyers]")
     if known is not None and isinstance(node, yaml.SequenceNode):
-        problems = []
+        problems: list[Problem] = []
         for item in node.value:
             if item.value not in known:
                 near = closest(str(item.value), known)
