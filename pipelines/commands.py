@@ -14,6 +14,12 @@ COMMANDS = {
     "profiles": ("pipelines.profiles", "the main job: events in; profiles, segments and failed events out"),
     "preview": ("pipelines.preview", "who is in a segment and why, before it is used"),
     "report": ("pipelines.report", "a page about what a job wrote"),
+    "cache": ("pipelines.cache", "fills the cache from a job's tables"),
+    "content": ("pipelines.content", "a block of e-mail, said in a platform's syntax or rendered for a person"),
+    "export": ("pipelines.export", "everything that is held about one person, as a zip"),
+    "duplicates": ("pipelines.duplicates", "people who are probably one, for somebody to decide"),
+    "predict": ("pipelines.predict", "expected orders, lifetime value and churn risk, as events"),
+    "pull": ("pipelines.pull", "the rows of a REST API as events"),
 }
 """Each command: the module whose `main(arguments)` runs it, and what it does, for `--help`."""
 

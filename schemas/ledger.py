@@ -98,6 +98,18 @@ PREDICTIONS = Table(
     cluster=("profile_id",),
 )
 
+PREDICTION_TRIALS = Table(
+    "prediction_trials",
+    "How good predictions were on the last period that is over.",
+    (
+        Column("as_of", "TIMESTAMP", "As in predictions.", required=True),
+        Column("horizon_days", "INTEGER", "As in predictions.", required=True),
+        Column("customers", "INTEGER", "Customers that were predicted for the period.", required=True),
+        Column("measured", "JSON", "Errors beside those of naive guesses, and the calibration.", required=True),
+    ),
+    key=("as_of", "horizon_days"),
+)
+
 LEDGER_TABLES: tuple[Table, ...] = (
     ACTIVATIONS,
     DESTINATION_RECORDS,
@@ -105,4 +117,5 @@ LEDGER_TABLES: tuple[Table, ...] = (
     AUDITS,
     DUPLICATES,
     PREDICTIONS,
+    PREDICTION_TRIALS,
 )

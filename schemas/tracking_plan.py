@@ -15,15 +15,8 @@ from typing import Any, Final
 import jsonschema_rs
 import orjson
 
-from schemas.tracking_plan_files import (
-    Problem,
-    Schema,
-    SchemaErrors,
-    SchemaFile,
-    as_list,
-    read_schema_files,
-    reference_problems,
-)
+from schemas.errors import Problem, SchemaErrors
+from schemas.tracking_plan_files import Schema, SchemaFile, as_list, read_schema_files, reference_problems
 
 EVENT_TYPES: Final = ("track", "identify", "page", "screen", "group", "alias", "delete")
 

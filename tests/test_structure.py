@@ -11,7 +11,10 @@ LAYERS = ("schemas", "transforms", "pipelines")
 FOLDERS = (*LAYERS, "benchmarks", "examples", "services", "tests")
 MOST_LINES = 400
 VAGUE_NAMES = {"util", "utils", "helper", "helpers", "common", "model", "models", "misc"}
-CONNECTORS = ("confluent_kafka", "google.cloud", "google.api_core", "apache_beam.io")
+CONNECTORS = (
+    *("confluent_kafka", "google.cloud", "google.api_core", "apache_beam.io"),
+    *("authlib", "boto3", "botocore", "httpx", "pika", "redis"),
+)
 
 FILES = sorted(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py"))
 LAYER_FILES = [file for file in FILES if file.relative_to(ROOT).parts[0] in LAYERS]

@@ -14,7 +14,8 @@ import duckdb
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.io.outputs import DuckDBOutput, FilesOutput, Output, check_output
+from pipelines.io.check_outputs import check_output
+from pipelines.io.outputs import DuckDBOutput, FilesOutput, Output
 from pipelines.io.tables.staging import ShardWriter, new_staging_folder
 from pipelines.io.tables.write_tables import WriteSummary, WriteTables
 from schemas.block import TableBlock

@@ -22,9 +22,9 @@ import orjson
 
 from schemas import failure_reasons as reasons
 from schemas.event import MICROSECONDS_PER_SECOND, Event, Failure
+from schemas.instants import EARLIEST_US, LATEST_US, parse_instant_us
 from schemas.tracking_plan import EVENT_TYPES, TrackingPlan
 from transforms.parse.identifiers import BLOCKED_IDENTIFIERS, BlockedIdentifiers
-from transforms.parse.instants import EARLIEST_US, LATEST_US, instant_us
 
 DEFAULT_MAX_EVENT_BYTES: Final = 512 * 1024
 MAX_UNPLANNED_NAMES: Final = 1000
@@ -145,17 +145,17 @@ class EventParser:
         )
         event_time: int | None
         try:
-            received_at = None if received is None else instant_us(received)
-            sent_at = None if sent is None else instant_us(sent)
-            originally = None if original is None else instant_us(original)
+            received_at = None if received is None else parse_instant_us(received)
+            sent_at = None if sent is None else parse_instant_us(sent)
+            originally = None if original is None else parse_instant_us(original)
             if timestamp is not None:
-                event_time = instant_us(timestamp)
+                event_time = parse_instant_us(timestamp)
             elif received_at is None or sent_at is None or originally is None:
                 event_time = received_at
             else:
                 # The sender's clock may be wrong, but by the same amount in both, so that their difference is right.
                 event_time = received_at - (sent_at - originally)
-        except (ValueError, TypeError):
+        except ValueError:
             return self._violation(record)
 
         user_id, anonymous_id, previous_id, group_id = get("userId"), get("anonymousId"), None, None
@@ -274,6 +274,6 @@ def _missing_identifier(record: Record) -> Refusal:
 
 def _instant_or_none(value: object) -> int | None:
     try:
-        return instant_us(value) if isinstance(value, str) else None
-    except (ValueError, TypeError):
+        return parse_instant_us(value) if isinstance(value, str) else None
+    except ValueError:
         return None

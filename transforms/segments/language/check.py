@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from enum import Enum
 
+from schemas.errors import Problem
 from transforms.segments.language import ast
-from transforms.segments.language.errors import Problem, SourceFile
+from transforms.segments.language.errors import SourceFile
 from transforms.segments.language.format import format_scalar
 from transforms.segments.language.functions import COMPARATORS
 from transforms.segments.language.literals import is_instant, is_numeric

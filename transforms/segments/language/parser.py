@@ -11,8 +11,9 @@ from functools import partial
 from typing import Literal as OneOf
 from typing import cast
 
+from schemas.errors import DefinitionErrors
 from transforms.segments.language import ast, functions, syntax
-from transforms.segments.language.errors import DefinitionErrors, Origin, closest, gather
+from transforms.segments.language.errors import Origin, closest, gather
 from transforms.segments.language.functions import FUNCTIONS, Comparator, Extractor, Filter, Modifier, Reducer
 from transforms.segments.language.literal_nodes import DURATION_USAGE, LiteralNodes
 from transforms.segments.language.walk import walk
