@@ -125,3 +125,10 @@ def share_of(name: str, text: str) -> float:
     if not 0 <= share <= 1:
         raise UsageError(f"--{name} {text!r}: expected a number from 0 to 1")
     return share
+
+
+def number_of(name: str, text: str) -> int:
+    """A whole number of at least 1. Raises UsageError: it is none."""
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--{name} {text}: expected a number of at least 1")
+    return int(text)
