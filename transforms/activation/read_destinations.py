@@ -13,11 +13,12 @@ from typing import Any
 
 import yaml
 
+from schemas.errors import DefinitionErrors, Position, Problem
 from transforms.activation.destination import IDENTIFIERS, KINDS, Destination
 from transforms.activation.fields import PREFIXES, SOURCES, problem_with
-from transforms.segments.language.ast import Position
+
 from transforms.segments.language.definition_files import SUFFIXES
-from transforms.segments.language.errors import DefinitionErrors, Problem, SourceFile, closest, gather
+from transforms.segments.language.errors import SourceFile, closest, gather
 from transforms.segments.language.yaml_source import kind_of, read_mapping, read_source, shown_kind, wrong
 
 _KEYS = ("kind", "settings", "segments", "fields", "consent", "description")

@@ -1,7 +1,7 @@
 """Templates of a REST request: `{{ name }}` in paths, headers and bodies.
 
-A text that is nothing but one `{{ name }}` becomes the value itself, of whatever type; inside a longer text the value is
-written into it. In a path it is escaped.
+A text that is nothing but one `{{ name }}` becomes the value itself, of whatever type; inside a longer text the value
+is written into it. In a path it is escaped.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """HubSpot: contacts by e-mail, 100 at a time, a static list per segment, properties.
 
-Lists hold record ids, which the upsert tells and the ledger keeps. Who opted out of all e-mail is asked before anybody is
-written. A batch that one contact spoils is refused as a whole: it is halved until that one is found.
+Lists hold record ids, which the upsert tells and the ledger keeps. Who opted out of all e-mail is asked before anybody
+is written. A batch that one contact spoils is refused as a whole: it is halved until that one is found.
 """
 
 from __future__ import annotations

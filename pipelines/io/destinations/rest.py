@@ -21,13 +21,13 @@ from pipelines.io.destinations.base import Connection, SettingsError, Surroundin
 from pipelines.io.destinations.client import Client
 from pipelines.io.destinations.guard import checked_url, guard
 from pipelines.io.destinations.webhook import outcome_of, rate_of
+from transforms.activation.contexts import CONTEXT
 from transforms.activation.rows import ACKNOWLEDGED, PENDING, Change, Outcome
 from transforms.activation.templates import fill, fill_path
 
 CONNECTIONS = 8
 REQUESTS_PER_SECOND = 50
-CONTEXT = "*"
-"""The field that holds what templates are filled with (transforms/activation/rest_context.py)."""
+
 
 _METHODS = ("PUT", "POST", "PATCH", "DELETE")
 _KEYS = {"method", "path", "headers", "body"}

@@ -1,7 +1,7 @@
 """Webhooks as Standard Webhooks 1.0 signs them: one call per change.
 
-The id of a call is that of its intent in the ledger, so that it is the same on every try, also in a later run, and another
-one when the same person enters again.
+The id of a call is that of its intent in the ledger, so that it is the same on every try, also in a later run, and
+another one when the same person enters again.
 """
 
 from __future__ import annotations
