@@ -11,10 +11,9 @@ from typing import Final
 
 from pipelines.io.bigquery.service import BigQueryError
 from pipelines.io.ledger import Ledger, LedgerError, open_ledger
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output, OutputError
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
 from pipelines.io.tables.query import open_tables
 from pipelines.io.write_events import EventPlace, write_events
-from pipelines.options.profiles import UsageError
 from pipelines.trust.arguments import (
     CommandParser,
     Problems,
@@ -30,6 +29,7 @@ from pipelines.trust.match_people import match_people
 from pipelines.trust.order_events import tables_as_of
 from pipelines.trust.people import People, describe, read_people
 from pipelines.words.layout import table
+from schemas.errors import OutputError, UsageError
 from schemas.ledger import DUPLICATES
 from transforms.duplicates.aliases import aliases
 from transforms.duplicates.suggest import (

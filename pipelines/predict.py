@@ -9,10 +9,9 @@ from typing import Any
 
 from pipelines.io.bigquery.service import BigQueryError
 from pipelines.io.ledger import LedgerError, open_ledger
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output, OutputError
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
 from pipelines.io.tables.query import open_tables
 from pipelines.io.write_events import EventPlace, write_events
-from pipelines.options.profiles import UsageError
 from pipelines.trust.arguments import (
     CommandParser,
     Problems,
@@ -27,6 +26,7 @@ from pipelines.trust.arguments import (
 from pipelines.trust.ledger import ledger_place
 from pipelines.trust.order_events import read_order_events, tables_as_of
 from pipelines.trust.predict_text import summary_lines
+from schemas.errors import OutputError, UsageError
 from schemas.ledger import PREDICTION_TRIALS, PREDICTIONS
 from schemas.tables import Table
 from transforms.predictions.evaluate import Trial, held_out_json, try_out

@@ -22,12 +22,12 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.io.files.read_files import FileRange, messages
-from pipelines.io.locations import DuckDBInput, InputError
-from pipelines.io.outputs import OutputError
+from pipelines.io.locations import DuckDBInput
 from pipelines.io.tables.read_back import to_events
 from pipelines.io.tables.read_events import TableInput, event_batches
 from pipelines.io.tables.read_events import messages as table_messages
 from pipelines.local.exchange import Exchange
+from schemas.errors import InputError, OutputError
 from schemas.event import ANONYMOUS_ID, MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, TYPE, USER_ID, Event, Failure
 from transforms.deduplicate.copies import RAW, deduplicate
 from transforms.identity.aliases import Alias

@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from pipelines.io.outputs import Output, OutputError, parse_output
+from pipelines.io.outputs import Output, parse_output
 from pipelines.io.write_events import EventPlace, EventPlaceError, parse_event_place
-from pipelines.options.profiles import UsageError
+from schemas.errors import OutputError, UsageError
 from transforms.segments.language.errors import closest
 from transforms.segments.language.literals import parse_duration, parse_instant
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipelines.io.ledger import ledger_of
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output, OutputError, parse_output
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output, parse_output
+from schemas.errors import OutputError
 
 
 def ledger_place(given: str | None, tables: Output) -> DuckDBOutput | BigQueryOutput:

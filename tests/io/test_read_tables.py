@@ -11,12 +11,13 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
 from pipelines.io.locations import DuckDBInput
-from pipelines.io.outputs import DuckDBOutput, FilesOutput, Output, OutputError
+from pipelines.io.outputs import DuckDBOutput, FilesOutput, Output
 from pipelines.io.tables.read_back import read_batches, read_table, to_events
 from pipelines.io.tables.read_events import ReadTables
 from pipelines.io.tables.write_tables import WriteTables
 from schemas.arrow import arrow_schema
 from schemas.block import TableBlock
+from schemas.errors import OutputError
 from schemas.event import Event
 from schemas.tables import EVENTS, PROFILES, TABLES
 from schemas.tracking_plan import load_tracking_plan

@@ -14,7 +14,8 @@ import duckdb
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.io.outputs import DuckDBOutput, FilesOutput, Output, check_output
+from pipelines.io.check_outputs import check_output
+from pipelines.io.outputs import DuckDBOutput, FilesOutput, Output
 from pipelines.io.tables.staging import ShardWriter, new_staging_folder
 from pipelines.io.tables.write_tables import WriteSummary, WriteTables
 from schemas.block import TableBlock
@@ -134,7 +135,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from pipelines.io.files import atomic
-from pipelines.io.tables.read_back import staging
+from pipelines.io.tables import staging
 from pipelines.io.duckdb.database_file import write_database
 from pipelines.io.files.parquet_folder import write_folder
 from tests.io.rows import example_blocks

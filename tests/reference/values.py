@@ -148,14 +148,26 @@ def _as_literal(value: Any) -> Any:
     return LiteralText(value.text) if isinstance(value, DateLiteral) else value
 
 
-def exact_sum(numbers: list[int | float]) -> Fraction:
-    """The sum without rounding."""
-    return sum((Fraction(number) for number in numbers), Fraction(0))
+def as_written(value: Any) -> Fraction | None:
+    """The decimal number that a JSON value says: of a number its JSON text, of a string the string."""
+    if as_number(value) is None:
+        return None
+    return Fraction(value if isinstance(value, str) else json.dumps(value))
 
 
-def rounded(number: Fraction) -> int | float:
-    """The whole number, or the nearest float."""
-    return int(number) if number.denominator == 1 else float(number)
+def exact_sum(found: list[Any]) -> Fraction:
+    """The sum of what is a number, without rounding."""
+    return sum((number for number in map(as_written, found) if number is not None), Fraction(0))
+
+
+def rounded(number: Fraction) -> int | float | None:
+    """The whole number if 64 bits hold it, or the nearest float; null if that is infinite."""
+    if number.denominator == 1 and -(2**63) <= number < 2**64:
+        return int(number)
+    try:
+        return float(number)
+    except OverflowError:
+        return None
 
 
 def pairs(left: Any, right: Any) -> list[tuple[Any, Any]]:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import orjson
 
+from schemas.instants import instant_text
 from transforms.duplicates.suggest import APPROVED, REJECTED, Suggestion
-from transforms.parse.instants import iso_instant
 
 SOURCE: Final = "tidemark-duplicates"
 
@@ -70,7 +70,7 @@ def _alias(goes: str, stays: str, as_of: int) -> bytes:
         "type": "alias",
         "previousId": goes.partition(":")[2],
         "userId": stays.partition(":")[2],
-        "timestamp": iso_instant(as_of),
+        "timestamp": instant_text(as_of),
         "context": {"library": {"name": SOURCE}},
     }
     digest = hashlib.sha256(orjson.dumps(event, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from transforms.parse.instants import iso_instant
+from schemas.instants import instant_text
 from transforms.predictions.calibrate import Calibration
 from transforms.predictions.forecast import Forecast
 from transforms.predictions.money import Prices
@@ -80,7 +80,7 @@ def identify_event(told: Prediction, as_of: int, horizon_days: int) -> bytes:
         "type": "identify",
         "userId" if kind == "user" else "anonymousId": identifier,
         "traits": traits,
-        "timestamp": iso_instant(as_of),
+        "timestamp": instant_text(as_of),
         "context": {"library": {"name": SOURCE}},
     }
     digest = hashlib.sha256(orjson.dumps(event, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

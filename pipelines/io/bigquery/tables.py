@@ -16,8 +16,9 @@ from google.cloud import bigquery
 
 from pipelines.io.bigquery.load import staging_resource
 from pipelines.io.bigquery.service import REQUEST_SECONDS, BigQueryError, rest_client, retried
-from pipelines.io.outputs import BigQueryOutput, OutputError
+from pipelines.io.outputs import BigQueryOutput
 from schemas.bigquery import LABELS, bigquery_log, bigquery_table, bigquery_view
+from schemas.errors import OutputError
 from schemas.tables import TABLES, Table
 
 _TYPE_NAMES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}

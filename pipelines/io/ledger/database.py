@@ -132,7 +132,7 @@ class _DatabaseLedger(Ledger):
             return
         batch = to_record_batch(table, TableBlock(table.name, 0, tuple(list(v) for v in zip(*rows, strict=True))))
         self._connection.register("given", pa.Table.from_batches([batch]))
-        self._connection.execute(f'INSERT INTO "{table.name}" SELECT * FROM given')
+        self._connection.execute(f'INSERT INTO "{table.name}" BY NAME SELECT * FROM given')
         self._connection.unregister("given")
 
 

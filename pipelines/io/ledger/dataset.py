@@ -18,7 +18,8 @@ from pipelines.io.bigquery.stream import BigQueryStream
 from pipelines.io.bigquery.tables import prepare_tables
 from pipelines.io.ledger.database import to_rows
 from pipelines.io.ledger.ledger import Ledger, LedgerError, Row
-from pipelines.io.outputs import BigQueryOutput, OutputError
+from pipelines.io.outputs import BigQueryOutput
+from schemas.errors import OutputError
 from schemas.ledger import LEDGER_TABLES
 from schemas.tables import Table
 

@@ -20,7 +20,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.arrow import arrow_schema, to_record_batch
+from schemas.arrow import MARK, arrow_schema, to_record_batch
 from schemas.block import TableBlock
 from schemas.tables import TABLES, Table
 
@@ -146,6 +146,7 @@ def write_parquet(table: Table, path: Path, batches: Iterable[pa.RecordBatch]) -
             column.name for column in table.columns if column.type not in {"JSON", "BYTES"} and not column.repeated
         ],
     ) as writer:
+        writer.add_key_value_metadata({MARK: table.name})
         for batch in batches:
             writer.write_batch(batch)
             rows += batch.num_rows
