@@ -3,7 +3,8 @@
     .venv/bin/python -m benchmarks.audit --shops 3
 
 Each shop (benchmarks/faulty_shops.py) is audited without a fault and with each of them. Beside it: "mean and three
-sigma" of the 28 days before, over the same counts and shares; and scikit-learn's isolation forest over each day.
+sigma" of the 28 days before, over the same counts and shares; and an isolation forest of scikit-learn over each
+source's day.
 """
 
 from __future__ import annotations

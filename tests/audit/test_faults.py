@@ -60,7 +60,7 @@ def test_a_second_run_gives_the_same_rows_and_a_repaired_fault_goes(events: list
     first = rows_of(path)
     assert main([*arguments, "--fail_on", "critical"]) == ALARMED
     assert rows_of(path) == first
-    assert [row[1:5] for row in first] == [
+    assert sorted(row[1:5] for row in first) == [
         (day, "silent_source", "crm-sync", "critical") for day in map(day_name, range(FAULT_DAY, FIRST_DAY + DAYS - 1))
     ]
     assert len({row[7] for row in first}) == 1
@@ -78,7 +78,7 @@ def rows_of(path: Path) -> list[tuple[object, ...]]:
 
 def test_the_last_day_is_left_out_until_it_is_over(events: list[Event], tmp_path: Path) -> None:
     last = FIRST_DAY + DAYS - 1
-    morning = [event for event in events if event["at"] < last * 86_400_000 + 10 * 3_600_000]
+    morning = [event for event in events if event["at"] < last * 86_400_000 + 5 * 3_600_000]
     path = tmp_path / "shop.duckdb"
     assert {alarm.day for alarm in alarms_of(morning, path)} == {last}
     assert main(["--input", f"duckdb:{path}", "--fail_on", "info"]) == 0
