@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableSequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from api.places import open_place
 from api.routes import NAMES, ROUTES
 from api.services import Services
 from api.system import SystemPages
+from api.webhooks import WebhookPages
+from transforms.webhooks.definition import WebhookDefinition
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -40,6 +42,7 @@ class ApiOptions:
         keys: who may do what.
         analytics_js: a folder of the browser client, or None.
         workers: processes.
+        webhooks: definitions by name.
     """
 
     host: str
@@ -48,6 +51,7 @@ class ApiOptions:
     keys: Keys
     analytics_js: Path | None = None
     workers: int = 1
+    webhooks: dict[str, WebhookDefinition] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -80,7 +84,10 @@ def _router(services: Services, options: ApiOptions) -> Router:
         BrowserPages(services, options.analytics_js),
         CustomerPages(services),
     )
+    webhooks = WebhookPages(services, options.webhooks)
     endpoints: dict[str, Endpoint] = {
+        "webhook": webhooks.take,
+        "webhook_check": webhooks.check,
         "settings": browser.settings,
         "source_config": browser.source_config,
         "browser_client": browser.script,
