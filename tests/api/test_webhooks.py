@@ -24,8 +24,10 @@ from transforms.webhooks.files import load_webhook, load_webhooks
 from transforms.webhooks.signatures import Call, Signature, is_signed
 
 SHIPPED = Path(__file__).parents[2] / "webhooks"
-SENDGRID_KEY = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNN"
+SENDGRID_KEY = (
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+2fNN"
     "RaINXvVpiglSI8eNEc6wEA3F+g=="
+)
 SENDGRID_BODY = (
     b'[{"email":"hello@world.com","event":"dropped","reason":"Bounced Address",'
     b'"sg_event_id":"ZHJvcC0xMDk5NDkxOS1MUnpYbF9OSFN0T0doUTRrb2ZTbV9BLTA",'
