@@ -87,7 +87,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=find_packages(include=["pipelines*", "transforms*", "schemas*"]),
+    packages=find_packages(include=["api*", "pipelines*", "transforms*", "schemas*"]),
     package_data={"": [f"**/*.{kind}" for kind in DATA]},
     install_requires=RUNTIME,
     entry_points={"console_scripts": ["tidemark = pipelines.commands:main"]},

@@ -140,6 +140,7 @@ def _write_options(options: ProfilesOptions, boot: Boot | None) -> WriteOptions:
         run="" if boot is None else boot.run,
         is_restart=boot is not None and boot.known_until > 0,
         boot_until_us=BEFORE_ALL_US if boot is None else boot.over_at_us(live),
+        cache=options.cache,
     )
 
 

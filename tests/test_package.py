@@ -10,7 +10,7 @@ from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-LAYERS = ("schemas", "transforms", "pipelines")
+LAYERS = ("schemas", "transforms", "pipelines", "api")
 
 
 def test_the_wheel_holds_every_file_of_the_layers(tmp_path: Path) -> None:
