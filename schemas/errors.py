@@ -65,14 +65,14 @@ class Problem:
     def headline(self) -> str:
         """`file:line:column: message`, on one line."""
         place = self.file if self.position is None else f"{self.file}:{self.position}"
-        return f"{place}: {self.message}"
+        return printable(f"{place}: {self.message}")
 
     def one_line(self) -> str:
         """The headline with the suggestion, for warnings."""
-        return printable(self.headline()) + (f" (did you mean {self.suggestion}?)" if self.suggestion else "")
+        return self.headline() + (f" (did you mean {self.suggestion}?)" if self.suggestion else "")
 
     def __str__(self) -> str:
-        parts = [printable(self.headline())]
+        parts = [self.headline()]
         if self.source_line.strip():
             # Tabs stay tabs, so that the caret stands below its character whatever a tab's width is.
             column = 1 if self.position is None else self.position.column
