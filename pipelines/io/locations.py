@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 from apache_beam.io.filesystems import FileSystems
 from rapidfuzz import process
 
+from schemas.errors import InputError
 from schemas.instants import parse_date_or_instant_us
 
 FileFormat = Literal["ndjson", "avro", "parquet"]
@@ -37,10 +38,6 @@ _FORMS = {
     "bigquery": "bigquery:PROJECT.DATASET.events[?from=INSTANT][&to=INSTANT]",
     "duckdb": "duckdb:PATH of a database that holds an events table",
 }
-
-
-class InputError(ValueError):
-    """An `--input` that cannot be read. The text says what was given and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)

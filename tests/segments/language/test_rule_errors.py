@@ -4,7 +4,8 @@ import textwrap
 
 import pytest
 
-from transforms.segments.language.errors import DefinitionErrors, Origin, SourceFile
+from schemas.errors import DefinitionErrors
+from transforms.segments.language.errors import Origin, SourceFile
 from transforms.segments.language.functions import named
 from transforms.segments.language.kinds import Filter
 from transforms.segments.language.parser import parse_condition, parse_scalar

@@ -11,13 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal as OneOf
 
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a node starts in its file; line and column count from 1."""
-
-    line: int = 1
-    column: int = 1
+from schemas.errors import Position as Position  # noqa: PLC0414 - it is a name of this module, too
 
 
 def _position() -> Position:

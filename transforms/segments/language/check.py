@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from schemas.errors import Problem
 from transforms.segments.language import ast
 from transforms.segments.language.columns import COLUMNS
-from transforms.segments.language.errors import Problem, SourceFile
+from transforms.segments.language.errors import SourceFile
 from transforms.segments.language.format import format_scalar
 from transforms.segments.language.functions import COMPARATORS
 from transforms.segments.language.kinds import Type

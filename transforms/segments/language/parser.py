@@ -11,9 +11,10 @@ from functools import partial
 from typing import Literal as OneOf
 from typing import cast
 
+from schemas.errors import DefinitionErrors
 from transforms.segments.language import ast, functions, syntax
 from transforms.segments.language.columns import COLUMNS
-from transforms.segments.language.errors import DefinitionErrors, Origin, closest, gather
+from transforms.segments.language.errors import Origin, closest, gather
 from transforms.segments.language.functions import FUNCTIONS
 from transforms.segments.language.kinds import Comparator, Extractor, Filter, Function, Modifier
 from transforms.segments.language.literal_nodes import DURATION_USAGE, LiteralNodes

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Set
 from functools import cache
 from typing import Protocol
 
+from schemas.errors import Problem
 from transforms.segments.language import ast
-from transforms.segments.language.errors import Problem, SourceFile, closest
+from transforms.segments.language.errors import SourceFile, closest
 from transforms.segments.language.functions import COMPARATORS
 from transforms.segments.language.walk import Enclosing, walk
 
