@@ -6,19 +6,17 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from pipelines.io.locations import InputError
 from pipelines.local.resolve import ResolvedEvents, resolve_events
 from pipelines.options.preview import PreviewOptions, Rules, load_rules, parse_preview_options
-from pipelines.options.profiles import UsageError
 from pipelines.watching import Wait, wait_for_change
 from pipelines.words.preview_json import preview_json, story_json
 from pipelines.words.preview_text import preview_text
 from pipelines.words.progress import Progress
 from pipelines.words.story_text import story_text
+from schemas.errors import DefinitionErrors, InputError, UsageError
 from transforms.explain.preview import make_preview
 from transforms.explain.story import tell
 from transforms.explain.survey import Question, merged, survey
-from transforms.segments.language.errors import DefinitionErrors
 
 _CLEAR_SCREEN = "\x1b[2J\x1b[H"
 

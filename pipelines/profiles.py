@@ -14,14 +14,15 @@ from apache_beam.runners.runner import PipelineState
 from pipelines.batch import build_batch
 from pipelines.io.files.read_files import plan_ranges
 from pipelines.io.locations import FileInput
+from pipelines.io.outputs import local_target
 from pipelines.io.tables.staging import remove_abandoned
-from pipelines.io.tables.write_tables import local_target
-from pipelines.options.profiles import ProfilesOptions, UsageError, parse_profiles_options
+from pipelines.options.profiles import ProfilesOptions, parse_profiles_options
 from pipelines.runners import with_default_runner
 from pipelines.words.failure import describe_failure, end_quietly, quiet_beam
 from pipelines.words.job_progress import show_progress
 from pipelines.words.summary import print_summary
 from pipelines.words.summary_facts import read_counters
+from schemas.errors import UsageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,6 +60,10 @@ def run(options: ProfilesOptions) -> int:
         return _failed(f"Stopped. {options.output} is what it was before.", options)
     if state not in (None, PipelineState.DONE):
         return _failed(f"The job failed: the runner says {state}. Its own log knows why.", options)
+    if options.cache is not None:
+        from pipelines.cache import keep_in_cache
+
+        keep_in_cache(options.cache, options.output)
     try:
         print_summary(options, read_counters(result), time.monotonic() - started)
         sys.stdout.flush()

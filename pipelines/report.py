@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.io.bigquery.service import BigQueryError
-from pipelines.io.outputs import OutputError, parse_output
+from pipelines.io.outputs import parse_output
 from pipelines.io.tables.query import open_tables
 from pipelines.reporting.page import render
 from pipelines.reporting.report import read_report
+from schemas.errors import DefinitionErrors, OutputError, SchemaErrors
 from schemas.tracking_plan import load_tracking_plan
-from schemas.tracking_plan_files import SchemaErrors
 from transforms.failed_events import pipeline_version
 from transforms.segments.language.definitions import load_definitions
-from transforms.segments.language.errors import DefinitionErrors
 
 
 def argument_parser() -> argparse.ArgumentParser:

@@ -120,9 +120,7 @@ class _ParseMessages(beam.DoFn):
 
     def finish_bundle(self) -> Iterator[Any]:
         counting.count(counting.READ, self._read)
-        for name, occurrences in self._parser.unplanned_counts.items():
-            counting.count(counting.UNPLANNED + name, occurrences)
-        self._parser.unplanned_counts.clear()
+        counting.count_parsed(self._parser)
         at = Timestamp(micros=self._at_us)
         for keyed in keyed_records(self._records, self._buckets):
             yield TaggedOutput("records", WindowedValue(keyed, at, [GlobalWindow()]))

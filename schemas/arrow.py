@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 JSON = pa.json_(pa.string())
 
+MARK = "tidemark"
+"""A key of a Parquet file's metadata that says that the file is an output of ours."""
+
 _TYPES: dict[ColumnType, pa.DataType] = {
     "STRING": pa.string(),
     "INTEGER": pa.int64(),

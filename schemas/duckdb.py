@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from schemas.tables import Column, ColumnType, Table
 
+MARK = "Written by Tidemark."
+"""Ends the comment of every table of ours, so that nobody else's is taken for one."""
+
 _TYPES: dict[ColumnType, str] = {
     "STRING": "VARCHAR",
     "INTEGER": "BIGINT",
@@ -31,7 +34,7 @@ def create_statements(table: Table) -> list[str]:
     unique by construction. The table's comment names the key.
     """
     columns = ", ".join(_definition(column) for column in table.columns)
-    comment = f"{table.description} Key: {', '.join(table.key)}."
+    comment = f"{table.description} {_key_sentence(table)} {MARK}"
     return [
         f'CREATE TABLE "{table.name}" ({columns})',
         f'COMMENT ON TABLE "{table.name}" IS {_literal(comment)}',
@@ -40,6 +43,15 @@ def create_statements(table: Table) -> list[str]:
             for column in table.columns
         ),
     ]
+
+
+def is_ours(comment: str | None, table: Table) -> bool:
+    """Whether this is the comment of a table that we made; earlier releases' end before the mark."""
+    return comment is not None and comment.endswith((MARK, _key_sentence(table)))
+
+
+def _key_sentence(table: Table) -> str:
+    return f"Key: {', '.join(table.key)}."
 
 
 def _definition(column: Column) -> str:

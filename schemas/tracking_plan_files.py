@@ -14,6 +14,8 @@ from urllib.parse import unquote, urldefrag, urljoin
 import jsonschema_rs
 import yaml
 
+from schemas.errors import Position, Problem
+
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 Schema = dict[str, Any]
@@ -21,29 +23,6 @@ Schema = dict[str, Any]
 _DRAFT_URI = DRAFT.removesuffix("schema")
 _DATA = ("const", "default", "enum", "examples")  # keywords that hold data, not schemas
 _META_SCHEMA = jsonschema_rs.Draft202012Validator({"$ref": DRAFT}, validate_formats=True, offline=True)
-
-
-class Problem(NamedTuple):
-    """One thing that is wrong with one schema file. `line` counts from 1; None where it is not known."""
-
-    file: str
-    line: int | None
-    message: str
-
-    def __str__(self) -> str:
-        place = self.file if self.line is None else f"{self.file}:{self.line}"
-        return f"{place}: {self.message}"
-
-
-class SchemaErrors(ValueError):  # noqa: N818 - it holds many
-    """The schema files cannot be used. `problems` holds everything that is wrong with all of them."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
-
-    def __reduce__(self) -> tuple[type[SchemaErrors], tuple[tuple[Problem, ...]]]:
-        return SchemaErrors, (self.problems,)
 
 
 class SchemaFile(NamedTuple):
@@ -60,7 +39,8 @@ class SchemaFile(NamedTuple):
         return not self.path.name.startswith("_")
 
     def problem(self, message: str, pointer: Sequence[str | int] = ()) -> Problem:
-        return Problem(str(self.path), line_of(self.text, pointer), message)
+        line = line_of(self.text, pointer)
+        return Problem(str(self.path), None if line is None else Position(line, 0), message)
 
 
 def read_schema_files(directory: Path, base_uri: str) -> tuple[list[SchemaFile], list[Problem]]:
@@ -126,13 +106,13 @@ def _read(path: Path, uri: str) -> SchemaFile | Problem:
     try:
         schema = json.loads(text, object_pairs_hook=_without_repeats)
     except json.JSONDecodeError as error:
-        return Problem(str(path), error.lineno, f"not JSON: {error.msg} (column {error.colno})")
+        return Problem(str(path), Position(error.lineno, 0), f"not JSON: {error.msg} (column {error.colno})")
     except _RepeatedKeyError as error:
         return Problem(str(path), None, f"the key {str(error)!r} occurs twice in one object")
     except RecursionError:
         return Problem(str(path), None, "nested too deeply")
     if not isinstance(schema, dict):
-        return Problem(str(path), 1, "a schema file holds one JSON object")
+        return Problem(str(path), Position(1, 0), "a schema file holds one JSON object")
     schema.pop("$id", None)  # the address of a file is where it lies
     return SchemaFile(path, uri, text, schema)
 

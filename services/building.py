@@ -21,6 +21,8 @@ APT_PACKAGES = {
     "java": "openjdk-17-jre-headless",
     "chromium": "chromium",
     "patch": "patch",
+    "redis-server": "redis-server",
+    "rabbitmq-server": "rabbitmq-server",
 }
 """The Debian package of each tool that a build, a start or an integration test may miss."""
 
@@ -90,6 +92,25 @@ def maven_jars(folder: str, path: str) -> Artifact:
         run_tool(["mvn", "-q", "-B", "-Dstyle.color=never", "-f", str(pom), *goal])
 
     return Artifact(path, lambda: (pom.read_text(),), build)
+
+
+def debian_program(name: str, path: str) -> Artifact:
+    """A server of a Debian package, linked where the others are."""
+
+    def build(target: Path) -> None:
+        target.unlink(missing_ok=True)
+        target.symlink_to(find_tool(name))
+
+    return Artifact(path, lambda: (name,), build)
+
+
+def python_module(name: str) -> Artifact:
+    """A server of this repository, run by the Python that runs this: there is nothing to build."""
+
+    def build(target: Path) -> None:
+        target.write_text("")
+
+    return Artifact(f"stamps/python-{name}", lambda: (name,), build)
 
 
 def find_tool(name: str) -> str:

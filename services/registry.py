@@ -8,9 +8,14 @@ from services.gcs import GCS
 from services.kafka import KAFKA
 from services.prism import PRISM
 from services.pubsub import PUBSUB
+from services.rabbitmq import RABBITMQ
+from services.redis import REDIS
 from services.service import Service, ServiceError
+from services.shop import SHOP
 
-SERVICES: dict[str, Service] = {service.name: service for service in (GCS, BIGQUERY, PUBSUB, KAFKA, PRISM, FLINK)}
+SERVICES: dict[str, Service] = {
+    service.name: service for service in (GCS, BIGQUERY, PUBSUB, KAFKA, REDIS, RABBITMQ, SHOP, PRISM, FLINK)
+}
 
 
 def find_service(name: str) -> Service:

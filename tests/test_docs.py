@@ -15,7 +15,7 @@ from pipelines.options.profiles import profiles_argument_parser
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
 TEXT = "\n".join(page.read_text() for page in PAGES)
-JOBS = [file for file in (ROOT / "pipelines").glob("*.py") if '__name__ == "__main__"' in file.read_text()]
+JOBS = [job for job in (ROOT / "pipelines").glob("[!_]*.py") if '__name__ == "__main__"' in job.read_text()]
 COMMANDS = sorted(f"pipelines.{job.stem}" for job in JOBS)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LAYERS = ("schemas", "transforms", "pipelines")
+LAYERS = ("schemas", "transforms", "pipelines", "api")
 FOLDERS = (*LAYERS, "benchmarks", "examples", "services", "tests")
 MOST_LINES = 400
 VAGUE_NAMES = {"util", "utils", "helper", "helpers", "common", "model", "models", "misc"}
-CONNECTORS = ("confluent_kafka", "google.cloud", "google.api_core", "apache_beam.io")
+CONNECTORS = (
+    *("confluent_kafka", "google.cloud", "google.api_core", "apache_beam.io"),
+    *("authlib", "boto3", "botocore", "httpx", "pika", "redis"),
+)
 
 FILES = sorted(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py"))
 LAYER_FILES = [file for file in FILES if file.relative_to(ROOT).parts[0] in LAYERS]

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 from urllib.parse import parse_qsl
 
 from apache_beam.io.filesystems import FileSystems
 from rapidfuzz import process
+
+from schemas.errors import InputError
+from schemas.instants import parse_date_or_instant_us
 
 FileFormat = Literal["ndjson", "avro", "parquet"]
 
@@ -36,10 +38,6 @@ _FORMS = {
     "bigquery": "bigquery:PROJECT.DATASET.events[?from=INSTANT][&to=INSTANT]",
     "duckdb": "duckdb:PATH of a database that holds an events table",
 }
-
-
-class InputError(ValueError):
-    """An `--input` that cannot be read. The text says what was given and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,13 +342,12 @@ def _split_options(text: str, rest: str, known: tuple[str, ...]) -> tuple[str, d
 
 def _instant(text: str, name: str, value: str) -> int:
     """Microseconds since the epoch. A date alone is its first instant; without a zone it is UTC."""
+    # In a query string a plus sign reads as a space.
+    written = value.replace(" ", "+") if "T" in value else value
     try:
-        # In a query string a plus sign reads as a space.
-        parsed = datetime.fromisoformat(value.replace(" ", "+") if "T" in value else value)
+        return parse_date_or_instant_us(written)
     except ValueError as error:
         raise _error(text, f"{name}={value}", "an ISO 8601 instant such as 2026-01-31T00:00:00Z") from error
-    delta = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
 def _malformed(kind: str, text: str) -> InputError:

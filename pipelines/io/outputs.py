@@ -1,29 +1,18 @@
-"""Where the tables go: `--output` parsed and checked before a job starts.
-
-Errors:
-    OutputError (a ValueError): the text or the place cannot be used. Its text says what was expected.
-"""
+"""Where the tables go: `--output` parsed. `check_outputs.py` looks at the place."""
 
 from __future__ import annotations
 
 import re
-import uuid
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-
-from pipelines.io.tables.staging import remove_abandoned
 from schemas.bigquery import Layout
-from schemas.tables import TABLES
+from schemas.errors import OutputError
 
 _FORMS = "duckdb:PATH, files:DIR or bigquery:PROJECT.DATASET"
 _PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]*")
 _DATASET = re.compile(r"\w{1,1024}")
-
-
-class OutputError(ValueError):
-    """An output that cannot be used, and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +20,10 @@ class DuckDBOutput:
     """One database file that holds all tables."""
 
     path: str
+
+    def target(self) -> Path:
+        """The file, symbolic links followed."""
+        return _followed(self.path)
 
     def __str__(self) -> str:
         return f"duckdb:{self.path}"
@@ -41,6 +34,10 @@ class FilesOutput:
     """A folder of Parquet files: `DIR/<table>/part-*.parquet`."""
 
     directory: str
+
+    def target(self) -> Path:
+        """The folder, symbolic links followed."""
+        return _followed(self.directory)
 
     def __str__(self) -> str:
         return f"files:{self.directory}"
@@ -93,6 +90,13 @@ def parse_output(text: str, *, create_tables: bool = True) -> Output:
     raise OutputError(f"output {text!r}: unknown kind {scheme!r}, expected {_FORMS}")
 
 
+def _followed(path: str) -> Path:
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError):  # links that lead in a circle: who opens it says so
+        return Path(path).absolute()
+
+
 def _parse_bigquery(text: str, rest: str, create_tables: bool) -> BigQueryOutput:
     place, _, query = rest.partition("?")
     project, _, dataset = place.rpartition(".")
@@ -105,70 +109,11 @@ def _parse_bigquery(text: str, rest: str, create_tables: bool) -> BigQueryOutput
     raise OutputError(f"output {text!r}: after the dataset, expected ?layout=append or ?layout=cdc")
 
 
-def check_output(output: Output, *, bounded: bool = False) -> None:
-    """Make sure, before a job starts, that an output can be written. Creates missing parent folders, datasets, tables.
+def local_target(output: Output) -> Path:
+    """The local file or folder that the output is, symbolic links followed: they stay, what they lead to is replaced.
 
-    A local place that holds anything that Tidemark did not write is refused: writing replaces it as a whole.
-
-    Args:
-        output: the output.
-        bounded: whether the job that will write it is a bounded one: into BigQuery it goes another way.
-
-    Raises:
-        OutputError: it cannot be written.
+    For BigQuery a name in the folder for temporary files.
     """
     if isinstance(output, BigQueryOutput):
-        if bounded and output.layout != "append":
-            raise OutputError(f"output {output}: a bounded job writes the layout `append`, not {output.layout!r}")
-        from pipelines.io.bigquery.tables import prepare_tables
-
-        prepare_tables(output, bounded=bounded)
-        return
-    target = Path(output.path if isinstance(output, DuckDBOutput) else output.directory).absolute()
-    _check_parent(output, target)
-    remove_abandoned(target)
-    if isinstance(output, DuckDBOutput):
-        _check_database(output, target)
-    else:
-        _check_folder(output, target)
-
-
-def _check_parent(output: Output, target: Path) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        probe = target.parent / f".{target.name}.probe-{uuid.uuid4().hex}"
-        probe.mkdir()
-        probe.rmdir()
-    except OSError as error:
-        raise OutputError(f"output {output}: cannot write to {target.parent}: {error.strerror}") from error
-
-
-def _check_database(output: DuckDBOutput, target: Path) -> None:
-    if target.is_dir():
-        raise OutputError(f"output {output}: is a folder, expected the path of a DuckDB file")
-    if not target.exists() or target.stat().st_size == 0:
-        return
-    try:
-        with duckdb.connect(str(target), read_only=True) as connection:
-            rows = connection.execute("SELECT table_name FROM information_schema.tables").fetchall()
-    except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise OutputError(
-            f"output {output}: the file exists, and cannot be opened as a DuckDB database: {reason}"
-        ) from error
-    foreign = sorted({name for (name,) in rows} - {table.name for table in TABLES})
-    if foreign:
-        raise OutputError(f"output {output}: holds what Tidemark did not write and would lose: {', '.join(foreign)}")
-
-
-def _check_folder(output: FilesOutput, target: Path) -> None:
-    if target.exists() and not target.is_dir():
-        raise OutputError(f"output {output}: is a file, expected a folder")
-    if target.is_symlink():
-        raise OutputError(f"output {output}: is a symbolic link, expected the folder itself")
-    if target.is_dir():
-        foreign = sorted({entry.name for entry in target.iterdir()} - {table.name for table in TABLES})
-        if foreign:
-            raise OutputError(
-                f"output {output}: holds what Tidemark did not write and would lose: {', '.join(foreign[:5])}"
-            )
+        return Path(tempfile.gettempdir()) / f"tidemark-{output.project}.{output.dataset}"
+    return output.target()

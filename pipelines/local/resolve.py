@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pipelines.io.files.read_files import input_bytes, plan_ranges
-from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, InputError, InputLocation
+from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, InputLocation
 from pipelines.io.tables.read_events import TableInput, table_bytes
 from pipelines.local.stages import Read, Settings, Stages, bucket_of_profile
 from pipelines.local.workers import Workers
+from schemas.errors import InputError
 from schemas.event import PREVIOUS_ID
 from transforms.identity.aliases import DEFAULT_MAX_MERGES
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US

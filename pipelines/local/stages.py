@@ -21,12 +21,12 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.io.files.read_files import FileRange, messages
-from pipelines.io.locations import DuckDBInput, InputError
-from pipelines.io.outputs import OutputError
+from pipelines.io.locations import DuckDBInput
 from pipelines.io.tables.read_back import to_events
 from pipelines.io.tables.read_events import TableInput, event_batches
 from pipelines.io.tables.read_events import messages as table_messages
 from pipelines.local.exchange import Exchange
+from schemas.errors import InputError, OutputError
 from schemas.event import TIMESTAMP, Event, Failure
 from schemas.tables import EVENTS
 from transforms.deduplicate.copies import deduplicate

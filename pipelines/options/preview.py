@@ -3,50 +3,30 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
 
-from pipelines.io.locations import InputError, InputLocation, parse_inputs
-from pipelines.options.profiles import UsageError, add_source_arguments
-from schemas.tracking_plan import TrackingPlan, load_tracking_plan
-from schemas.tracking_plan_files import SchemaErrors
+from pipelines.options.events import EventOptions, add_event_arguments, check_numbers, read_event_options
+from schemas.errors import DefinitionErrors, UsageError
 from transforms.explain.mentioned import needed_definitions
 from transforms.explain.survey import SAMPLE_SIZE, Rule
-from transforms.parse import BLOCKED_IDENTIFIERS, EventParser
 from transforms.segments.language import ast
 from transforms.segments.language.definition_files import SUFFIXES
 from transforms.segments.language.definitions import load_definitions, load_segment_file
-from transforms.segments.language.errors import DefinitionErrors
-from transforms.segments.language.literals import parse_duration, parse_instant
-
-Result = TypeVar("Result")
 
 
-@dataclass(frozen=True, slots=True)
-class PreviewOptions:
-    """What was asked. Instants and durations in microseconds; `profile`: an id as given."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewOptions(EventOptions):
+    """What was asked. `profile`: an id as given."""
 
     segment: Path
     against: Path | None
     traits: Path | None
-    inputs: tuple[InputLocation, ...]
-    plan: TrackingPlan
-    as_of: int | None
-    unplanned: Literal["accept", "fail"]
-    blocked_identifiers: frozenset[str]
-    max_event_bytes: int
-    stitch_window_us: int
-    max_merges: int
     profile: str | None
     sample: int
     json: bool
     watch: bool
-
-    def parser(self) -> EventParser:
-        """The parser that every input goes through."""
-        return EventParser(self.plan, self.blocked_identifiers, self.unplanned, self.max_event_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +51,7 @@ def preview_argument_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--segment", required=True, type=Path, metavar="FILE", help="the segment (docs/segments.md)")
-    add_source_arguments(parser)
+    add_event_arguments(parser)
     parser.add_argument("--against", type=Path, metavar="FILE", help="another version of it: who is added and removed")
     parser.add_argument(
         "--traits",
@@ -105,29 +85,17 @@ def parse_preview_options(arguments: Sequence[str]) -> PreviewOptions:
     parser = preview_argument_parser()
     known = parser.parse_args(arguments)
     problems: list[str] = []
-    plan = _checked(problems, lambda: load_tracking_plan(known.schemas))
-    inputs = _checked(problems, lambda: parse_inputs(known.input))
-    endless = [location.text for location in inputs or () if not location.bounded]
+    events = read_event_options(known, problems)
+    endless = [] if events is None else [location.text for location in events.inputs if not location.bounded]
     problems += [f"--input {text}: it has no end; expected files, duckdb: or bigquery:" for text in endless]
-    as_of = _checked(problems, lambda: _instant(known.as_of))
-    stitch_window_us = _checked(problems, lambda: _duration(known.stitch_window))
-    numbers = {name: getattr(known, name) for name in ("max_event_bytes", "max_merges", "sample")}
-    problems += [f"--{name} {n}: expected a number of at least 1" for name, n in numbers.items() if n < 1]
-    if problems or plan is None or inputs is None or stitch_window_us is None:
+    check_numbers(known, ("sample",), problems)
+    if problems or events is None:
         raise UsageError("\n\n".join(problems))
-    blocked = known.blocked_identifiers
     return PreviewOptions(
+        **{name: getattr(events, name) for name in EventOptions.__slots__},
         segment=known.segment,
         against=known.against,
         traits=known.traits if known.traits is not None else _traits_beside(known.segment),
-        inputs=inputs,
-        plan=plan,
-        as_of=as_of,
-        unplanned=known.unplanned,
-        blocked_identifiers=BLOCKED_IDENTIFIERS if blocked is None else frozenset(("", *blocked.split(","))),
-        max_event_bytes=known.max_event_bytes,
-        stitch_window_us=stitch_window_us,
-        max_merges=known.max_merges,
         profile=known.profile,
         sample=known.sample,
         json=known.json,
@@ -180,26 +148,3 @@ def _folder(
 def _traits_beside(segment: Path) -> Path | None:
     folder = segment.absolute().parent.parent / "traits"
     return folder if folder.is_dir() else None
-
-
-def _checked(problems: list[str], read: Callable[[], Result]) -> Result | None:
-    """What `read` gives; None, and its error among the problems, where it refuses."""
-    try:
-        return read()
-    except (InputError, SchemaErrors, UsageError) as error:
-        problems.append(str(error))
-        return None
-
-
-def _instant(text: str | None) -> int | None:
-    try:
-        return None if text is None else parse_instant(text, needs_zone=True)
-    except ValueError as error:
-        raise UsageError(f"--as_of: {error}; expected, for example, 2026-06-30T12:00:00Z") from error
-
-
-def _duration(text: str) -> int:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"--stitch_window {text!r}: {error}; expected, for example, '30 days'") from error

@@ -7,55 +7,33 @@ which says what was given and what was expected: exit status 2, nothing written.
 from __future__ import annotations
 
 import argparse
-import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
 
 from apache_beam.options.pipeline_options import PipelineOptions
 from rapidfuzz import process
 
-from pipelines.io.locations import InputError, InputLocation, check_input, parse_inputs
-from pipelines.io.outputs import Output, OutputError, check_output, parse_output
+from pipelines.io.cache.location import CacheLocation, parse_cache
+from pipelines.io.check_outputs import check_output
+from pipelines.io.outputs import BigQueryOutput, Output, parse_output
+from pipelines.options.events import EventOptions, add_event_arguments, checked, read_event_options
 from pipelines.options.stream import StreamOptions, add_stream_arguments, read_stream_options
-from schemas.tracking_plan import TrackingPlan, load_tracking_plan
-from schemas.tracking_plan_files import SchemaErrors
-from transforms.identity.aliases import DEFAULT_MAX_MERGES
-from transforms.parse import BLOCKED_IDENTIFIERS, DEFAULT_MAX_EVENT_BYTES, EventParser
+from schemas.errors import UsageError
 from transforms.segments.language import ast
 from transforms.segments.language.definitions import load_definitions
-from transforms.segments.language.errors import DefinitionErrors
-from transforms.segments.language.literals import parse_duration, parse_instant
-
-Result = TypeVar("Result")
 
 
-class UsageError(Exception):
-    """The arguments, a segment, a trait or a schema are wrong; the text is for the person who gave them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfilesOptions(EventOptions):
+    """What `python -m pipelines.profiles` was asked to do."""
 
-
-@dataclass(frozen=True, slots=True)
-class ProfilesOptions:
-    """What `python -m pipelines.profiles` was asked to do. Instants and durations in microseconds."""
-
-    inputs: tuple[InputLocation, ...]
     output: Output
     definitions: ast.Definitions
-    plan: TrackingPlan
-    as_of: int | None
-    unplanned: Literal["accept", "fail"]
-    blocked_identifiers: frozenset[str]
-    max_event_bytes: int
-    stitch_window_us: int
-    max_merges: int
     verbose: bool
     warnings: tuple[str, ...]
     beam_arguments: tuple[str, ...]
     stream: StreamOptions = field(default_factory=StreamOptions)
-
-    def parser(self) -> EventParser:
-        """The parser that every input of the job goes through."""
-        return EventParser(self.plan, self.blocked_identifiers, self.unplanned, self.max_event_bytes)
+    cache: CacheLocation | None = None
 
 
 def profiles_argument_parser() -> argparse.ArgumentParser:
@@ -69,7 +47,7 @@ def profiles_argument_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    add_source_arguments(parser)
+    add_event_arguments(parser)
     parser.add_argument("--segments", required=True, metavar="DIR", help="folder of segment files (docs/segments.md)")
     parser.add_argument("--traits", metavar="DIR", help="folder of computed trait files (docs/segments.md)")
     parser.add_argument(
@@ -84,60 +62,14 @@ def profiles_argument_parser() -> argparse.ArgumentParser:
         default="true",
         help="BigQuery: create what is missing and add columns; false: change nothing, refuse (default: true)",
     )
+    parser.add_argument(
+        "--cache",
+        metavar="LOCATION",
+        help="keep who is in which segment in Redis, too: redis://HOST:PORT/DB (docs/cache.md)",
+    )
     parser.add_argument("--verbose", action="store_true", help="log what Beam does, and where in the code a job failed")
     add_stream_arguments(parser)
     return parser
-
-
-def add_source_arguments(parser: argparse.ArgumentParser) -> None:
-    """What every command that reads events takes."""
-    parser.add_argument(
-        "--input",
-        action="append",
-        required=True,
-        metavar="LOCATION",
-        help="where events come from; may be given several times. A file pattern or folder (.ndjson .jsonl .json .avro "
-        ".parquet, also .gz), watch:PATTERN, pubsub:projects/P/subscriptions/S, kafka:HOST:PORT/TOPIC, duckdb:PATH, "
-        "bigquery:PROJECT.DATASET.events (docs/sources.md)",
-    )
-    parser.add_argument(
-        "--as_of",
-        metavar="INSTANT",
-        help="tell everything as of this instant, ISO 8601 with a zone (default: the latest event)",
-    )
-    parser.add_argument("--schemas", metavar="DIR", help="schema files that add to the tracking plan (docs/events.md)")
-    parser.add_argument(
-        "--unplanned",
-        choices=("accept", "fail"),
-        default="accept",
-        help="track events that no schema names (default: accept)",
-    )
-    parser.add_argument(
-        "--blocked_identifiers",
-        metavar="A,B,...",
-        help="identifier values that identify nobody (default: "
-        f"{','.join(sorted(BLOCKED_IDENTIFIERS - {''}))} and the empty text)",
-    )
-    parser.add_argument(
-        "--max_event_bytes",
-        type=int,
-        default=DEFAULT_MAX_EVENT_BYTES,
-        metavar="N",
-        help="larger events fail (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--stitch_window",
-        default="30 days",
-        metavar="DURATION",
-        help="how long before a sign-in anonymous events still become the user's (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--max_merges",
-        type=int,
-        default=DEFAULT_MAX_MERGES,
-        metavar="N",
-        help="how many profiles aliases may put into one (default: %(default)s)",
-    )
 
 
 def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
@@ -151,47 +83,49 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
     problems: list[str] = list(_unknown_arguments(parser, rest))
     if missing:
         raise UsageError("\n\n".join([*problems, f"{', '.join(missing)}: required; --help tells all options"]))
-    plan = _checked(problems, lambda: load_tracking_plan(known.schemas))
-    loaded = _checked(problems, lambda: load_definitions(known.segments, known.traits, plan))
-    inputs = _checked(problems, lambda: parse_inputs(known.input))
-    for location in inputs or ():
-        _checked(problems, functools.partial(check_input, location))
-    output = _checked(problems, lambda: parse_output(known.output, create_tables=known.create_tables == "true"))
-    as_of = _checked(problems, lambda: _as_of(known.as_of))
-    stitch_window_us = _checked(problems, lambda: _duration(known.stitch_window))
-    problems += [
-        f"--{name} {getattr(known, name)}: expected a number of at least 1"
-        for name in ("max_event_bytes", "max_merges")
-        if getattr(known, name) < 1
-    ]
-    if as_of is not None and inputs is not None and not all(location.bounded for location in inputs):
-        problems.append(
-            "--as_of: an input without end has none, it follows the watermark; expected bounded inputs only"
-        )
+    events = read_event_options(known, problems)
+    plan = None if events is None else events.plan
+    loaded = checked(problems, lambda: load_definitions(known.segments, known.traits, plan))
+    output = checked(problems, lambda: parse_output(known.output, create_tables=known.create_tables == "true"))
     stream = read_stream_options(known, problems)
-    if not problems and output is not None and inputs is not None:
-        bounded = all(one.bounded for one in inputs)
-        _checked(problems, lambda: check_output(output, bounded=bounded))
-        if not problems and not bounded:
-            problems += stream.check_output(output)
-    if problems or plan is None or loaded is None or inputs is None or output is None or stitch_window_us is None:
+    cache = None if known.cache is None else checked(problems, lambda: parse_cache(known.cache))
+    if events is not None and output is not None:
+        if cache is not None:
+            problems += _check_cache(events, output)
+        _check_together(events, output, stream, problems)
+    if problems or loaded is None or events is None or output is None:
         raise UsageError("\n\n".join(problems))
     return ProfilesOptions(
-        inputs=inputs,
+        **{name: getattr(events, name) for name in EventOptions.__slots__},
         output=output,
         definitions=loaded.definitions,
-        plan=plan,
-        as_of=as_of,
-        unplanned=known.unplanned,
-        blocked_identifiers=_blocked(known.blocked_identifiers),
-        max_event_bytes=known.max_event_bytes,
-        stitch_window_us=stitch_window_us,
-        max_merges=known.max_merges,
         verbose=known.verbose,
         warnings=tuple(loaded.warnings),
         beam_arguments=tuple(rest),
         stream=stream,
+        cache=cache,
     )
+
+
+def _check_cache(events: EventOptions, output: Output) -> Iterator[str]:
+    if isinstance(output, BigQueryOutput) and not all(location.bounded for location in events.inputs):
+        yield (
+            f"--cache: a stream into {output} keeps none; expected a local output, or inputs that end. "
+            "Beside the stream, python -m pipelines.cache fills one"
+        )
+
+
+def _check_together(events: EventOptions, output: Output, stream: StreamOptions, problems: list[str]) -> None:
+    """What is wrong only in company; the output is looked at when nothing else is wrong."""
+    bounded = all(location.bounded for location in events.inputs)
+    if events.as_of is not None and not bounded:
+        problems.append(
+            "--as_of: an input without end has none, it follows the watermark; expected bounded inputs only"
+        )
+    if not problems:
+        checked(problems, lambda: check_output(output, events.inputs, bounded=bounded))
+    if not problems and not bounded:
+        problems += stream.check_output(output)
 
 
 def _parse_arguments(
@@ -203,35 +137,6 @@ def _parse_arguments(
         action.required = False
     known, rest = parser.parse_known_args(arguments)
     return known, rest, [action.option_strings[0] for action in required if getattr(known, action.dest) is None]
-
-
-def _checked(problems: list[str], read: Callable[[], Result]) -> Result | None:
-    """What `read` gives; None, and its error among the problems, where it refuses."""
-    try:
-        return read()
-    except (DefinitionErrors, InputError, OutputError, SchemaErrors, UsageError) as error:
-        problems.append(str(error))
-        return None
-
-
-def _as_of(text: str | None) -> int | None:
-    try:
-        return None if text is None else parse_instant(text, needs_zone=True)
-    except ValueError:
-        raise UsageError(
-            f"--as_of {text!r}: expected an ISO 8601 date, or date-time with a zone, for example 2026-06-30T12:00:00Z"
-        ) from None
-
-
-def _duration(text: str) -> int:
-    try:
-        return parse_duration(text)
-    except ValueError:
-        raise UsageError(f"--stitch_window {text!r}: expected a duration, for example '30 days'") from None
-
-
-def _blocked(text: str | None) -> frozenset[str]:
-    return BLOCKED_IDENTIFIERS if text is None else frozenset(("", *text.split(",")))
 
 
 def _unknown_arguments(parser: argparse.ArgumentParser, rest: Sequence[str]) -> Iterator[str]:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.io.journal.journal import FILE_NAME as JOURNAL_FILE
-from pipelines.io.outputs import BigQueryOutput, Output
+from pipelines.io.outputs import BigQueryOutput, Output, local_target
 from pipelines.io.tables.read_back import read_batches
-from pipelines.io.tables.write_tables import local_target
+from pipelines.options.events import checked, read_duration
 from schemas.tables import EVENTS
-from transforms.segments.language.literals import parse_duration
 from transforms.stream.settings import DEFAULT_BUCKETS
 
 LOCAL_SHELVES = 2
@@ -36,8 +35,8 @@ _AT_LEAST_US = {"idle_timeout": 1, "refresh": _SECOND_US, "write_every": 100_000
 class StreamOptions:
     """See docs/live.md. Durations in microseconds.
 
-    `journal` is None where the command line names none, `shelves` 0. `segments`, `traits` and `schemas` are the folders
-    that definitions are read from again; "" for none. `archive`: whether events that have settled are kept.
+    `journal` is None where the command line names none, `shelves` 0. `segments` and `traits` are the folders that
+    definitions are read from again; "" for none. `archive`: whether events that have settled are kept.
     """
 
     allowed_lateness_us: int = 30 * 86_400 * _SECOND_US
@@ -52,7 +51,6 @@ class StreamOptions:
     archive: bool = True
     segments: str = ""
     traits: str = ""
-    schemas: str = ""
 
     def journal_folder(self, output: Output) -> str:
         """Where what was read is kept for the next start; "" for nowhere."""
@@ -64,8 +62,10 @@ class StreamOptions:
         return str(target.with_name(f"{target.name}.stream"))
 
     def check_output(self, output: Output) -> Iterator[str]:
-        """What is wrong with an output that a stream shall write: it would replace what a bounded job wrote."""
+        """What is wrong with an output that a stream shall write: what a bounded job or somebody else has there."""
         folder = self.journal_folder(output)
+        if folder:
+            yield from _foreign_to_journal(Path(folder))
         if isinstance(output, BigQueryOutput) or (Path(folder) / JOURNAL_FILE).exists():
             return
         if local_target(output).exists() and any(batch.num_rows for batch in read_batches(output, EVENTS)):
@@ -73,6 +73,19 @@ class StreamOptions:
                 f"--output {output}: holds the rows of a bounded job, which a stream would replace. "
                 "Give another output, with what that job read as a further --input"
             )
+
+
+def _foreign_to_journal(folder: Path) -> Iterator[str]:
+    """A journal's folder belongs to it alone: what a run leaves there, the next one removes."""
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        yield f"--journal {folder}: expected a folder of its own: {error.strerror}"
+        return
+    if names and JOURNAL_FILE not in names:
+        yield f"--journal {folder}: holds other files, {min(names)!r} among them; expected a new or empty folder"
 
 
 def add_stream_arguments(parser: argparse.ArgumentParser) -> None:
@@ -128,14 +141,14 @@ def read_stream_options(known: argparse.Namespace, problems: list[str]) -> Strea
         kafka_readers=known.kafka_readers,
         shelves=known.shelves,
         archive=known.history == "archive",
+        segments=str(Path(known.segments).absolute()),
+        traits=str(Path(known.traits).absolute()) if known.traits else "",
     )
 
 
 def _duration(name: str, text: str, problems: list[str]) -> int:
-    try:
-        duration_us = parse_duration(text)
-    except ValueError:
-        problems.append(f"--{name} {text!r}: expected a duration, for example {_DURATIONS[name][0]!r}")
+    duration_us = checked(problems, lambda: read_duration(name, text, _DURATIONS[name][0]))
+    if duration_us is None:
         return 0
     if duration_us < _AT_LEAST_US.get(name, 0):
         problems.append(f"--{name} {text!r}: expected at least {_AT_LEAST_US[name] / _SECOND_US:g} seconds")

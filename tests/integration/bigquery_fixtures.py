@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from pipelines.io.bigquery.append import close_connections
-from pipelines.io.outputs import BigQueryOutput, check_output
+from pipelines.io.check_outputs import check_output
+from pipelines.io.outputs import BigQueryOutput
 from services.manager import Manager
 from services.registry import SERVICES
 from services.service import Running

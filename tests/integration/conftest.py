@@ -95,3 +95,15 @@ def flink_job_server(request: pytest.FixtureRequest) -> Running | None:
         return None
     running: Running = request.getfixturevalue("service")("flink")
     return running
+
+
+@pytest.fixture(scope="session")
+def redis_server(service: Callable[[str], Running]) -> Running:
+    """Redis: `environment["TIDEMARK_REDIS"]` is its URL."""
+    return service("redis")
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_broker(service: Callable[[str], Running]) -> Running:
+    """RabbitMQ: `environment["TIDEMARK_RABBITMQ"]` is its URL, with the default virtual host."""
+    return service("rabbitmq")

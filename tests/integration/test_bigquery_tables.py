@@ -11,8 +11,10 @@ from google.cloud import bigquery as service
 
 from pipelines.io.bigquery.load import staging_resource, write_dataset
 from pipelines.io.bigquery.service import rest_client
-from pipelines.io.outputs import BigQueryOutput, OutputError, check_output
+from pipelines.io.check_outputs import check_output
+from pipelines.io.outputs import BigQueryOutput
 from schemas.bigquery import bigquery_log, bigquery_table, view_query
+from schemas.errors import OutputError
 from schemas.tables import EVENTS, PROFILES, TABLES
 from services.service import Running
 from tests.integration.bigquery_place import PROJECT, expect, new_output, query

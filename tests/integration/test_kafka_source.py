@@ -16,11 +16,12 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from pipelines.io.kafka import client as kafka_client
 from pipelines.io.kafka import source as kafka
 from pipelines.io.kafka.source import KafkaSource, close_connections
-from pipelines.io.locations import InputError, KafkaInput, parse_input
+from pipelines.io.locations import KafkaInput, parse_input
 from pipelines.io.stream.read_sources import read_messages
 from pipelines.io.stream.source import Batch, Progress, Reader, now_us
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
+from schemas.errors import InputError
 from services.service import Running
 
 ONLY = Reader(0, 1)

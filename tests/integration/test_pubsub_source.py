@@ -12,12 +12,13 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
-from pipelines.io.locations import InputError, PubSubInput, parse_input
+from pipelines.io.locations import PubSubInput, parse_input
 from pipelines.io.pubsub.source import PubSubSource, close_connections
 from pipelines.io.stream.read_sources import read_messages
 from pipelines.io.stream.source import Batch, Progress, Reader, now_us
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
+from schemas.errors import InputError
 from schemas.message import Message
 from services.service import Running
 

@@ -153,13 +153,16 @@ def _profile(
     profile_id: str, events: list[Event], rows: list[MembershipRow], definitions: ast.Definitions, as_of: int
 ) -> Row:
     traits: dict[str, Any] = {}
+    writes: dict[str, tuple[Any, int, str]] = {}
     device = None
     for event in events:
         if event.type == "identify":
-            traits.update(_json(event.traits) or {})
+            written = _json(event.traits) or {}
+            traits.update(written)
+            writes.update({name: (value, event.timestamp, event.message_id) for name, value in written.items()})
         device = ((_json(event.context) or {}).get("device") or {}).get("type") or device
     traits = _without_nulls(traits)
-    columns, _ = normalize_traits(traits, device)
+    columns, _ = normalize_traits(writes, device)
     return {
         "profile_id": profile_id,
         "user_id": profile_id[5:] if profile_id.startswith("user:") else None,

@@ -8,10 +8,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.io.outputs import DuckDBOutput, FilesOutput, OutputError
+from pipelines.io.outputs import DuckDBOutput, FilesOutput
 from pipelines.io.tables.query import open_tables
 from pipelines.reporting import measures
 from pipelines.reporting.report import Report, read_report
+from schemas.errors import OutputError
 from schemas.tracking_plan import load_tracking_plan
 from tests.report.conftest import ROOT
 from transforms.segments.language.definitions import load_definitions

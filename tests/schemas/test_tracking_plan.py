@@ -9,8 +9,8 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
+from schemas.errors import SchemaErrors
 from schemas.tracking_plan import EVENT_TYPES, load_tracking_plan
-from schemas.tracking_plan_files import SchemaErrors
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(path for path in (ROOT / "schemas" / "events").rglob("*.json") if not path.name.startswith("_"))

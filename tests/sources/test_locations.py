@@ -7,7 +7,6 @@ from pipelines.io.locations import (
     BigQueryInput,
     DuckDBInput,
     FileInput,
-    InputError,
     KafkaInput,
     PubSubInput,
     WatchInput,
@@ -16,6 +15,7 @@ from pipelines.io.locations import (
     parse_input,
     parse_inputs,
 )
+from schemas.errors import InputError
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.io.files.watch import WatchSource, read_journal
-from pipelines.io.locations import InputError, parse_input
+from pipelines.io.locations import parse_input
 from pipelines.io.stream.source import Batch, Progress, Reader
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
+from schemas.errors import InputError
 
 ONLY = Reader(0, 1)
 SECOND = 1_000_000

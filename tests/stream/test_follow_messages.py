@@ -1,17 +1,21 @@
 """Messages through the whole graph of the unbounded job: what is too late, what is no event, rules that change."""
 
+import itertools
 import json
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import msgspec
+import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.testing.test_stream import TestStream
 from apache_beam.transforms.window import TimestampedValue
 
+from pipelines.options.profiles import parse_profiles_options
 from pipelines.stream import FollowMessages
 from pipelines.watched_rules import WatchedRules
 from schemas.message import Message
@@ -20,7 +24,6 @@ from schemas.update import RowUpdate
 from tests.strategies.worlds import GRID_US, START_US
 from tests.stream.graphs import FixedClock, KeepUpdates, milliseconds
 from transforms.parse import EventParser
-from transforms.segments.language.definitions import load_definitions
 from transforms.stream.settings import StreamSettings
 
 HOUR = GRID_US
@@ -47,7 +50,7 @@ def follow(tmp_path: Path, now_hour: int, stream: TestStream, rule: str = "") ->
     rows.mkdir()
     segments.mkdir()
     write_rule(segments, "event('Product Viewed').within(4 hours).count() >= 1")
-    rules = WatchedRules(load_definitions(segments).definitions, str(segments), "", 0)
+    rules = WatchedRules.of(parse_profiles_options(command_line(tmp_path, segments)))
     clock = FixedClock(START_US + now_hour * HOUR)
     settings = StreamSettings(rules, clock, allowed_lateness_us=2 * HOUR, clock_skew_us=0, buckets=2)
     with beam.Pipeline(runner=BundleBasedDirectRunner(), options=PipelineOptions(["--streaming"])) as pipeline:
@@ -65,6 +68,18 @@ def follow(tmp_path: Path, now_hour: int, stream: TestStream, rule: str = "") ->
         for update in msgspec.msgpack.decode(file.read_bytes(), type=list[RowUpdate]):
             found.setdefault(update.table, []).append(update)
     return found
+
+
+def command_line(folder: Path, segments: Path) -> list[str]:
+    places = ["--input", f"watch:{folder}/in/*.ndjson", "--segments", str(segments), "--output", f"duckdb:{folder}/o"]
+    return [*places, "--refresh", "1 second"]
+
+
+@pytest.fixture(autouse=True)
+def _time_flies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever the rules are asked for, a minute has passed: nobody need wait for `--refresh`."""
+    minutes = itertools.count(step=60)
+    monkeypatch.setattr("pipelines.watched_rules.monotonic", lambda: next(minutes))
 
 
 class ChangesTheRule(beam.DoFn):
@@ -111,3 +126,25 @@ def test_a_rule_that_changes_is_told_to_profiles_without_new_events(tmp_path: Pa
     found = follow(tmp_path, 2, stream, "event('Order Completed').count() >= 1")
     said = sorted((update.row for update in found["membership_changes"]), key=lambda row: row[-1])
     assert [(row[4], row[6]) for row in said] == [("entered", "event"), ("retracted", "segment_changed")]
+
+
+@pytest.mark.parametrize("spoil", ["not yaml: [", None])
+def test_rules_that_cannot_be_read_stay_as_they_are(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, spoil: str | None
+) -> None:
+    segments = tmp_path / "segments"
+    segments.mkdir()
+    write_rule(segments, "event('Product Viewed').count() >= 1")
+    rules = pickle.loads(  # noqa: S301 - as workers get them
+        pickle.dumps(WatchedRules.of(parse_profiles_options(command_line(tmp_path, segments))))
+    )
+    before = rules.current()
+    if spoil is None:
+        (segments / "s.yaml").unlink()
+    else:
+        (segments / "s.yaml").write_text(spoil)
+    assert rules.current() is before
+    assert rules.current() is before
+    assert [record.getMessage()[:26] for record in caplog.records] == ["the rules stay as they are"], "said once"
+    write_rule(segments, "event('Order Completed').count() >= 1")
+    assert rules.current().fingerprint != before.fingerprint

@@ -244,8 +244,7 @@ class ProfileEngine:
     def _normalise(self) -> None:
         """The typed columns."""
         device_type = latest_device_type(self._records) or self._seen.device_type
-        traits = self._state.traits
-        typed, _ = normalize_traits(traits, device_type)
+        typed, _ = normalize_traits(self._state.writes, device_type)
         self._device_type = device_type
         self._typed = tuple(typed[name] for name in TYPED_COLUMNS)
-        self._traits_json = json_object(traits)
+        self._traits_json = json_object(self._state.traits)

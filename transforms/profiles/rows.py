@@ -9,15 +9,16 @@ from typing import Any
 import orjson
 
 from schemas.block import TableBlock
-from schemas.tables import PROFILES, Table
+from schemas.tables import TYPED_COLUMNS as TYPED
+from schemas.tables import Table
 from transforms.records import Record
 from transforms.segments.replay import MembershipInterval
 
 Row = tuple[Any, ...]
 
-_COLUMNS = PROFILES.column_names()
-TYPED_COLUMNS = _COLUMNS[_COLUMNS.index("email") : _COLUMNS.index("traits")]
+TYPED_COLUMNS = tuple(column.name for column in TYPED)
 """The columns that well-known traits are normalised into."""
+_NO_TYPED: tuple[Any, ...] = tuple([] if column.repeated else None for column in TYPED)
 
 
 def block(table: Table, rows: Sequence[Row], order: int = 0) -> TableBlock:
@@ -43,12 +44,11 @@ def user_id_of(profile_id: str) -> str | None:
 
 def merged_profile(profile_id: str, merged_into: str, recorded_at: int) -> Row:
     """The row that a merged or absorbed profile keeps."""
-    nothing = (None,) * len(TYPED_COLUMNS)
     return (
         profile_id,
         user_id_of(profile_id),
         [],
-        *nothing,
+        *_NO_TYPED,
         b"{}",
         b"{}",
         [],

@@ -13,8 +13,9 @@ import sys
 
 from pipelines.io.bigquery.jobs import run_query
 from pipelines.io.bigquery.service import BigQueryError, rest_client
-from pipelines.io.outputs import BigQueryOutput, OutputError, parse_output
+from pipelines.io.outputs import BigQueryOutput, parse_output
 from schemas.bigquery import log_name
+from schemas.errors import OutputError
 from schemas.tables import TABLES, Table
 
 KEEP_DELETED_DAYS = 7

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.event import Failure
+from schemas.ledger import LEDGER_TABLES
 from schemas.tables import TABLES
 
 REASON = "rejected_by_output"
@@ -15,7 +16,7 @@ REASON = "rejected_by_output"
 KEPT_BYTES = 8_000_000
 """Of a row that takes more than this as JSON only the key is kept: the failure has to fit a row itself."""
 
-_KEYS = {table.name: table.key for table in TABLES}
+_KEYS = {table.name: table.key for table in (*TABLES, *LEDGER_TABLES)}
 
 
 def refused_row(table: str, row: Mapping[str, Any], errors: Sequence[str]) -> Failure:

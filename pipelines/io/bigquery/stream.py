@@ -75,6 +75,7 @@ class BigQueryStream:
         sleep: waits for a number of seconds between tries.
         now_us: microseconds since the epoch, for `row_written_at`.
         retry_seconds: how long a fault may last before it fails the bundle.
+        tables: those that may be written.
     """
 
     def __init__(
@@ -85,12 +86,13 @@ class BigQueryStream:
         sleep: Callable[[float], object] = time.sleep,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
         retry_seconds: float = RETRY_SECONDS,
+        tables: Sequence[Table] = TABLES,
     ) -> None:
         self._connections = connections or connections_of_process()
         self._sleep = sleep
         self._now_us = now_us
         self._retry_seconds = retry_seconds
-        self._tables = {table.name: _Target(table, output) for table in TABLES}
+        self._tables = {table.name: _Target(table, output) for table in tables}
 
     def write(self, table: str, rows: Iterable[Mapping[str, Any]], *, deleted: bool = False) -> list[Failure]:
         """Take rows of a table; they are sent by `flush`, or before when they are many.

@@ -7,6 +7,7 @@ changed: all must be there as it should be, for a bounded job also the staging t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from google.api_core import exceptions
@@ -15,27 +16,35 @@ from google.cloud import bigquery
 
 from pipelines.io.bigquery.load import staging_resource
 from pipelines.io.bigquery.service import REQUEST_SECONDS, BigQueryError, rest_client, retried
-from pipelines.io.outputs import BigQueryOutput, OutputError
+from pipelines.io.outputs import BigQueryOutput
 from schemas.bigquery import LABELS, bigquery_log, bigquery_table, bigquery_view
-from schemas.tables import TABLES
+from schemas.errors import OutputError
+from schemas.tables import TABLES, Table
 
 _TYPE_NAMES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
 
 
-def prepare_tables(output: BigQueryOutput, client: bigquery.Client | None = None, *, bounded: bool = False) -> None:
+def prepare_tables(
+    output: BigQueryOutput,
+    client: bigquery.Client | None = None,
+    *,
+    bounded: bool = False,
+    tables: Sequence[Table] = TABLES,
+) -> None:
     """Make the dataset's tables and views what `schemas/tables.py` says. Nothing is changed if anything is refused.
 
     Args:
         output: the dataset.
         client: of the REST interface.
         bounded: whether it is for a bounded job.
+        tables: which tables.
 
     Raises:
         OutputError: a table differs in a way that cannot be mended, is missing while `create_tables` is off, or the
             dataset cannot be reached. The text lists every difference.
     """
     try:
-        _prepare(output, client or rest_client(output.project), _wanted(output, bounded))
+        _prepare(output, client or rest_client(output.project), _wanted(output, bounded, tables))
     except DefaultCredentialsError as error:
         raise OutputError(f"output {output}: no credentials: run `gcloud auth application-default login`") from error
     except (exceptions.Forbidden, exceptions.Unauthorized) as error:
@@ -71,16 +80,16 @@ def _prepare(output: BigQueryOutput, client: bigquery.Client, wanted: dict[str, 
             _make(client, resource, found[name], additions.get(name, []))
 
 
-def _wanted(output: BigQueryOutput, bounded: bool) -> dict[str, dict[str, Any]]:
+def _wanted(output: BigQueryOutput, bounded: bool, tables: Sequence[Table]) -> dict[str, dict[str, Any]]:
     """Resources by name, tables before the views that read them."""
     place = (output.project, output.dataset)
     if output.layout == "cdc":
-        resources = [bigquery_table(table, *place) for table in TABLES]
+        resources = [bigquery_table(table, *place) for table in tables]
     else:
-        resources = [bigquery_log(table, *place) for table in TABLES]
-        resources += [bigquery_view(table, *place) for table in TABLES]
+        resources = [bigquery_log(table, *place) for table in tables]
+        resources += [bigquery_view(table, *place) for table in tables]
         if bounded and not output.create_tables:
-            resources += [staging_resource(table, output) for table in TABLES]
+            resources += [staging_resource(table, output) for table in tables]
     return {resource["tableReference"]["tableId"]: resource for resource in resources}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipelines.io.files.atomic import replace_folder
+from pipelines.io.files.foreign import part_name
 from pipelines.io.tables.staging import BLOCK_ORDERED, Shard, open_staging_database, select_rows, write_parquet
 from schemas.arrow import arrow_schema, with_schema
 from schemas.tables import TABLES, Table
@@ -46,7 +47,7 @@ def _write_table(table: Table, folder: Path, staging: Path, shards: Sequence[Sha
 
 
 def _part(folder: Path, number: int) -> Path:
-    return folder / f"part-{number:05}.parquet"
+    return folder / part_name(number)
 
 
 def _sorted_parts(table: Table, staging: Path, shards: Sequence[Shard]) -> Iterator[list[pa.RecordBatch]]:

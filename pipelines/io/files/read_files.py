@@ -117,9 +117,7 @@ def parse_messages(
         else:
             failures.append(parsed)  # type: ignore[arg-type]
     counting.count(counting.READ, read)
-    for name, occurrences in parser.unplanned_counts.items():
-        counting.count(counting.UNPLANNED + name, occurrences)
-    parser.unplanned_counts.clear()
+    counting.count_parsed(parser)
     for block in buckets.blocks():
         yield TaggedOutput("events", block)
     if failures:

@@ -165,7 +165,7 @@ class EarlierRun:
     def _open(self, connection: duckdb.DuckDBPyConnection) -> bool:
         """Makes `old_<table>` views of the tables; False where there is no output yet."""
         if isinstance(self.output, DuckDBOutput):
-            path = Path(self.output.path).absolute()
+            path = self.output.target()
             if not path.exists() or not path.stat().st_size:
                 return False
             connection.execute(f"ATTACH '{quoted(path)}' AS earlier (READ_ONLY)")
@@ -178,7 +178,7 @@ class EarlierRun:
     def _source(self, table: str) -> str:
         if isinstance(self.output, DuckDBOutput):
             return f"earlier.main.{table}"
-        return f"read_parquet('{quoted(Path(self.output.directory).absolute() / table / '*.parquet')}')"
+        return f"read_parquet('{quoted(self.output.target() / table / '*.parquet')}')"
 
 
 def _with(update: RowUpdate, place: int, value: object) -> RowUpdate:

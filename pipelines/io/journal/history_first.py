@@ -22,7 +22,7 @@ from pipelines.io.journal.journal import open_journal
 from pipelines.io.stream.source import Batch, Progress, Reader, StreamSource, now_us
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark, WatermarkPolicy
-from transforms.parse.instants import EARLIEST_US
+from schemas.instants import EARLIEST_US
 
 BEFORE_ALL_US = EARLIEST_US - 1_000_000
 """An instant that no event can have: where the watermark stands when the history is through."""

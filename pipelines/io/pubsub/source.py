@@ -25,11 +25,12 @@ from google.api_core.exceptions import (
 )
 from google.cloud.pubsub_v1 import SubscriberClient
 
-from pipelines.io.locations import InputError, PubSubInput
+from pipelines.io.locations import PubSubInput
 from pipelines.io.stream.event_time import read_event_time_us
 from pipelines.io.stream.source import Batch, Progress, Reader, Record, now_us
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
+from schemas.errors import InputError
 from schemas.message import Message
 
 REQUEST_SECONDS = 15.0

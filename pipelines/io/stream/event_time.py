@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from transforms.parse.instants import EARLIEST_US, instant_us
+from schemas.instants import EARLIEST_US, parse_instant_us
 
 UNKNOWN_US: Final = EARLIEST_US
 """The time of a record that tells none: before every event's, so that it moves no watermark."""
@@ -33,9 +33,9 @@ def read_event_time_us(raw: bytes, arrived_us: int) -> int:
     """
     try:
         timed = _DECODER.decode(raw)
-        received_us = instant_us(timed.received_at) if timed.received_at else None
-        event_us = instant_us(timed.timestamp) if timed.timestamp else received_us
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, TypeError):
+        received_us = parse_instant_us(timed.received_at) if timed.received_at else None
+        event_us = parse_instant_us(timed.timestamp) if timed.timestamp else received_us
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
         return UNKNOWN_US
     if event_us is None or (received_us is not None and event_us > received_us + _ALLOWED_AHEAD_US):
         return UNKNOWN_US

@@ -9,8 +9,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output, OutputError
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
 from schemas.arrow import arrow_schema, with_schema
+from schemas.errors import OutputError
 from schemas.event import Event
 from schemas.tables import Table
 

@@ -5,7 +5,6 @@ block's rows exactly once, whatever was retried; until then, and if the job fail
 """
 
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,9 +14,10 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.windowed_value import WindowedValue
 
+from pipelines.io.check_outputs import check_place
 from pipelines.io.duckdb.database_file import write_database
 from pipelines.io.files.parquet_folder import write_folder
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output, local_target
 from pipelines.io.tables.staging import Shard, ShardWriter, new_staging_folder
 from schemas.block import TableBlock
 
@@ -60,13 +60,6 @@ class WriteTables(beam.PTransform):
             | "Finished" >> beam.Reshuffle()  # what follows must not make the runner finish again
             | "RemoveStaging" >> beam.ParDo(_RemoveStaging(self._staging))
         )
-
-
-def local_target(output: Output) -> Path:
-    """The local file or folder that the output is; for BigQuery a name in the folder for temporary files."""
-    if isinstance(output, BigQueryOutput):
-        return Path(tempfile.gettempdir()) / f"tidemark-{output.project}.{output.dataset}"
-    return Path(output.path if isinstance(output, DuckDBOutput) else output.directory).absolute()
 
 
 class _WriteShards(beam.DoFn):
@@ -113,11 +106,12 @@ class _Finish(beam.DoFn):
         yield WriteSummary(str(self._output), rows, repeated)
 
     def _write(self, staging: Path, shards: Mapping[str, Sequence[Shard]]) -> dict[str, int]:
-        target = local_target(self._output)
         if isinstance(self._output, BigQueryOutput):
             from pipelines.io.bigquery.load import write_dataset
 
             return write_dataset(self._output, staging, shards)
+        check_place(self._output)  # once more: somebody may have put something there meanwhile
+        target = local_target(self._output)
         if isinstance(self._output, DuckDBOutput):
             return write_database(target, staging, shards)
         return write_folder(target, staging, shards)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from schemas.errors import DefinitionErrors
 from transforms.segments.language import ast
 from transforms.segments.language.definitions import load_definitions
-from transforms.segments.language.errors import DefinitionErrors
 
 ORDERED = "event('Order Completed').count() >= 1"
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schemas.errors import DefinitionErrors
 from transforms.segments.language.definition_files import SEGMENT_KEYS
 from transforms.segments.language.definitions import load_definitions
-from transforms.segments.language.errors import DefinitionErrors
 from transforms.segments.language.functions import FUNCTIONS, SYMBOLS
 from transforms.segments.language.parser import parse_condition, parse_scalar
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from schemas.errors import DefinitionErrors
 from tests.segments.language.definition_folders import errors, headlines, load, write
 from transforms.segments.language.definitions import load_definitions
-from transforms.segments.language.errors import DefinitionErrors
 
 WRONG_FILES = {
     "": ["1:1: the file is empty"],

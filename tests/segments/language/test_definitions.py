@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from schemas.errors import DefinitionErrors
 from tests.segments.language.definition_folders import ORDERED, errors, headlines, load, segment, write
 from transforms.segments.language import ast
 from transforms.segments.language.definitions import load_definitions, load_segment_file
-from transforms.segments.language.errors import DefinitionErrors
 from transforms.segments.language.literals import UNITS
 
 DAY = UNITS["day"]

@@ -2,9 +2,9 @@
 
 import pytest
 
+from schemas.errors import DefinitionErrors
 from transforms.segments.language import ast
 from transforms.segments.language.ast import Compare, Field, Literal, Reduced, Stream, Trait, Where, Window
-from transforms.segments.language.errors import DefinitionErrors
 from transforms.segments.language.literals import UNITS
 from transforms.segments.language.parser import parse_condition, parse_scalar
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from schemas.errors import DefinitionErrors, Problem
 from transforms.segments.language.check import check
 from transforms.segments.language.definition_files import SEGMENT_KEYS, TRAIT_KEYS, read_segment, read_trait
-from transforms.segments.language.errors import DefinitionErrors, Problem, SourceFile
+from transforms.segments.language.errors import SourceFile
 from transforms.segments.language.functions import COMPARATORS, FUNCTIONS
 from transforms.segments.language.literals import UNITS
 from transforms.segments.language.parser import parse_condition

@@ -11,8 +11,9 @@ from typing import Any
 
 import yaml
 
+from schemas.errors import DefinitionErrors, Problem
 from transforms.segments.language import ast, literals
-from transforms.segments.language.errors import DefinitionErrors, Origin, Problem, SourceFile, gather
+from transforms.segments.language.errors import Origin, SourceFile, gather
 from transforms.segments.language.parser import parse_condition, parse_scalar
 from transforms.segments.language.yaml_source import (
     kind_of,

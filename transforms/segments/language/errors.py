@@ -1,9 +1,7 @@
 """What is wrong with a definition, said so that the person who wrote it can mend it.
 
-    DefinitionErrors        every problem of every file, raised once
-      .problems             a tuple of Problem: file, position, message, the line, what was expected, did you mean
-
-`SourceFile` is the text that positions refer to; `Origin` says where a rule's text stands in it.
+`schemas/errors.py` has `DefinitionErrors`, raised once with every problem of every file, and `Problem`. Here: the text
+that positions refer to (`SourceFile`), and where a rule's text stands in it (`Origin`).
 """
 
 from __future__ import annotations
@@ -14,50 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from transforms.segments.language.ast import Position
+from schemas.errors import DefinitionErrors, Position, Problem
 
 _Part = TypeVar("_Part")
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One error (or warning) at one place."""
-
-    file: str
-    position: Position
-    message: str
-    source_line: str = ""
-    expected: str = ""
-    suggestion: str = ""
-
-    def headline(self) -> str:
-        """`file:line:column: message`, on one line."""
-        return f"{self.file}:{self.position.line}:{self.position.column}: {self.message}"
-
-    def one_line(self) -> str:
-        """The headline with the suggestion, for warnings."""
-        return self.headline() + (f" (did you mean {self.suggestion}?)" if self.suggestion else "")
-
-    def __str__(self) -> str:
-        parts = [self.headline()]
-        if self.source_line.strip():
-            # Tabs stay tabs, so that the caret stands below its character whatever a tab's width is.
-            before = self.source_line[: self.position.column - 1].ljust(self.position.column - 1)
-            parts += ["    " + self.source_line, "    " + "".join("\t" if c == "\t" else " " for c in before) + "^"]
-        if self.expected:
-            parts.append(f"    expected {self.expected}")
-        if self.suggestion:
-            parts.append(f"    did you mean {self.suggestion}?")
-        return "\n".join(parts)
-
-
-class DefinitionErrors(Exception):  # noqa: N818 - it holds all of them
-    """Everything that is wrong with a set of definitions, in the order of files and lines."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        unique = dict.fromkeys(problems)
-        self.problems = tuple(sorted(unique, key=lambda p: (p.file, p.position.line, p.position.column)))
-        super().__init__("\n\n".join(str(problem) for problem in self.problems))
 
 
 @dataclass(frozen=True, slots=True)

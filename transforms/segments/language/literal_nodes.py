@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from schemas.errors import DefinitionErrors
 from transforms.segments.language import ast, literals, syntax
-from transforms.segments.language.errors import DefinitionErrors, Origin, closest
+from transforms.segments.language.errors import Origin, closest
 from transforms.segments.language.functions import FUNCTIONS
 
 DURATION_USAGE = "a whole number and a unit (seconds, minutes, hours, days, weeks), such as 7 days"

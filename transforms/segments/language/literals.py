@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+
+from schemas.instants import is_date, parse_date_or_instant_us, parse_instant_us
 
 _SECOND = 1_000_000
 UNITS = {
@@ -20,8 +21,6 @@ LONGEST_DURATION = 1_000 * 365 * UNITS["day"]
 BARE_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?")
 _DURATION = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*([A-Za-z_]+)?\s*")
 _NUMERIC = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"'}
 
 
@@ -61,15 +60,17 @@ def parse_instant(text: str, *, needs_zone: bool = False) -> int:
     Raises:
         ValueError: the text is no such instant.
     """
+    written = text.strip()
     try:
-        instant = datetime.fromisoformat(text.strip())
+        instant = parse_date_or_instant_us(written)
     except ValueError:
         raise ValueError(f"'{text}' is not a date or date-time") from None
-    if instant.tzinfo is None:
-        if needs_zone and not _DATE.fullmatch(text.strip()):
-            raise ValueError(f"'{text}' has no time zone")
-        instant = instant.replace(tzinfo=UTC)
-    return (instant - _EPOCH) // timedelta(microseconds=1)
+    if needs_zone and not is_date(written):
+        try:
+            return parse_instant_us(written)
+        except ValueError:
+            raise ValueError(f"'{text}' has no time zone") from None
+    return instant
 
 
 def is_instant(text: str) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Set
 from functools import cache
 from typing import Protocol
 
+from schemas.errors import Problem
 from transforms.segments.language import ast
-from transforms.segments.language.errors import Problem, SourceFile, closest
+from transforms.segments.language.errors import SourceFile, closest
 from transforms.segments.language.functions import COMPARATORS
 from transforms.segments.language.walk import Enclosing, walk
 
@@ -33,7 +34,7 @@ def check_against_plan(tree: ast.Condition | ast.Scalar, source: SourceFile, pla
     properties_of = cache(plan.properties_of)
     found: list[Problem] = []
     for node, streams in walk(tree):
-        if isinstance(node, ast.Stream) and node.type == "track":
+        if isinstance(node, ast.Stream) and node.type == "track" and node.name is not None:
             found += _unknown(node, f"event '{node.name}'", node.name, plan.event_names(), source)
         elif isinstance(node, ast.Trait) and plan.trait_names():
             found += _unknown(node, f"trait '{node.path}'", node.path, plan.trait_names(), source)
@@ -68,7 +69,7 @@ def _event_of(field: ast.Field, streams: Enclosing) -> str:
     depth = 2 if field.parent else 1
     if field.source != "properties" or len(streams) < depth or streams[-depth].type != "track":
         return ""
-    return streams[-depth].name
+    return streams[-depth].name or ""
 
 
 _NEVER = {

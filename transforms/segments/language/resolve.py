@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeVar
 
+from schemas.errors import Problem
 from transforms.segments.language import ast
-from transforms.segments.language.errors import Problem, SourceFile, closest
+from transforms.segments.language.errors import SourceFile, closest
 from transforms.segments.language.walk import rewrite, walk
 
 _Tree = TypeVar("_Tree", bound=ast.Condition | ast.Scalar)

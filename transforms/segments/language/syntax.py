@@ -14,7 +14,8 @@ from typing import cast
 from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from transforms.segments.language.errors import DefinitionErrors, Origin, Problem
+from schemas.errors import DefinitionErrors, Problem
+from transforms.segments.language.errors import Origin
 
 # Far more than a rule of 50 expressions needs, far less than Python's stack allows.
 _MAX_DEPTH = 100

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from transforms.segments.language.ast import Position
-from transforms.segments.language.errors import DefinitionErrors, Origin, Problem, SourceFile, closest
+from schemas.errors import DefinitionErrors, Position, Problem
+from transforms.segments.language.errors import Origin, SourceFile, closest
 
 _TAG = "tag:yaml.org,2002:"
 _SHOWN_TAGS = {

@@ -1,0 +1,1 @@
+"""Who is in which segment, in Redis: docs/cache.md has the key layout."""

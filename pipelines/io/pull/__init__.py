@@ -1,0 +1,1 @@
+"""Pulls a REST API: docs/pull.md."""

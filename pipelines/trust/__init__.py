@@ -1,0 +1,1 @@
+"""What the commands that audit, match, predict and enrich share: arguments, queries, words."""
