@@ -16,6 +16,10 @@ from urllib.parse import parse_qsl
 from apache_beam.io.filesystems import FileSystems
 from rapidfuzz import process
 
+from pipelines.io.kinesis import address as kinesis
+from pipelines.io.kinesis.address import KinesisInput
+from pipelines.io.rabbitmq import address as rabbitmq
+from pipelines.io.rabbitmq.address import RabbitMQInput
 from schemas.errors import InputError
 from schemas.instants import parse_date_or_instant_us
 
@@ -28,7 +32,7 @@ FORMATS: dict[str, FileFormat] = {
     ".avro": "avro",
     ".parquet": "parquet",
 }
-KINDS = ("watch", "pubsub", "kafka", "bigquery", "duckdb")
+KINDS = ("watch", "pubsub", "kafka", "amqp", "amqps", "kinesis", "bigquery", "duckdb")
 _EXTENSIONS_TEXT = "one of " + " ".join(FORMATS) + ", each optionally with .gz"
 _ANY_KIND = "file pattern, folder, or one of " + " ".join(f"{kind}:" for kind in KINDS)
 _FORMS = {
@@ -37,6 +41,9 @@ _FORMS = {
     "kafka": "kafka:HOST:PORT[,HOST:PORT...]/TOPIC[?group=NAME][&from=first][&until=now]",
     "bigquery": "bigquery:PROJECT.DATASET.events[?from=INSTANT][&to=INSTANT]",
     "duckdb": "duckdb:PATH of a database that holds an events table",
+    "amqp": rabbitmq.FORM,
+    "amqps": rabbitmq.FORM,
+    "kinesis": kinesis.FORM,
 }
 
 
@@ -117,7 +124,8 @@ class DuckDBInput:
     bounded: ClassVar[bool] = True
 
 
-InputLocation = FileInput | WatchInput | PubSubInput | KafkaInput | BigQueryInput | DuckDBInput
+LiveInput = WatchInput | PubSubInput | KafkaInput | RabbitMQInput | KinesisInput
+InputLocation = FileInput | LiveInput | BigQueryInput | DuckDBInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +271,9 @@ def _checked_pattern(text: str, pattern: str) -> str:
         FileSystems.get_filesystem(pattern)
     except ValueError as error:
         scheme = pattern.partition("://")[0]
-        raise InputError(f"--input {text}: no file system for {scheme}:// is installed") from error
+        shown = re.sub(r"//[^/@]*@", "//", text)  # it may be an address with a password
+        hint = did_you_mean(scheme, KINDS)
+        raise InputError(f"--input {shown}: no file system for {scheme}:// is installed{hint}") from error
     if _folder(pattern) or file_format(pattern):
         return pattern
     extension = PurePosixPath(pattern.removesuffix(".gz")).suffix
@@ -297,6 +307,22 @@ def _parse_kafka(text: str, rest: str) -> InputLocation:
     return KafkaInput(text, brokers, topic, options.get("group"), "until" in options, "from" in options)
 
 
+def _parse_rabbitmq(text: str, _rest: str) -> InputLocation:
+    try:
+        address = rabbitmq.parse_address(text)
+    except ValueError as error:
+        raise _error(text.partition("//")[0] + "//...", str(error), rabbitmq.FORM) from None
+    return RabbitMQInput(str(address), address)
+
+
+def _parse_kinesis(text: str, rest: str) -> InputLocation:
+    path, options = _split_options(text, rest, ("endpoint",))
+    try:
+        return KinesisInput(text, kinesis.make_address(path, options.get("endpoint", "")))
+    except ValueError as error:
+        raise _error(text, str(error), kinesis.FORM) from None
+
+
 def _parse_bigquery(text: str, rest: str) -> InputLocation:
     table, options = _split_options(text, rest, ("from", "to"))
     match = re.fullmatch(r"([a-z0-9.:-]+)\.([A-Za-z0-9_]+)\.(\w+)", table)
@@ -321,6 +347,9 @@ _PARSERS = {
     "watch": _parse_watch,
     "pubsub": _parse_pubsub,
     "kafka": _parse_kafka,
+    "amqp": _parse_rabbitmq,
+    "amqps": _parse_rabbitmq,
+    "kinesis": _parse_kinesis,
     "bigquery": _parse_bigquery,
     "duckdb": _parse_duckdb,
 }
