@@ -114,7 +114,15 @@ def close_all() -> None:
         close_writers()
     finally:
         close_connections()
+        _close_brokers()
         close_journals()
+
+
+def _close_brokers() -> None:
+    """Those whose clients were ever imported: a job that does not use one need not have it installed."""
+    for name in ("pipelines.io.rabbitmq.source", "pipelines.io.kinesis.source"):
+        if name in sys.modules:
+            sys.modules[name].close_connections()
 
 
 def _build_stream(
@@ -136,6 +144,7 @@ def _source_options(options: ProfilesOptions, boot: Boot | None, in_memory_only:
         group="tidemark" if boot is None else f"tidemark-{boot.journal_id()[:8]}",
         watch_journal="" if boot is None else str(boot.folder / "files"),
         epoch=options.epoch,
+        positions_folder="" if boot is None else str(boot.folder),
         acknowledge="written" if in_memory_only else "bundle",
     )
 
