@@ -47,7 +47,7 @@ def _result(result: Result) -> Iterator[str]:
 
 def _segment_table(result: Result, work: Work) -> list[str]:
     headings = ("segment", "wanted", "acknowledged", "pending", "refused", "suppressed", "no consent", "no address")
-    rows = []
+    rows: list[tuple[str | int, ...]] = []
     for segment in work.destination.segments:
         states = [result.states[segment, state] for state in (ACKNOWLEDGED, PENDING, REFUSED, SUPPRESSED)]
         left_out = [work.obstacles[segment, reason] for reason in (NO_CONSENT, NO_IDENTIFIER)]

@@ -16,7 +16,6 @@ import yaml
 from schemas.errors import DefinitionErrors, Position, Problem
 from transforms.activation.destination import IDENTIFIERS, KINDS, Destination
 from transforms.activation.fields import PREFIXES, SOURCES, problem_with
-
 from transforms.segments.language.definition_files import SUFFIXES
 from transforms.segments.language.errors import SourceFile, closest, gather
 from transforms.segments.language.yaml_source import kind_of, read_mapping, read_source, shown_kind, wrong
