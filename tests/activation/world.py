@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
+import functools
 import hashlib
 import json
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -116,24 +119,20 @@ class World:
     def write(self) -> None:
         """The tables, as a job would have written them."""
         path = Path(self.output.path)
-        path.unlink(missing_ok=True)
+        path.write_bytes(_empty_tables())
+        rows: dict[str, list[dict[str, Any]]] = {
+            PROFILES.name: [_profile(profile_id, someone) for profile_id, someone in self.people.items()],
+            MEMBERSHIPS.name: [_membership(one, s) for one, someone in self.people.items() for s in someone.segments],
+            EVENTS.name: [_event(number, *said) for number, said in enumerate(self.said)],
+            DELETIONS.name: [_deletion(number, user_id) for number, user_id in enumerate(self.deleted)],
+        }
         with duckdb.connect(str(path)) as connection:
-            for table in TABLES:
-                for statement in create_statements(table):
-                    connection.execute(statement)
-            for profile_id, someone in self.people.items():
-                self._insert(connection, PROFILES.name, _profile(profile_id, someone))
-                for segment in someone.segments:
-                    self._insert(connection, MEMBERSHIPS.name, _membership(profile_id, segment))
-            for number, (profile_id, event, properties) in enumerate(self.said):
-                self._insert(connection, EVENTS.name, _event(number, profile_id, event, properties))
-            for number, user_id in enumerate(self.deleted):
-                self._insert(connection, DELETIONS.name, _deletion(number, user_id))
-
-    @staticmethod
-    def _insert(connection: duckdb.DuckDBPyConnection, table: str, row: Mapping[str, Any]) -> None:
-        names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" * len(row))
-        connection.execute(f'INSERT INTO "{table}" ({names}) VALUES ({marks})', list(row.values()))  # noqa: S608
+            for table, of_table in rows.items():
+                if of_table:
+                    names, marks = ", ".join(f'"{name}"' for name in of_table[0]), ", ".join("?" * len(of_table[0]))
+                    all_marks = ", ".join([f"({marks})"] * len(of_table))
+                    values = [value for row in of_table for value in row.values()]
+                    connection.execute(f'INSERT INTO "{table}" ({names}) VALUES {all_marks}', values)  # noqa: S608
 
     def run(
         self,
@@ -190,6 +189,18 @@ def _counting(commits: Kill) -> Callable[..., Any]:
             yield _Counted(ledger, commits)
 
     return opened
+
+
+@functools.cache
+def _empty_tables() -> bytes:
+    """A database with all tables and no rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.duckdb"
+        with duckdb.connect(str(path)) as connection:
+            for table in TABLES:
+                for statement in create_statements(table):
+                    connection.execute(statement)
+        return path.read_bytes()
 
 
 class _Counted(Ledger):
@@ -271,6 +282,4 @@ def _deletion(number: int, user_id: str) -> dict[str, Any]:
 
 
 def _instant(us: int) -> Any:
-    import datetime
-
     return datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(microseconds=us)
