@@ -70,12 +70,6 @@ def dry_run_lines(works: Sequence[Work]) -> Iterator[str]:
         yield ""
 
 
-def brief_lines(works: Sequence[Work]) -> Iterator[str]:
-    """One line for each destination: for the end of the main job."""
-    for work in works:
-        yield f"  {work.destination.name:<20} {work.destination.kind:<10} {_count(work)}"
-
-
 def _count(work: Work) -> str:
     plan = work.plan
     parts = [

@@ -1,4 +1,4 @@
-"""A random walk of people: they enter, leave, move, say no, are erased, runs are killed. At the end all is as wanted."""
+"""A random walk: people enter, leave, move, say no, are erased; runs are killed. At the end all is as wanted."""
 
 from __future__ import annotations
 
