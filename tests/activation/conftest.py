@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from services.vendors.hubspot import HubSpot
@@ -10,9 +8,9 @@ from tests.activation.world import World
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """An empty world with a Mailchimp and a HubSpot."""
-    made = World(tmp_path, monkeypatch)
+    made = World(monkeypatch)
     made.vendors = {"mailchimp": Mailchimp(), "hubspot": HubSpot()}
     return made
 

@@ -86,5 +86,4 @@ def begin_again(world: World, letters: Mailchimp, crm: HubSpot) -> None:
     crm.contacts.clear()
     for members in crm.lists.values():
         members.clear()
-    for left in world.folder.glob("*.ledger.duckdb*"):
-        left.unlink()
+    world.ledger.forget()

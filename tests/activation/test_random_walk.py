@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.vendors.hubspot import HubSpot
-from services.vendors.mailchimp import Mailchimp
+from services.vendors.mailchimp import Mailchimp, hash_of
 from tests.activation.world import Kill, Killed, Someone, World, hubspot, mailchimp
+from transforms.activation.destination import Destination
 
 NAMES = ("a", "b", "c", "d")
 ADDRESSES = ("one@shop.test", "two@shop.test", "three@shop.test", None)
@@ -56,7 +54,7 @@ def take(world: World, kind: str, one: object, other: object) -> None:
             someone.traits = {"consent": {"marketing": other}}
 
 
-def destinations() -> tuple[object, ...]:
+def destinations() -> tuple[Destination, ...]:
     return mailchimp(("news", "vip"), consent=("marketing",)), hubspot(("news", "vip"), consent=("marketing",))
 
 
@@ -74,8 +72,8 @@ def test_many_long_walks_end_as_wanted(walk: list[tuple[str, object, object]]) -
 
 
 def follow(walk: list[tuple[str, object, object]]) -> None:
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        world = World(Path(folder), patch)
+    with pytest.MonkeyPatch.context() as patch:
+        world = World(patch)
         letters, crm = Mailchimp(), HubSpot()
         world.vendors = {"mailchimp": letters, "hubspot": crm}
         for kind, one, other in walk:
@@ -93,6 +91,4 @@ def follow(walk: list[tuple[str, object, object]]) -> None:
 
 
 def was_erased(letters: Mailchimp, email: str) -> bool:
-    from services.vendors.mailchimp import hash_of
-
     return hash_of(email) in letters.forgotten

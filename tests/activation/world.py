@@ -6,11 +6,9 @@ import datetime
 import functools
 import hashlib
 import json
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -20,13 +18,14 @@ import pytest
 from pipelines.activation import run as activation_run
 from pipelines.activation.planning import Request
 from pipelines.activation.run import Place, Result, run_all
+from pipelines.activation.tables import ActivationTables
 from pipelines.io.destinations.base import Surroundings
 from pipelines.io.destinations.client import Clock
-from pipelines.io.ledger import Ledger, Row, ledger_of, open_ledger
+from pipelines.io.ledger import Ledger, Row
 from pipelines.io.outputs import DuckDBOutput
 from schemas.duckdb import create_statements
 from schemas.ledger import ACTIVATIONS
-from schemas.tables import DELETIONS, EVENTS, MEMBERSHIPS, PROFILES, TABLES
+from schemas.tables import DELETIONS, EVENTS, MEMBERSHIPS, PROFILES, TABLES, Table
 from services.vendors.vendor import ConnectionLostError, Vendor
 from transforms.activation.destination import Destination
 from transforms.activation.rows import Activation
@@ -106,33 +105,32 @@ def transport(vendors: Mapping[str, Vendor], kill: Kill) -> httpx.BaseTransport:
 class World:
     """Tables that a test changes as it likes, and runs over them."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder = folder
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.monkeypatch = monkeypatch
         self.people: dict[str, Someone] = {}
         self.said: list[tuple[str, str, dict[str, Any]]] = []
         self.deleted: list[str] = []
         self.vendors: dict[str, Vendor] = {}
         self.watch = Stopwatch()
-        self.output = DuckDBOutput(str(folder / "shop.duckdb"))
+        self.ledger = MemoryLedger()
 
-    def write(self) -> None:
+    def write(self) -> duckdb.DuckDBPyConnection:
         """The tables, as a job would have written them."""
-        path = Path(self.output.path)
-        path.write_bytes(_empty_tables())
         rows: dict[str, list[dict[str, Any]]] = {
             PROFILES.name: [_profile(profile_id, someone) for profile_id, someone in self.people.items()],
             MEMBERSHIPS.name: [_membership(one, s) for one, someone in self.people.items() for s in someone.segments],
             EVENTS.name: [_event(number, *said) for number, said in enumerate(self.said)],
             DELETIONS.name: [_deletion(number, user_id) for number, user_id in enumerate(self.deleted)],
         }
-        with duckdb.connect(str(path)) as connection:
-            for table, of_table in rows.items():
-                if of_table:
-                    names, marks = ", ".join(f'"{name}"' for name in of_table[0]), ", ".join("?" * len(of_table[0]))
-                    all_marks = ", ".join([f"({marks})"] * len(of_table))
-                    values = [value for row in of_table for value in row.values()]
-                    connection.execute(f'INSERT INTO "{table}" ({names}) VALUES {all_marks}', values)  # noqa: S608
+        connection = _tables()
+        for table, of_table in rows.items():
+            connection.execute(f'DELETE FROM "{table}"')  # noqa: S608
+            if of_table:
+                names, marks = ", ".join(f'"{name}"' for name in of_table[0]), ", ".join("?" * len(of_table[0]))
+                all_marks = ", ".join([f"({marks})"] * len(of_table))
+                values = [value for row in of_table for value in row.values()]
+                connection.execute(f'INSERT INTO "{table}" ({names}) VALUES {all_marks}', values)  # noqa: S608
+        return connection
 
     def run(
         self,
@@ -142,12 +140,15 @@ class World:
         **asked: Any,
     ) -> list[Result]:
         """Writes the tables and activates once."""
-        self.write()
+        tables = ActivationTables(self.write())
         with self.monkeypatch.context() as patched:
-            opened = _counting(commits or Kill())
-            patched.setattr(activation_run, "open_ledger", opened)
+            patched.setattr(
+                activation_run, "open_ledger", lambda _: nullcontext(_Counted(self.ledger, commits or Kill()))
+            )
+            patched.setattr(activation_run, "open_activation_tables", lambda _: nullcontext(tables))
             surroundings = Surroundings(self.watch.clock(), transport(self.vendors, requests or Kill()))
-            place = Place(self.output, ledger_of(self.output), surroundings)
+            nowhere = DuckDBOutput("nowhere")
+            place = Place(nowhere, nowhere, surroundings)
             request = Request(consent={"news": ("marketing",)}, **asked)
             results: list[Result] = []
             for one in destinations:
@@ -156,8 +157,7 @@ class World:
 
     def rows(self, destination: str) -> dict[tuple[str, str], Activation]:
         """The ledger."""
-        with open_ledger(ledger_of(self.output)) as ledger:
-            found = [Activation(*row) for row in ledger.read(ACTIVATIONS, destination=destination)]
+        found = [Activation(*row) for row in self.ledger.read(ACTIVATIONS, destination=destination)]
         return {row.key: row for row in found}
 
     def asked(self) -> int:
@@ -182,25 +182,39 @@ class World:
         return agreed - lost
 
 
-def _counting(commits: Kill) -> Callable[..., Any]:
-    @contextmanager
-    def opened(place: Any) -> Iterator[Ledger]:
-        with open_ledger(place) as ledger:
-            yield _Counted(ledger, commits)
-
-    return opened
-
-
 @functools.cache
-def _empty_tables() -> bytes:
-    """A database with all tables and no rows."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "empty.duckdb"
-        with duckdb.connect(str(path)) as connection:
-            for table in TABLES:
-                for statement in create_statements(table):
-                    connection.execute(statement)
-        return path.read_bytes()
+def _tables() -> duckdb.DuckDBPyConnection:
+    """All tables, in memory."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    for table in TABLES:
+        for statement in create_statements(table):
+            connection.execute(statement)
+    return connection
+
+
+class MemoryLedger(Ledger):
+    """A ledger that costs nothing; a write is whole or not at all, as in a file (tests/ledger/)."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Table, dict[Row, Row]] = {}
+
+    def read(self, table: Table, **values: str) -> list[Row]:
+        places = {table.column_names().index(name): value for name, value in values.items()}
+        rows = sorted(self._rows.get(table, {}).items())
+        return [row for _, row in rows if all(row[place] == value for place, value in places.items())]
+
+    def write(self, rows: Mapping[Table, Iterable[Row]], gone: Mapping[Table, Iterable[Row]] | None = None) -> None:
+        for table, keys in (gone or {}).items():
+            for key in keys:
+                self._rows.setdefault(table, {}).pop(tuple(key), None)
+        for table, of_table in rows.items():
+            places = [table.column_names().index(name) for name in table.key]
+            self._rows.setdefault(table, {}).update({tuple(row[p] for p in places): tuple(row) for row in of_table})
+
+    def forget(self) -> None:
+        """All of it."""
+        self._rows.clear()
 
 
 class _Counted(Ledger):
