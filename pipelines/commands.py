@@ -14,6 +14,7 @@ COMMANDS = {
     "profiles": ("pipelines.profiles", "the main job: events in; profiles, segments and failed events out"),
     "preview": ("pipelines.preview", "who is in a segment and why, before it is used"),
     "report": ("pipelines.report", "a page about what a job wrote"),
+    "activate": ("pipelines.activate", "makes each destination hold exactly the members that it should"),
     "cache": ("pipelines.cache", "fills the cache from a job's tables"),
     "content": ("pipelines.content", "a block of e-mail, said in a platform's syntax or rendered for a person"),
     "activate": ("pipelines.activate", "makes every destination hold exactly the members it should"),

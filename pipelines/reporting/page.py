@@ -52,6 +52,7 @@ def _sections(report: Report) -> Iterable[Section | None]:
     yield ("warnings", "Worth a look", _warnings(report.warnings)) if report.warnings else None
     yield "segments", "Segments", _segments(report.segments)
     yield ("overlaps", "Overlaps", _overlaps(report)) if len(report.segments) > 1 else None
+    yield ("activation", "Activation", _activations(report)) if report.activations else None
     yield "funnel", "Purchase funnel", _funnel(report.funnel)
     yield "events", "Events", _events(report)
     yield "failed", "Failed events", _failures(report.failures, report.headline)
@@ -130,6 +131,19 @@ def _overlaps(report: Report) -> str:
         f'<p>{text}</p><div class="grid two"><div class="card">{chart}</div>'
         f'<div class="card"><h3>Most in common</h3>{table}</div></div>'
     )
+
+
+def _activations(report: Report) -> str:
+    text = "Who should be at each destination, and who is there by its own answer. Suppressed: who said no."
+    rows = [
+        (
+            *(one.destination, one.segment, one.wanted, one.acknowledged, one.pending, one.refused, one.suppressed),
+            ", ".join(f"{reason} ({count:,})" for reason, count in one.reasons),
+        )
+        for one in report.activations
+    ]
+    names = ("destination", "segment", "wanted", "acknowledged", "pending", "refused", "suppressed", "why not")
+    return f'<p>{text}</p><div class="card wide">{_table(names, rows)}</div>'
 
 
 def _funnel(steps: Sequence[tuple[str, int]]) -> str:
