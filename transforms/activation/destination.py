@@ -42,7 +42,7 @@ KINDS: dict[str, Kind] = {
         ("leave", "erase", "headers", "collections", "identifier", "allow_private", "requests_per_second"),
         None,
     ),
-    "redis": Kind(("url",), (), "profile_id", sends_fields=False),
+    "redis": Kind(("url",), (), "profile_id"),
 }
 
 

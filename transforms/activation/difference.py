@@ -112,7 +112,7 @@ class _Difference:
         self._suppressed = suppressed
         self._now_us = now_us
         self._sends_fields = KINDS[destination.kind].sends_fields
-        self._erased = _erased_hashes(known, suppressed) - living
+        self._erased = erased_hashes(known, suppressed) - living
         self._rows = {row.key: row for row in known.rows if row.identifier_hash not in self._erased}
         self._obstacles = {(wish.person.profile_id, wish.segment): wish for wish in wishes if wish.obstacle}
         self._wanted = {(wish.person.profile_id, wish.segment): wish.person for wish in wishes if not wish.obstacle}
@@ -211,7 +211,9 @@ class _Difference:
     def _removal(self, hash_: str, parts: list[tuple[str, Activation | None]]) -> Change:
         rows = tuple(row for _, row in parts if row is not None)
         segments = tuple(sorted({segment for segment, _ in parts}))
-        return self._change("remove", hash_, rows[0].profile_id if rows else "", segments, rows)
+        change = self._change("remove", hash_, rows[0].profile_id if rows else "", segments, rows)
+        person = self._owners.get(hash_)  # who stays in other segments: some destinations are told the whole
+        return change if person is None else replace(change, identifier=person.identifier, fields=person.fields)
 
     # --- who enters --------------------------------------------------------------------------------------------------
 
@@ -282,7 +284,7 @@ class _Difference:
         return {segment: (leaving, members) for segment, (leaving, members) in counts.items()}
 
 
-def _erased_hashes(known: Known, suppressed: Suppressed) -> frozenset[str]:
+def erased_hashes(known: Known, suppressed: Suppressed) -> frozenset[str]:
     """Identifiers that the destination was given for people who are now erased."""
     sent = (row for row in known.rows if row.state != SUPPRESSED)
     rows = frozenset(row.identifier_hash for row in sent if suppressed.is_erased(row.profile_id))

@@ -13,11 +13,11 @@ from typing import Any
 
 import yaml
 
+from schemas.errors import DefinitionErrors, Position, Problem
 from transforms.activation.destination import IDENTIFIERS, KINDS, Destination
 from transforms.activation.fields import PREFIXES, SOURCES, problem_with
-from transforms.segments.language.ast import Position
 from transforms.segments.language.definition_files import SUFFIXES
-from transforms.segments.language.errors import DefinitionErrors, Problem, SourceFile, closest, gather
+from transforms.segments.language.errors import SourceFile, closest, gather
 from transforms.segments.language.yaml_source import kind_of, read_mapping, read_source, shown_kind, wrong
 
 _KEYS = ("kind", "settings", "segments", "fields", "consent", "description")
@@ -81,7 +81,9 @@ def _kind(source: SourceFile, node: yaml.Node) -> str:
 def _settings(source: SourceFile, node: yaml.Node, kind: str, environment: Mapping[str, str] | None) -> dict[str, Any]:
     if not isinstance(node, yaml.MappingNode):
         raise wrong(source, node, f"this is {shown_kind(node)}", "a mapping of settings")
-    rules, values, problems = KINDS[kind], {}, []
+    rules = KINDS[kind]
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
     for key, value in node.value:
         if key.value not in rules.settings:
             expected, near = f"one of {', '.join(rules.settings)}", closest(str(key.value), rules.settings)
@@ -136,7 +138,7 @@ def _with_variables(source: SourceFile, node: yaml.Node, environment: Mapping[st
 def _segments(source: SourceFile, node: yaml.Node, known: frozenset[str] | None) -> tuple[str, ...]:
     names = _names(source, node, "[recent_buyers]")
     if known is not None and isinstance(node, yaml.SequenceNode):
-        problems = []
+        problems: list[Problem] = []
         for item in node.value:
             if item.value not in known:
                 near = closest(str(item.value), known)
