@@ -28,10 +28,8 @@ def labelled(number: int) -> None:
     kept = [pair for pair in pairs if not another_person(pair.levels, by_id[pair.left_id], by_id[pair.right_id])]
     for name, found in (("as suggested", kept), ("the model alone", pairs)):
         precision, recall, f1 = febrl.scores({pair[:2] for pair in found}, true)
-        print(
-            f"| febrl{number} ({len(people):,}) | {name} | {precision:.4f} | {recall:.4f} | {f1:.4f} | {seconds:.1f} s |",
-            flush=True,
-        )
+        row = (f"febrl{number} ({len(people):,})", name, f"{precision:.4f}", f"{recall:.4f}", f"{f1:.4f}")
+        print(f"| {' | '.join(row)} | {seconds:.1f} s |", flush=True)
 
 
 def made_up(number: int, count: int) -> Person:
