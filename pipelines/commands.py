@@ -14,7 +14,17 @@ COMMANDS = {
     "profiles": ("pipelines.profiles", "the main job: events in; profiles, segments and failed events out"),
     "preview": ("pipelines.preview", "who is in a segment and why, before it is used"),
     "report": ("pipelines.report", "a page about what a job wrote"),
+    "cache": ("pipelines.cache", "fills the cache from a job's tables"),
     "content": ("pipelines.content", "a block of e-mail, said in a platform's syntax or rendered for a person"),
+    "activate": ("pipelines.activate", "makes every destination hold exactly the members it should"),
+    "api": ("api.__main__", "takes events in over HTTP, and tells who is in which segment"),
+    "audit": ("pipelines.audit", "what changed for the worse in the data, by day and source"),
+    "daily": ("pipelines.daily", "pull, profiles, predict, audit, activate, report: one after the other"),
+    "enrich": ("pipelines.enrich", "attributes from a table, as events, for people who agreed"),
+    "export": ("pipelines.export", "everything that is held about one person, as a zip"),
+    "duplicates": ("pipelines.duplicates", "people who are probably one, for somebody to decide"),
+    "predict": ("pipelines.predict", "expected orders, lifetime value and churn risk, as events"),
+    "pull": ("pipelines.pull", "the rows of a REST API as events"),
 }
 """Each command: the module whose `main(arguments)` runs it, and what it does, for `--help`."""
 

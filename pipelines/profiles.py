@@ -59,6 +59,10 @@ def run(options: ProfilesOptions) -> int:
         return _failed(f"Stopped. {options.output} is what it was before.", options)
     if state not in (None, PipelineState.DONE):
         return _failed(f"The job failed: the runner says {state}. Its own log knows why.", options)
+    if options.cache is not None:
+        from pipelines.cache import keep_in_cache
+
+        keep_in_cache(options.cache, options.output)
     try:
         print_summary(options, result, time.monotonic() - started)
         sys.stdout.flush()

@@ -15,7 +15,7 @@ from pipelines.io.pull.puller import PullCounts, Puller
 from pipelines.io.pull.state import PullState, StateError
 from pipelines.io.targets.location import parse_target, shown_target
 from pipelines.io.targets.target import EventTarget, TargetError
-from pipelines.words.pull_text import PullProgress, summary_lines
+from pipelines.words.pull import PullProgress, summary_lines
 from schemas.errors import DefinitionErrors
 from transforms.pull.definition import SourceDefinition
 from transforms.pull.paging import PagingError

@@ -22,9 +22,10 @@ from pipelines.io.kafka.source import close_connections
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.tables.write_updates import WriteUpdates
 from pipelines.options.profiles import ProfilesOptions
-from pipelines.stream_runner import PrismMissingError, keeps_no_state, with_stream_runner
+from pipelines.stream_runner import keeps_no_state, with_stream_runner
 from pipelines.words.failure import end_quietly, quiet_beam, read_cause
 from pipelines.words.retention import retention_lines
+from schemas.errors import UsageError
 from schemas.message import Message
 
 Build = Callable[[beam.Pipeline, Sequence[beam.PCollection[Message]], ProfilesOptions], beam.PCollection[bytes]]
@@ -36,9 +37,9 @@ def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
     """Runs until the inputs end or somebody stops it (Ctrl-C, SIGTERM): 0. Returns 1 when the job failed."""
     try:
         arguments = with_stream_runner(options.beam_arguments)
-    except PrismMissingError as error:
+    except UsageError as error:
         print(error, file=sys.stderr)
-        return 1
+        return 2
     for line in retention_lines(options):
         print(line, file=sys.stderr)
     stopped, shown = threading.Event(), sys.stderr
@@ -139,6 +140,7 @@ def _write_options(options: ProfilesOptions, boot: Boot | None) -> WriteOptions:
         run="" if boot is None else boot.run,
         is_restart=boot is not None and boot.known_until > 0,
         boot_until_us=BEFORE_ALL_US if boot is None else boot.over_at_us(live),
+        cache=options.cache,
     )
 
 

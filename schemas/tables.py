@@ -64,6 +64,7 @@ PROFILES = Table(
         Column("signed_up_at", "TIMESTAMP", "When the customer signed up."),
         Column("loyalty_status", "STRING", "Enum: see docs/profiles.md."),
         Column("subscription_tier", "STRING", "Enum: see docs/profiles.md."),
+        Column("tags", "STRING", "Labels, in the order they were sent.", repeated=True),
         Column("device_type", "STRING", "Enum, from the latest context that names one."),
         Column("traits", "JSON", "Every trait, as it was sent.", required=True),
         Column("computed", "JSON", "Computed traits by name.", required=True),
@@ -78,6 +79,10 @@ PROFILES = Table(
     key=("profile_id",),
     cluster=("profile_id",),
 )
+
+_NAMES = PROFILES.column_names()
+TYPED_COLUMNS = PROFILES.columns[_NAMES.index("email") : _NAMES.index("traits")]
+"""The columns of `profiles` that well-known traits are normalised into (docs/profiles.md)."""
 
 MEMBERSHIPS = Table(
     "memberships",

@@ -90,12 +90,16 @@ def _events(outcomes: Outcomes, facts: TableFacts | None, elapsed_seconds: float
 def _notes(counters: Mapping[str, int]) -> Iterator[str]:
     """What is worth a look, in a line or two each."""
     unplanned = named_counters(counters, counting.UNPLANNED)
+    dropped = named_counters(counters, counting.DROPPED)
     unreadable = named_counters(counters, counting.NOT_NORMALISED)
-    if unplanned or unreadable:
+    if unplanned or dropped or unreadable:
         yield ""
     if unplanned:
         names = _some({plain(name): number for name, number in unplanned.items()})
         yield from _wrapped(f"Track events that no schema names: {names}", "Note: ")
+    if dropped:
+        names = _some({plain(name): number for name, number in dropped.items()})
+        yield from _wrapped(f"Properties left out since they break their schema: {names}", "Note: ")
     if unreadable:
         yield from _wrapped(f"Profiles with a trait that its column cannot hold: {_some(unreadable)}", "Note: ")
 

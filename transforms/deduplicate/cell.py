@@ -15,10 +15,10 @@ import msgspec
 from schemas.event import MESSAGE_ID, TIMESTAMP
 from schemas.tables import FAILED_EVENTS
 from transforms.deduplicate.copies import conflict, distinct_contents
+from transforms.failed_events import failure_row
 from transforms.records import Record
 from transforms.state.cell import LAYOUT, Output, RowChanges, checked_layout
 from transforms.state.facts import Message, deduplicate_version
-from transforms.stream.rows import failure_row
 from transforms.stream.stages import record_targets
 
 _ENCODER = msgspec.msgpack.Encoder()

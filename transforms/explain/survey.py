@@ -20,7 +20,7 @@ from zlib import crc32
 import orjson
 
 from schemas.event import CONTEXT, NAME, PROPERTIES, TYPE
-from transforms.explain.mentioned import Property, mentioned, needed_definitions
+from transforms.explain.mentioned import Property, concerns, mentioned, needed_definitions
 from transforms.profiles.rows import Row, membership_row
 from transforms.records import Record
 from transforms.segments.compiler import compile_program
@@ -159,9 +159,7 @@ class _Surveyor:
             else None
         )
         read = mentioned(needed_definitions(rule.definitions, frozenset({rule.segment.name})))
-        self._streams = read.streams
-        if against is not None:
-            self._streams |= mentioned(against.definitions).streams
+        self._reads = [read] if against is None else [read, mentioned(against.definitions)]
         self._pending: dict[tuple[str, str], list[tuple[Property, Any]]] = {}
         for wanted in read.properties:
             self._pending.setdefault((wanted.type, wanted.name), []).append((wanted, path_getter(wanted.path)))
@@ -193,7 +191,7 @@ class _Surveyor:
                 (found.added if member else found.removed).add(profile_id, events, self._concerns)
 
     def _concerns(self, event: Record) -> bool:
-        return event[TYPE] == "identify" or (event[TYPE], event[NAME]) in self._streams
+        return any(concerns(read, event) for read in self._reads)
 
     def _take_against(self, program: Program, profile_id: str, events: Sequence[Record]) -> bool:
         name = self._against_name

@@ -12,11 +12,11 @@ from apache_beam.pvalue import AsSingleton, TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
 from schemas.block import TableBlock
-from schemas.event import MESSAGE_ID, TIMESTAMP, USER_ID
 from schemas.tables import EVENTS, MEMBERSHIP_CHANGES, MEMBERSHIPS, PROFILES
 from transforms import counting
 from transforms.identity.bucket import Erased
 from transforms.identity.plan import IdentityPlan
+from transforms.profiles.gather import gather
 from transforms.profiles.history import BY_TIME, ProfileHistory, build_history
 from transforms.profiles.rows import Row, block
 from transforms.records import Buckets, Record, collection_paused, unpack
@@ -74,35 +74,18 @@ class _BuildProfiles(beam.DoFn):
         self._program = compile_program(self._definitions)
 
     def process(self, bucket: tuple[int, Iterable[bytes]], plan: IdentityPlan) -> Iterator[Outputs]:
-        histories: dict[str, list[Record]] = {}
-        merged = Buckets(self._buckets)
-        erased: dict[str, int] = {}
-        shared = frozenset((*plan.roots, *plan.roots.values()))
-        for key, event in unpack(bucket[1]):
-            if plan.erased and event[USER_ID] is not None:
-                deletion = plan.erased_by(event[USER_ID], event[TIMESTAMP])
-                if deletion is not None:
-                    erased[deletion] = erased.get(deletion, 0) + 1
-                    continue
-            if event[MESSAGE_ID] in plan.refused:
-                continue
-            if shared and not self._regrouped and key[5:] in shared and key.startswith("user:"):
-                root = plan.root(key[5:])
-                merged.add(root, (f"user:{root}", event))
-                continue
-            records = histories.get(key)
-            if records is None:
-                histories[key] = [event]
-            else:
-                records.append(event)
-        for deletion, rows in erased.items():
+        found = gather(unpack(bucket[1]), plan, regrouped=self._regrouped)
+        for deletion, rows in found.erased.items():
             counting.count(counting.ERASED, rows)
-            yield TaggedOutput("erased", (deletion, ("events", rows)))
+            yield TaggedOutput("erased", (deletion, (EVENTS.name, rows)))
+        merged = Buckets(self._buckets)
+        for pair in found.merged:
+            merged.add(pair[0][5:], pair)
         for packed in merged.blocks():
             yield TaggedOutput("merged", packed)
-        if histories:
+        if found.histories:
             with collection_paused():
-                yield from self._tables(bucket[0], histories, plan.as_of)
+                yield from self._tables(bucket[0], found.histories, plan.as_of)
 
     def _tables(self, bucket: int, histories: dict[str, list[Record]], as_of: int) -> Iterator[Outputs]:
         built: list[ProfileHistory] = []

@@ -29,9 +29,9 @@ def field_reader(field: ast.Field) -> Read:
 
 def compile_operand(reduced: ast.Reduced) -> Callable[[EventView], tuple[Any, ...] | None] | None:
     """What an event contributes to the reducer (None: it contributes nothing); None for reducers without a property."""
-    if reduced.operand is None:
+    if reduced.field is None:
         return None
-    read, convert = field_reader(reduced.operand), operand_reader(reduced)
+    read, convert = field_reader(reduced.field), operand_reader(reduced, reduced.field)
     return lambda view: convert(read(view))
 
 

@@ -3,9 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
+from schemas.event import CONTEXT, NAME, TYPE
+from transforms.profiles.normalize.columns import DEVICE_TYPE
+from transforms.profiles.normalize.device import device_type_of
+from transforms.profiles.normalize.traits import columns_of_trait
 from transforms.segments.language import ast
+from transforms.segments.nodes.state import EventView
 from transforms.segments.values import trait_fields
+
+
+@dataclass(frozen=True, slots=True)
+class Mentions:
+    """What a rule reads, directly or through other definitions.
+
+    (event type, name) pairs, the types of which it takes every event, trait fields, and typed columns.
+    """
+
+    streams: frozenset[tuple[str, str]]
+    types: frozenset[str]
+    fields: frozenset[str]
+    columns: frozenset[str]
+
+    def concerns(self, view: EventView) -> bool:
+        """Whether the event is one that the rule mentions."""
+        kind = view.event[TYPE]
+        if DEVICE_TYPE in self.columns and device_type_of(view.event[CONTEXT]) is not None:
+            return True
+        if kind == "identify":
+            return self._reads_any(view.traits)
+        return kind in self.types or (kind, view.event[NAME]) in self.streams
+
+    def _reads_any(self, traits: dict[str, Any]) -> bool:
+        if self.fields and not self.fields.isdisjoint(traits):
+            return True
+        return bool(self.columns) and any(not self.columns.isdisjoint(columns_of_trait(name)) for name in traits)
 
 
 class Reader:
@@ -15,16 +49,24 @@ class Reader:
         self.traits = {trait.name: trait.value for trait in definitions.traits}
         self.segments = {segment.name: segment.when for segment in definitions.segments}
 
-    def mentions(self, condition: ast.Condition | None) -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
-        """The streams, as (event type, name), and the trait fields that the condition reads."""
+    def mentions(self, condition: ast.Condition | None) -> Mentions:
+        """What the condition reads."""
         streams: set[tuple[str, str]] = set()
+        types: set[str] = set()
         fields: set[str] = set()
+        columns: set[str] = set()
         for scalar in self._scalars(condition):
             if isinstance(scalar, ast.Reduced):
-                streams.add((scalar.stream.type, scalar.stream.name))
+                stream = scalar.stream
+                if stream.name is None:
+                    types.update(stream.types())
+                else:
+                    streams.add((stream.type, stream.name))
             elif isinstance(scalar, ast.Trait):
                 fields.update(trait_fields(scalar.path))
-        return frozenset(streams), frozenset(fields)
+            elif isinstance(scalar, ast.Column):
+                columns.add(scalar.name)
+        return Mentions(frozenset(streams), frozenset(types), frozenset(fields), frozenset(columns))
 
     def _scalars(self, condition: ast.Condition | None) -> Iterator[ast.Scalar]:
         if isinstance(condition, ast.And | ast.Or):

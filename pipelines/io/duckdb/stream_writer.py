@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, ClassVar
 
+from pipelines.io.cache.location import CacheLocation
+from pipelines.io.duckdb.cache_updates import CacheUpdates
 from pipelines.io.duckdb.stream_database import LiveTables
 from pipelines.io.journal.earlier_run import EarlierRun
 from pipelines.io.journal.history_first import BEFORE_ALL_US
@@ -38,6 +40,7 @@ class WriteOptions:
         run: names this run of the job.
         is_restart: whether rows of an earlier run stand in the output until all that it told is told again.
         boot_until_us: where the watermark stands when that is so.
+        cache: who is in which segment is kept there, too; None: nowhere.
     """
 
     write_every_seconds: float = 2.0
@@ -45,6 +48,7 @@ class WriteOptions:
     run: str = ""
     is_restart: bool = False
     boot_until_us: int = BEFORE_ALL_US
+    cache: CacheLocation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,11 @@ class UpdateWriter:
             self._earlier.read()
         self._unpublished = True  # empty tables are an output too
         self._erased: set[str] = set()
+        self._cache = (
+            None if self.options.cache is None else CacheUpdates(self.options.cache, self.output, self._tables)
+        )
+        if self._cache is not None and self._booting:
+            self._cache.published()  # by the run before: until the history is through, that is what is known
         self._pace = PublishingPace()
         self._lock = threading.Lock()  # of what is held
         self._writing = threading.RLock()  # of the tables
@@ -127,6 +136,8 @@ class UpdateWriter:
                 self._earlier.carry_over(self._tables.connection)
                 self._booting = False
                 self._unpublished = True
+                if self._cache is not None:
+                    self._cache.fill()
 
     def close(self) -> None:
         """Writes and publishes what is left, unless the history is not through: then the old output stands."""
@@ -136,6 +147,8 @@ class UpdateWriter:
             if self._failure is None:
                 self._write()
                 self._publish()
+            if self._cache is not None:
+                self._cache.close()
             self._tables.close()
         self._lock_file.close()
         self.check()
@@ -161,6 +174,8 @@ class UpdateWriter:
             if updates and self._tables.apply(map(self._earlier.adjust, updates)):
                 self._unpublished = True
             self._note(updates)
+            if self._cache is not None and not self._booting:
+                self._cache.add(updates)
             return len(updates)
 
     def _note(self, updates: Iterable[RowUpdate]) -> None:
@@ -178,12 +193,16 @@ class UpdateWriter:
         started = time.monotonic()
         if self._booting or not self._unpublished:
             return
+        if self._cache is not None:
+            self._cache.begin_publishing()
         if isinstance(self.output, DuckDBOutput):
             self._tables.publish_database(self.output.target())
         else:
             self._tables.publish_folder(self.output.target())
         self._unpublished = False
         self._pace = PublishingPace(started, time.monotonic())
+        if self._cache is not None:
+            self._cache.published()
         if self._erased:
             gone = self._tables.missing_from((EVENTS.name, FAILED_EVENTS.name), "message_id", self._erased)
             open_journal(Path(self.options.folder)).erase(gone)

@@ -20,7 +20,7 @@ from pipelines.io.locations import FileInput, InputFile, find_files
 from schemas.block import TableBlock
 from schemas.event import Event, Failure
 from transforms import counting
-from transforms.failed_events import failed_events_block
+from transforms.failed_events import count_failures, failed_events_block
 from transforms.parse import EventParser, avro_messages, parquet_messages
 from transforms.records import Buckets, collection_paused
 
@@ -117,12 +117,11 @@ def parse_messages(
         else:
             failures.append(parsed)  # type: ignore[arg-type]
     counting.count(counting.READ, read)
-    for name, occurrences in parser.unplanned_counts.items():
-        counting.count(counting.UNPLANNED + name, occurrences)
-    parser.unplanned_counts.clear()
+    counting.count_parsed(parser)
     for block in buckets.blocks():
         yield TaggedOutput("events", block)
     if failures:
+        count_failures(failures)
         yield TaggedOutput("failed", failed_events_block(failures))
 
 

@@ -6,15 +6,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from pipelines.io.ledger import open_ledger
+from pipelines.io.ledger.ledger import Row
 from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
 from pipelines.io.tables.read_back import read_batches
-from schemas.arrow import arrow_schema
+from schemas.arrow import arrow_schema, to_record_batch
+from schemas.block import TableBlock
+from schemas.duckdb import duckdb_type
 from schemas.errors import OutputError
-from schemas.tables import TABLES, Table
+from schemas.ledger import LEDGER_TABLES
+from schemas.tables import TABLES, Column, Table
 
 
 @contextmanager
@@ -33,31 +39,70 @@ def open_tables(output: Output, tables: Sequence[Table] = TABLES) -> Iterator[du
         yield connection
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, output: DuckDBOutput) -> None:
+def add_ledger(connection: duckdb.DuckDBPyConnection, place: Output) -> None:
+    """Adds the tables of a ledger to those of a job; a ledger that no command has written yet has none.
+
+    Raises:
+        OutputError: it is there and cannot be read.
+    """
+    if isinstance(place, BigQueryOutput):
+        with open_ledger(place) as ledger:
+            for table in LEDGER_TABLES:
+                rows = list(ledger.read(table))
+                connection.register("rows", to_record_batch(table, TableBlock(table.name, 0, _columns(table, rows))))
+                connection.execute(f'CREATE TABLE "{table.name}" AS SELECT * FROM rows')
+                connection.unregister("rows")
+    elif isinstance(place, DuckDBOutput) and Path(place.path).is_file():
+        _attach(connection, place, "ledger")
+        query = "SELECT table_name FROM duckdb_tables() WHERE database_name = 'ledger'"
+        there = {row[0] for row in connection.execute(query).fetchall()}
+        for table in LEDGER_TABLES:
+            if table.name in there:
+                connection.execute(f'CREATE VIEW "{table.name}" AS SELECT * FROM ledger."{table.name}"')
+
+
+def _columns(table: Table, rows: list[Row]) -> tuple[list[Any], ...]:
+    return tuple([row[i] for row in rows] for i in range(len(table.columns)))
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, output: DuckDBOutput, name: str = "job") -> None:
     if not Path(output.path).is_file():
         raise OutputError(f"{output}: there is no such file")
     path = output.path.replace("'", "''")
     try:
-        connection.execute(f"ATTACH '{path}' AS job (READ_ONLY)")
+        connection.execute(f"ATTACH '{path}' AS {name} (READ_ONLY)")
     except duckdb.Error as error:
         raise OutputError(f"{output}: cannot be opened as a DuckDB database") from error
 
 
 def _make_view(connection: duckdb.DuckDBPyConnection, output: Output, table: Table) -> None:
-    name = f'"{table.name}"'
-    if isinstance(output, DuckDBOutput):
-        try:
-            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM job.{name}")
-        except duckdb.CatalogException as error:
-            raise OutputError(f"{output}: there is no table {table.name!r}") from error
-    elif isinstance(output, BigQueryOutput):
+    if isinstance(output, BigQueryOutput):
         rows = pa.RecordBatchReader.from_batches(arrow_schema(table), read_batches(output, table))
         connection.register("rows", rows)
-        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM rows")
+        connection.execute(f'CREATE TABLE "{table.name}" AS SELECT * FROM rows')
         connection.unregister("rows")
+    elif isinstance(output, DuckDBOutput):
+        try:
+            _view(connection, table, f'job."{table.name}"')
+        except duckdb.CatalogException as error:
+            raise OutputError(f"{output}: there is no table {table.name!r}") from error
     else:
         parts = Path(output.directory) / table.name / "*.parquet"
         if not list(parts.parent.glob("*.parquet")):
             raise OutputError(f"{output}: there is no {table.name}/*.parquet")
         pattern = str(parts).replace("'", "''")
-        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{pattern}')")
+        _view(connection, table, f"read_parquet('{pattern}')")
+
+
+def _view(connection: duckdb.DuckDBPyConnection, table: Table, source: str) -> None:
+    """A view of the table as it is today: a column that came after the tables were written is empty."""
+    there = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
+    columns = (
+        f'"{column.name}"' if column.name in there else f'{_empty(column)} AS "{column.name}"'
+        for column in table.columns
+    )
+    connection.execute(f'CREATE VIEW "{table.name}" AS SELECT {", ".join(columns)} FROM {source}')
+
+
+def _empty(column: Column) -> str:
+    return f"CAST({'[]' if column.repeated else 'NULL'} AS {duckdb_type(column)})"

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipelines.io.kinesis_client import KinesisAddress, connect
+from pipelines.io.kinesis.address import KinesisAddress, connect
 from pipelines.io.targets.target import OutgoingEvent, TargetError
 from transforms.pull.retrying import MOST_ATTEMPTS
 

@@ -15,8 +15,9 @@ import re
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
-from pipelines.io import kinesis_client, rabbitmq
+from pipelines.io.kinesis import address as kinesis
 from pipelines.io.locations import did_you_mean
+from pipelines.io.rabbitmq import address as rabbitmq
 from pipelines.io.targets.target import EventTarget, TargetError
 
 _FORMS = {
@@ -26,7 +27,7 @@ _FORMS = {
     "pubsub": "pubsub:projects/PROJECT/topics/TOPIC",
     "amqp": rabbitmq.FORM,
     "amqps": rabbitmq.FORM,
-    "kinesis": kinesis_client.FORM,
+    "kinesis": kinesis.FORM,
 }
 KINDS = tuple(_FORMS)
 
@@ -94,7 +95,7 @@ def _parse_kinesis(text: str, rest: str) -> EventTarget:
         endpoint = options.pop("endpoint", "")
         if options:
             raise ValueError(f"unknown option {next(iter(options))!r}, there is only 'endpoint'")
-        return KinesisTarget(kinesis_client.make_address(path, endpoint))
+        return KinesisTarget(kinesis.make_address(path, endpoint))
     except ValueError as error:
         raise TargetError(f"--events {text}: {error}; expected {_FORMS['kinesis']}") from None
 

@@ -8,7 +8,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker, NackError, UnroutableError
 
-from pipelines.io.rabbitmq import RabbitMQAddress, connect
+from pipelines.io.rabbitmq.address import RabbitMQAddress, connect
 from pipelines.io.targets.target import OutgoingEvent, TargetError
 
 _NOT_FOUND = 404

@@ -22,7 +22,7 @@ from schemas.event import MESSAGE_ID, TIMESTAMP
 from transforms.state.cell import FactCell, Output, Target, difference
 from transforms.state.facts import DELETED, EVENT, MERGE, Fact, Message, event_of
 from transforms.state.horizon import Horizon
-from transforms.stream.rows import event_row, no_event_row
+from transforms.stream.rows import event_update, no_event_row
 
 Erasures = tuple[tuple[int, str], ...]
 """(instant, message id of the deletion), in order."""
@@ -227,7 +227,7 @@ class OwnerCell(FactCell, Generic[Basis]):
             said = self.version_of(version)
             found.append(Message(*decision.target, 1, said, why))
             if decision.owner:
-                found.append(event_row(event_of(fact), decision.owner, said))
+                found.append(event_update(event_of(fact), decision.owner, said))
             elif decision.owner is not None:
                 found.append(no_event_row(fact[1 + MESSAGE_ID], said))
         return found

@@ -10,17 +10,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.event import ANONYMOUS_ID, MESSAGE_ID, PREVIOUS_ID, RECEIVED_AT, TIMESTAMP, USER_ID, Event, Failure
+from schemas.event import ANONYMOUS_ID, MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, USER_ID
 from schemas.tables import FAILED_EVENTS
-from transforms.identity.aliases import DEFAULT_MAX_MERGES, Alias
+from transforms.failed_events import failure_row
+from transforms.identity.aliases import DEFAULT_MAX_MERGES, Alias, refusal
 from transforms.identity.plan import Deletion, IdentityPlan, make_plan
 from transforms.state.cell import FactCell, Output, RowChanges, Target, difference
 from transforms.state.facts import DELETED, EVENT, MERGE, Fact, Message, device_version, event_fact, event_of
-from transforms.stream.rows import failure_row, no_event_row
+from transforms.stream.rows import no_event_row
 from transforms.stream.stages import DEVICES, LINKS, RECEIPTS, USERS, link_targets
 
 _FAILURES = RowChanges(FAILED_EVENTS.name, 1)
-_RAW = 1 + len(Event._fields)
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class _Told:
 
 
 class RegistryCell(FactCell):
-    """Facts: ("alias", event..., bytes, source), ("delete", timestamp, message id, user), ("name", id, last seen)."""
+    """Facts: ("alias", record...), ("delete", timestamp, message id, user), ("name", id, last seen)."""
 
     max_merges = DEFAULT_MAX_MERGES
 
@@ -133,8 +133,5 @@ class RegistryCell(FactCell):
         if reason is None:
             told.events[alias] = self.facts.version(alias) or 0
             return
-        raw, source = alias[_RAW : _RAW + 2]
-        error = "/previousId: expected a previousId that can be merged into userId"
-        failure = Failure(reason, (error,), "identity", message_id, raw, {}, source, event[RECEIVED_AT])
-        row = failure_row(failure)
+        row = failure_row(refusal(alias[1:], reason))
         told.failures[row[:1]] = row

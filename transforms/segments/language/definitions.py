@@ -12,10 +12,11 @@ from pathlib import Path
 
 from schemas.errors import DefinitionErrors, Problem
 from transforms.segments.language import ast
-from transforms.segments.language.check import Type, check, never_true, type_of
+from transforms.segments.language.check import check, never_true, type_of
 from transforms.segments.language.definition_files import SUFFIXES, read_segment, read_trait
 from transforms.segments.language.errors import SourceFile
 from transforms.segments.language.fingerprint import with_version
+from transforms.segments.language.kinds import Type
 from transforms.segments.language.plan import TrackingPlan, check_against_plan
 from transforms.segments.language.resolve import dependency_order, references, resolve_names, unknown_segments
 from transforms.segments.language.yaml_source import read_source

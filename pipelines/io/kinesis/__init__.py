@@ -1,0 +1,1 @@
+"""Kinesis through boto3."""
