@@ -215,7 +215,7 @@ def test_segments_client_in_a_browser(tmp_path: Path, modules: Path, refusals: i
             "online",
             "analytics.reset(); 0",
             "analytics.page('After').then(() => 0)",
-            "wait:analytics.queue.length === 0",
+            "taken:7",
             "analytics.track('Product Removed', {product_id: 'p2'}); 0",
             "leave",
         )
@@ -238,8 +238,7 @@ def test_rudderstacks_client_in_a_browser(tmp_path: Path, modules: Path, refusal
             "new Promise(done => client.track('Product Viewed', {product_id: 'p1'}, done)).then(() => 0)",
             "new Promise(done => client.identify('u1', {plan: 'gold'}, done)).then(() => 0)",
             "new Promise(done => client.track('Order Completed', {total: 3}, done)).then(() => 0)",
-            f"wait:fetch('{url}/metrics', {{mode: 'no-cors'}}).then(() => localStorage.length > 0)",
-            "new Promise(done => setTimeout(done, 9000))",
+            "taken:4",
         )
     assert [text for text in done["said"] if text.startswith("error:") and "Failed to load" not in text] == []
     rows = table(tmp_path, NAMES)
