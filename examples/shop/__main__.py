@@ -35,9 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "spool").mkdir(parents=True)
     api_port = _free_port()
-    shop = Shop(
-        f"http://127.0.0.1:{api_port}", _made_key(folder, "browser", "collect"), _made_key(folder, "view", "read")
-    )
+    sending, reading = (keys.add_key(folder / "keys.yaml", may, [may]) for may in ("collect", "read"))
+    shop = Shop(f"http://127.0.0.1:{api_port}", sending, reading)
     children = Children(folder / "log")
     server = uvicorn.Server(
         uvicorn.Config(shop_pages(shop), host="127.0.0.1", port=options.port, log_level="warning", access_log=False)
