@@ -17,6 +17,7 @@ from pathlib import Path
 
 import uvicorn
 
+from api import keys
 from examples.shop.pages import Shop, shop_pages
 from examples.shop_live.processes import Children
 
@@ -79,7 +80,8 @@ def _start(children: Children, folder: Path, api_port: int, *, isolated: bool) -
     job = ["--input", f"watch:{folder / 'spool'}", "--segments", str(HERE / "segments"), "--output", tables]
     pace = ["--write_every", "1 second", "--out_of_orderness", "1 second", "--idle_timeout", "1 second"]
     if isolated:
-        children.start("job", "services", ["isolated", "--", sys.executable, "-m", "pipelines.profiles", *job, *pace])
+        inside = ["isolated", "--", sys.executable, "-m", "pipelines.profiles", *job, *pace]
+        children.start("job", "services", inside, whole_group=True)
     else:
         children.start("job", "pipelines.profiles", [*job, *pace])
 

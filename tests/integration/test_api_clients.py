@@ -91,9 +91,9 @@ def table(folder: Path, query: str = "SELECT message_id FROM events ORDER BY ALL
 def test_segments_client_for_python(tmp_path: Path, refusals: int, gzip: bool) -> None:
     with collecting(tmp_path / "spool", refusals) as url:
         faults: list[Any] = []
-        client = segment.analytics.Client(
-            COLLECT, host=url, gzip=gzip, on_error=lambda *fault: faults.append(fault), upload_size=2, upload_interval=0.05
-        )  # fmt: skip
+        pace = {"upload_size": 2, "upload_interval": 0.05}
+        told = {"on_error": lambda *fault: faults.append(fault)}
+        client = segment.analytics.Client(COLLECT, host=url, gzip=gzip, **told, **pace)
         for number in range(5):
             client.track(user_id="u", event="Order Completed", properties={"total": number}, message_id=f"m{number}")
         client.identify(user_id="u", traits={"plan": "gold"}, message_id="m5")
@@ -159,11 +159,12 @@ analytics.ready(function () { window.isReady = true; });
 </script>
 """
 RUDDER = """
-<!doctype html><title>shop</title><script src="/@rudderstack/analytics-js/dist/npm/modern/bundled/umd/index.js"></script>
+<!doctype html><title>shop</title>
+<script src="/@rudderstack/analytics-js/dist/npm/modern/bundled/umd/index.js"></script>
 <script>
 window.sent = [];
 var client = new rudderanalytics.RudderAnalytics();
-client.load("KEY", "URL", { configUrl: "URL", polyfillIfRequired: false, sendAdblockPage: false, storage: { migrate: false } });
+client.load("KEY", "URL", { configUrl: "URL", polyfillIfRequired: false, storage: { migrate: false } });
 client.page("Home"); client.ready(function () { window.isReady = true; });
 </script>
 """
@@ -222,7 +223,8 @@ def test_segments_client_in_a_browser(tmp_path: Path, modules: Path, refusals: i
     assert [text for text in done["said"] if text.startswith("error:") and "Failed to load" not in text] == []
     rows = table(tmp_path, NAMES)
     named = [(kind, name) for kind, name, _ in rows]
-    for expected in (("page", "Home"), ("track", "Product Viewed"), ("track", "Order Completed"), ("track", "Product Added"), ("page", "After"), ("track", "Product Removed")):  # fmt: skip
+    tracked = ("Product Viewed", "Order Completed", "Product Added", "Product Removed")
+    for expected in (("page", "Home"), ("page", "After"), *(("track", name) for name in tracked)):
         assert named.count(expected) == 1, (expected, rows)
     assert ("track", "Order Completed", "u1") in rows
     assert ("page", "After", "") in rows
@@ -242,5 +244,7 @@ def test_rudderstacks_client_in_a_browser(tmp_path: Path, modules: Path, refusal
         )
     assert [text for text in done["said"] if text.startswith("error:") and "Failed to load" not in text] == []
     rows = table(tmp_path, NAMES)
-    assert [(kind, name) for kind, name, _ in rows] == [("page", "Home"), ("track", "Product Viewed"), ("identify", ""), ("track", "Order Completed")]  # fmt: skip
+    # Not in order: an event that is sent again has the sentAt of its first attempt, and so a later time.
+    named = sorted((kind, name) for kind, name, _ in rows)
+    assert named == [("identify", ""), ("page", "Home"), ("track", "Order Completed"), ("track", "Product Viewed")]
     assert table(tmp_path, "SELECT traits->>'plan' FROM profiles WHERE user_id = 'u1'") == [("gold",)]
