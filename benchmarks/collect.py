@@ -20,13 +20,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import psutil
 import uvloop
 
 from api import keys
 
+ROOT = Path(__file__).parent.parent
 KEY = "benchmark"
 SINGLE_CONNECTIONS, BATCH_CONNECTIONS = 96, 12
 BATCH_EVENTS = 100
@@ -90,8 +91,7 @@ class _Client(asyncio.Protocol):
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._send()
 
     def data_received(self, data: bytes) -> None:
@@ -135,12 +135,20 @@ async def _load(port: int, request: bytes, connections: int, seconds: float) -> 
 def _running(command: Sequence[str], folder: Path, port: int) -> Iterator[int]:
     """A server, once it listens; gives its process id."""
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603 - this project's own server, and one made here
+            command,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
         try:
             _wait_for(port, process, folder / "log")
             yield process.pid
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
             process.wait()
 
 
