@@ -58,6 +58,16 @@ stream: setup ## Watch a live feed: segments grow and shrink in the terminal (Ct
 	@if command -v go >/dev/null && $(PY) -m services build prism && $(PY) -m services isolated -- true 2>/dev/null; \
 		then $(PY) -m services isolated -- $(PY) -m examples.shop_live; else $(PY) -m examples.shop_live; fi
 
+.PHONY: shop
+shop: setup ## A shop to click on in a browser: API, stream, and what becomes of one's own clicks (needs npm)
+	@npm ci --prefix examples/shop --ignore-scripts --no-audit --no-fund --silent
+	@if command -v go >/dev/null && $(PY) -m services build prism && $(PY) -m services isolated -- true 2>/dev/null; \
+		then $(PY) -m examples.shop --isolated; else $(PY) -m examples.shop; fi
+
+.PHONY: bench-collect
+bench-collect: setup ## Measure the API: events per second, beside an endpoint that only answers
+	@$(PY) -m benchmarks.collect
+
 .PHONY: test
 test: setup ## Run the tests (a few minutes)
 	@$(PY) -m pytest -n $(TEST_WORKERS)
