@@ -17,7 +17,6 @@ COMMANDS = {
     "activate": ("pipelines.activate", "makes each destination hold exactly the members that it should"),
     "cache": ("pipelines.cache", "fills the cache from a job's tables"),
     "content": ("pipelines.content", "a block of e-mail, said in a platform's syntax or rendered for a person"),
-    "activate": ("pipelines.activate", "makes every destination hold exactly the members it should"),
     "api": ("api.__main__", "takes events in over HTTP, and tells who is in which segment"),
     "audit": ("pipelines.audit", "what changed for the worse in the data, by day and source"),
     "daily": ("pipelines.daily", "pull, profiles, predict, audit, activate, report: one after the other"),
