@@ -135,6 +135,7 @@ def _source_options(options: ProfilesOptions, boot: Boot | None, in_memory_only:
         kafka_settings=stream.kafka_settings,
         group="tidemark" if boot is None else f"tidemark-{boot.journal_id()[:8]}",
         watch_journal="" if boot is None else str(boot.folder / "files"),
+        epoch=options.epoch,
         acknowledge="written" if in_memory_only else "bundle",
     )
 
