@@ -22,6 +22,8 @@ from transforms.parse import EventParser, canonical_content_hash
 from transforms.profiles.normalize.traits import normalize_traits
 from transforms.segments.language import ast
 
+Content = tuple[bytes, int, bytes, Event]
+"""(hash, time, line, event)."""
 FAILED_COLUMNS = ("reason", "errors", "stage", "message_id", "raw", "received_at")
 
 
@@ -35,6 +37,7 @@ class World:
     as_of: int
     settings: Settings
     identity: Resolution
+    retractions: list[Row]
 
 
 def expected_tables(
@@ -62,6 +65,7 @@ def expected_tables(
         "events": sorted(_events(world), key=lambda row: str(row["message_id"])),
         "failed_events": sorted(_failed(world), key=lambda row: (row["reason"], row["raw"])),
         "identity_links": sorted(_links(world), key=lambda row: tuple(row.values())),
+        "retractions": sorted(world.retractions, key=lambda row: str(row["message_id"])),
         "deletions": sorted(_deletions(world), key=lambda row: (row["requested_at"], row["id_hash"])),
     }
 
@@ -87,7 +91,7 @@ def comparable(tables: Tables) -> Tables:
 
 def _resolved(lines: Iterable[bytes], settings: Settings, parser: EventParser) -> World:
     failures: list[Failure] = []
-    copies: dict[str, list[tuple[bytes, int, bytes, Event]]] = defaultdict(list)
+    copies: dict[str, list[Content]] = defaultdict(list)
     for line in sorted(set(lines)):
         parsed = parser.parse(line, "events")
         if isinstance(parsed, Failure):
@@ -95,11 +99,18 @@ def _resolved(lines: Iterable[bytes], settings: Settings, parser: EventParser) -
         else:
             copies[parsed.message_id].append((canonical_content_hash(line), parsed.timestamp, line, parsed))
     events, raw = [], {}
-    for message_id, same in copies.items():
-        contents = [min(copy for copy in same if copy[0] == content) for content in sorted({copy[0] for copy in same})]
-        events.append(contents[0][3])
-        raw[message_id] = contents[0][2]
-        failures += [_failure("conflicting_duplicate", "deduplicate", copy[3], copy[2]) for copy in contents[1:]]
+    contents = {
+        message_id: [min(one for one in same if one[0] == content) for content in sorted({one[0] for one in same})]
+        for message_id, same in copies.items()
+    }
+    retractions = _retract(contents, failures)
+    for message_id, same in contents.items():
+        if not same:
+            continue
+        if same[0][3].type != "retract":
+            events.append(same[0][3])
+        raw[message_id] = same[0][2]
+        failures += [_failure("conflicting_duplicate", "deduplicate", copy[3], copy[2]) for copy in same[1:]]
     as_of = max((event.timestamp for event in events), default=0) if settings.as_of is None else settings.as_of
     identity = resolve(events, as_of, settings.stitch_window_us, settings.max_merges)
     failures += [
@@ -107,14 +118,34 @@ def _resolved(lines: Iterable[bytes], settings: Settings, parser: EventParser) -
         for event in events
         if event.message_id in identity.failures
     ]
-    return World(events, raw, failures, as_of, settings, identity)
+    return World(events, raw, failures, as_of, settings, identity, retractions)
+
+
+def _retract(contents: dict[str, list[Content]], failures: list[Failure]) -> list[Row]:
+    """Takes the standing content of every id that a retract names, unless that is final; rows of `retractions`."""
+    first = {message_id: same[0][3] for message_id, same in contents.items()}
+    named = {one[3].previous_id for same in contents.values() for one in same if one[3].type == "retract"}
+    for message_id in named:
+        if message_id in first and first[message_id].type not in ("delete", "retract"):
+            del contents[message_id][0]
+    rows = []
+    for _, _, line, event in [same[0] for same in contents.values() if same and same[0][3].type == "retract"]:
+        target = event.previous_id
+        if target in first and first[target].type in ("delete", "retract"):
+            failures.append(_failure("not_retractable", "retract", event, line))
+        else:
+            row = {"message_id": event.message_id, "retracts": target}
+            rows.append({**row, "timestamp": event.timestamp, "found": target in first})
+    return rows
 
 
 def _failure(reason: str, stage: str, event: Event, raw: bytes) -> Failure:
     error = {
         "deduplicate": "/messageId: expected other events with this messageId to have the same content",
         "identity": "/previousId: expected a previousId that can be merged into userId",
+        "retract": "/retracts: expected the messageId of an event that is neither a delete nor a retract",
     }[stage]
+    stage = "deduplicate" if stage == "retract" else stage
     return Failure(reason, (error,), stage, event.message_id, raw, {}, "events", event.received_at)
 
 
