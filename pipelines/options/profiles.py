@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from apache_beam.options.pipeline_options import PipelineOptions
 from rapidfuzz import process
 
+from pipelines.io.cache.location import CacheLocation, parse_cache
 from pipelines.io.check_outputs import check_output
-from pipelines.io.outputs import Output, parse_output
+from pipelines.io.outputs import BigQueryOutput, Output, parse_output
 from pipelines.options.events import EventOptions, add_event_arguments, checked, read_event_options
 from pipelines.options.stream import StreamOptions, add_stream_arguments, read_stream_options
 from schemas.errors import UsageError
@@ -32,6 +33,7 @@ class ProfilesOptions(EventOptions):
     warnings: tuple[str, ...]
     beam_arguments: tuple[str, ...]
     stream: StreamOptions = field(default_factory=StreamOptions)
+    cache: CacheLocation | None = None
 
 
 def profiles_argument_parser() -> argparse.ArgumentParser:
@@ -60,6 +62,11 @@ def profiles_argument_parser() -> argparse.ArgumentParser:
         default="true",
         help="BigQuery: create what is missing and add columns; false: change nothing, refuse (default: true)",
     )
+    parser.add_argument(
+        "--cache",
+        metavar="LOCATION",
+        help="keep who is in which segment in Redis, too: redis://HOST:PORT/DB (docs/cache.md)",
+    )
     parser.add_argument("--verbose", action="store_true", help="log what Beam does, and where in the code a job failed")
     add_stream_arguments(parser)
     return parser
@@ -81,7 +88,10 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
     loaded = checked(problems, lambda: load_definitions(known.segments, known.traits, plan))
     output = checked(problems, lambda: parse_output(known.output, create_tables=known.create_tables == "true"))
     stream = read_stream_options(known, problems)
+    cache = None if known.cache is None else checked(problems, lambda: parse_cache(known.cache))
     if events is not None and output is not None:
+        if cache is not None:
+            problems += _check_cache(events, output)
         _check_together(events, output, stream, problems)
     if problems or loaded is None or events is None or output is None:
         raise UsageError("\n\n".join(problems))
@@ -93,7 +103,16 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
         warnings=tuple(loaded.warnings),
         beam_arguments=tuple(rest),
         stream=stream,
+        cache=cache,
     )
+
+
+def _check_cache(events: EventOptions, output: Output) -> Iterator[str]:
+    if isinstance(output, BigQueryOutput) and not all(location.bounded for location in events.inputs):
+        yield (
+            f"--cache: a stream into {output} keeps none; expected a local output, or inputs that end. "
+            "Beside the stream, python -m pipelines.cache fills one"
+        )
 
 
 def _check_together(events: EventOptions, output: Output, stream: StreamOptions, problems: list[str]) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import redis
+
 from pipelines.io.cache.location import CacheLocation
 from pipelines.io.cache.tables import CacheTables
-from pipelines.io.cache.writer import CacheWriter, connect
+from pipelines.io.cache.writer import CacheWriter, LostError, connect
 from pipelines.io.outputs import Output
 from pipelines.io.tables.query import open_tables
 from schemas.tables import IDENTITY_LINKS, MEMBERSHIPS, PROFILES
+
+
+class AwayError(Exception):
+    """The cache cannot be written to now."""
 
 
 def fill_cache(location: CacheLocation, output: Output, at_us: int) -> int:
@@ -19,11 +25,14 @@ def fill_cache(location: CacheLocation, output: Output, at_us: int) -> int:
         at_us: an instant before the tables are read, microseconds since the epoch: what is newer than that stands.
 
     Raises:
-        redis.RedisError, LostError: as of writer.py; filling it again is right.
+        AwayError: it cannot be written to; filling it again is right.
         OutputError: there are no tables.
     """
-    with connect(location) as client:
-        return fill_with(CacheWriter(client), output, at_us)
+    try:
+        with connect(location) as client:
+            return fill_with(CacheWriter(client), output, at_us)
+    except (redis.RedisError, LostError) as error:
+        raise AwayError(type(error).__name__) from error
 
 
 def fill_with(writer: CacheWriter, output: Output, at_us: int) -> int:

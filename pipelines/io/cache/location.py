@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from rapidfuzz import process
+
+from schemas.errors import UsageError
 
 _SCHEMES = ("redis", "rediss")
 _FORM = "redis://HOST:PORT/DB (rediss:// with TLS), for example redis://localhost:6379/0"
 
 
-class CacheError(ValueError):
+class CacheError(UsageError):
     """A cache that cannot be used, and what was expected."""
 
 
@@ -53,4 +56,6 @@ def parse_cache(text: str) -> CacheLocation:
         raise CacheError(f"--cache {scheme}://...: no host; expected {_FORM}")
     if database and not database.isdecimal():
         raise CacheError(f"--cache {scheme}://{parts.hostname}: database {database!r}; expected a number, {_FORM}")
+    if find_spec("redis") is None:
+        raise CacheError("--cache: the package `redis` is not installed; expected pip install 'tidemark[api]'")
     return CacheLocation(text)

@@ -19,7 +19,7 @@ from pipelines.io.locations import FileInput
 from schemas.block import TableBlock
 from schemas.event import Event, Failure
 from transforms import counting
-from transforms.failed_events import failed_events_block
+from transforms.failed_events import count_failures, failed_events_block
 from transforms.parse import EventParser
 from transforms.parse.lines import CutOffError
 from transforms.records import Buckets, collection_paused
@@ -133,6 +133,7 @@ def parse_messages(
         for block in buckets.blocks():
             yield TaggedOutput("events", block)
         if failures:
+            count_failures(failures)
             yield TaggedOutput("failed", failed_events_block(failures))
         if size_bytes < _FLUSH_BYTES:
             return

@@ -20,7 +20,7 @@ import hashlib
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ from pipelines.io.stream.source import Record
 from schemas.message import Message
 
 FILE_NAME = "journal.sqlite"
+_KEEPS_RECEIPTS = "keeps receipts"
 _DIGEST_BYTES = 16
 _BUSY_SECONDS = 60.0
 _SCHEMA = """
@@ -48,6 +49,7 @@ CREATE TABLE IF NOT EXISTS messages (
 CREATE INDEX IF NOT EXISTS by_message_id ON messages (message_id);
 CREATE TABLE IF NOT EXISTS history (run TEXT, name TEXT, PRIMARY KEY (run, name));
 CREATE TABLE IF NOT EXISTS watermarks (reader TEXT PRIMARY KEY, us INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS receipts (receipt_id TEXT PRIMARY KEY, counts TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -80,7 +82,9 @@ class Journal:
             self._connection.executescript(_SCHEMA)
             if "failure" not in {column for _, column, *_ in self._ask("PRAGMA table_info(messages)")}:
                 self._connection.execute("ALTER TABLE messages ADD COLUMN failure TEXT NOT NULL DEFAULT ''")
-            self._connection.execute("INSERT OR IGNORE INTO about VALUES ('id', ?)", (uuid.uuid4().hex,))
+            if not self._ask("SELECT 1 FROM about WHERE name = 'id'"):
+                about = [("id", uuid.uuid4().hex), (_KEEPS_RECEIPTS, "yes")]
+                self._connection.executemany("INSERT OR IGNORE INTO about VALUES (?, ?)", about)
 
     def id(self) -> str:
         """Names this journal for ever: another one, after this was removed, has another."""
@@ -139,16 +143,34 @@ class Journal:
                     break
         return found
 
-    def erase(self, message_ids: Iterable[str]) -> int:
-        """Removes the messages with these ids, their bytes overwritten. Returns how many there were."""
+    def erase(self, message_ids: Iterable[str], receipts: Mapping[str, str] | None = None) -> int:
+        """Removes the messages with these ids, their bytes overwritten. Returns how many there were.
+
+        `receipts`: what has been counted so far for each receipt of erasure, these messages among it, as JSON. It is
+        kept in the same transaction: what is no longer read again has been counted, what is still there has not.
+        """
         with self._lock:
             with self._connection:
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO receipts VALUES (?, ?)", list((receipts or {}).items())
+                )
                 removed = self._connection.executemany(
                     "DELETE FROM messages WHERE message_id = ?", [(message_id,) for message_id in message_ids]
                 ).rowcount
             if removed > 0:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return max(removed, 0)
+
+    def receipts(self, published: Mapping[str, str]) -> dict[str, str]:
+        """What earlier runs counted of messages that they erased, by receipt, as JSON.
+
+        `published`: the same as their output has it. It stands for what a journal of an earlier release has not kept.
+        """
+        with self._lock, self._connection:
+            if not self._ask("SELECT 1 FROM about WHERE name = ?", _KEEPS_RECEIPTS):
+                self._connection.executemany("INSERT OR IGNORE INTO receipts VALUES (?, ?)", list(published.items()))
+                self._connection.execute("INSERT INTO about VALUES (?, 'yes')", (_KEEPS_RECEIPTS,))
+            return dict(self._ask("SELECT receipt_id, counts FROM receipts"))
 
     def set_late(self, raws: Iterable[bytes]) -> None:
         """Messages that failed because they came too late: another run must not take them for timely."""

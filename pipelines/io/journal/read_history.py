@@ -23,7 +23,7 @@ from pipelines.io.stream.source_options import SourceOptions
 from schemas.message import Message
 from schemas.tables import FAILED_EVENTS
 from schemas.update import RowUpdate, pack_updates
-from transforms.failed_events import failed_events_block
+from transforms.failed_events import count_failures, failure_row
 
 _HISTORY = FileInput | DuckDBInput | BigQueryInput
 
@@ -65,7 +65,8 @@ class _SetAside(beam.DoFn):
         if failure is None:
             yield message
         else:
-            row = tuple(column[0] for column in failed_events_block([failure]).columns)
+            count_failures([failure])
+            row = failure_row(failure)
             yield TaggedOutput(UNREADABLE, pack_updates([RowUpdate(FAILED_EVENTS.name, row, 0)]))
 
 
