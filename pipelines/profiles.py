@@ -23,6 +23,7 @@ from pipelines.temporary import interruptible, own_temporary_folder
 from pipelines.words.failure import describe_failure, end_quietly, quiet_beam
 from pipelines.words.job_progress import show_progress
 from pipelines.words.summary import print_summary
+from pipelines.words.summary_facts import read_counters
 from schemas.errors import UsageError
 
 
@@ -74,7 +75,7 @@ def _run_batch(options: ProfilesOptions, stopped: threading.Event) -> int:
 
         keep_in_cache(options.cache, options.output)
     try:
-        print_summary(options, result, time.monotonic() - started)
+        print_summary(options, read_counters(result), time.monotonic() - started)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough; the tables are written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
 from pipelines.options.profiles import ProfilesOptions
@@ -21,7 +21,6 @@ from pipelines.words.summary_facts import (
     failures_by_reason,
     named_counters,
     open_tables,
-    read_counters,
     read_facts,
 )
 from schemas.text import plain, printable
@@ -36,15 +35,16 @@ _MOST_NAMES: Final = 3
 _LONGEST_ID: Final = 60
 
 
-def print_summary(options: ProfilesOptions, result: Any, elapsed_seconds: float) -> None:
-    """Prints what a bounded job did, from its counters and from the tables that it wrote.
+def print_summary(options: ProfilesOptions, counters: Mapping[str, int], elapsed_seconds: float) -> None:
+    """Prints what a job did, from its counters and from the tables that it wrote.
 
     Args:
         options: what the job was asked to do.
-        result: Beam's PipelineResult of the finished job.
+        counters: of the job that has ended, by name.
         elapsed_seconds: how long it took.
     """
-    text = printable("\n".join(summary_lines(options, read_counters(result), elapsed_seconds)))
+    text = printable("
+".join(summary_lines(options, counters, elapsed_seconds)))
     # A terminal that cannot show a character gets another one; a finished job does not fail for it.
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "replace").decode(encoding))

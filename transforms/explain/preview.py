@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from transforms.explain import advice
-from transforms.explain.mentioned import mentioned, needed_definitions
+from transforms.explain.mentioned import mentioned
 from transforms.explain.statistics import Day, Overlap, Stays, days_of_rows, members, overlap, stays
 from transforms.explain.story import Explainer, Standing
 from transforms.explain.survey import Example, Question, Rule, Survey
@@ -15,6 +15,7 @@ from transforms.explain.timeline import Timeline
 from transforms.profiles.rows import Row
 from transforms.segments.language import ast
 from transforms.segments.language.cost import RuleCost, describe_cost
+from transforms.segments.language.resolve import needed_definitions
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from schemas.event import MESSAGE_ID, NAME, TIMESTAMP, TYPE
 from schemas.text import plain
 from transforms.explain.ahead import next_changes
 from transforms.explain.findings import Finding, FindingGroup, RuleParts
-from transforms.explain.mentioned import needed_definitions
 from transforms.explain.reasons import Reason, Reasons
 from transforms.explain.survey import Rule
 from transforms.explain.words import instant_words, span_words
 from transforms.records import Record
 from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
+from transforms.segments.language.resolve import needed_definitions
 from transforms.segments.nodes.state import Change, State
 from transforms.segments.replay import MembershipInterval, intervals_of, replay, run
 

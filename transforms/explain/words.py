@@ -112,6 +112,8 @@ def condition_words(condition: ast.Condition) -> str:
         return "(" + word.join(map(condition_words, condition.items)) + ")"
     if isinstance(condition, ast.Not):
         return f"not ({condition_words(condition.item)})"
+    if isinstance(condition, ast.Quantified):
+        return f"for {'every user' if condition.every else 'any user'}: ({condition_words(condition.item)})"
     comparison = condition.comparison if isinstance(condition, ast.HeldFor) else condition
     return f"{subject_words(comparison.left)} is {wish_words(condition)}"
 

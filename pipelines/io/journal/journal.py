@@ -5,7 +5,7 @@ then handed on and acknowledged to its source; the next run reads the journal fi
 
 | table | holds |
 | --- | --- |
-| `messages` | number (order of arrival), digest of the bytes, message_id, event time, raw, source, attributes |
+| `messages` | order of arrival, digest of the bytes, message_id, event time, raw, source, attributes, failure |
 | `history` | per run: the bounded inputs (the journal itself among them) that were read to their end |
 | `watermarks` | per reader of a live source: the watermark that it has told |
 | `about` | the journal's id |
@@ -43,7 +43,8 @@ CREATE TABLE IF NOT EXISTS messages (
     raw BLOB NOT NULL,
     source TEXT NOT NULL,
     attributes TEXT NOT NULL,
-    late INTEGER NOT NULL DEFAULT 0
+    late INTEGER NOT NULL DEFAULT 0,
+    failure TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS by_message_id ON messages (message_id);
 CREATE TABLE IF NOT EXISTS history (run TEXT, name TEXT, PRIMARY KEY (run, name));
@@ -79,6 +80,8 @@ class Journal:
         self._connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten, not only unlinked
         with self._connection:
             self._connection.executescript(_SCHEMA)
+            if "failure" not in {column for _, column, *_ in self._ask("PRAGMA table_info(messages)")}:
+                self._connection.execute("ALTER TABLE messages ADD COLUMN failure TEXT NOT NULL DEFAULT ''")
             if not self._ask("SELECT 1 FROM about WHERE name = 'id'"):
                 about = [("id", uuid.uuid4().hex), (_KEEPS_RECEIPTS, "yes")]
                 self._connection.executemany("INSERT OR IGNORE INTO about VALUES (?, ?)", about)
@@ -105,15 +108,15 @@ class Journal:
         """
         digests = [_digest(record.message) for record in records]
         rows = [
-            (digest, _message_id(raw), record.event_us, raw, record.message.source, _attributes(record.message))
+            (digest, _message_id(raw), record.event_us, raw, source, _attributes(record.message), failure)
             for digest, record in zip(digests, records, strict=True)
-            for raw in (record.message.raw,)
+            for raw, source, _, failure in (record.message,)
         ]
         with self._lock, self._connection:
             before = self.last_number()
             self._connection.executemany(
-                "INSERT INTO messages (digest, message_id, event_us, raw, source, attributes) "
-                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
+                "INSERT INTO messages (digest, message_id, event_us, raw, source, attributes, failure) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
                 rows,
             )
             if before == self.last_number() - len(records) or known_until == 0:
@@ -126,14 +129,14 @@ class Journal:
         found = []
         size_bytes = 0
         query = (
-            "SELECT number, event_us, raw, source, attributes FROM messages "
+            "SELECT number, event_us, raw, source, attributes, failure FROM messages "
             "WHERE number > ? AND number <= ? AND NOT late ORDER BY number LIMIT ?"
         )
         with self._lock:
-            for number, event_us, raw, source, attributes in self._connection.execute(
+            for number, event_us, raw, source, attributes, failure in self._connection.execute(
                 query, (after, until, most_records)
             ):
-                message = Message(raw, source, orjson.loads(attributes))
+                message = Message(raw, source, _read_attributes(attributes), failure)
                 found.append(NumberedRecord(number, Record(message, event_us)))
                 size_bytes += len(raw)
                 if size_bytes >= most_bytes:
@@ -242,8 +245,17 @@ def _message_id(raw: bytes) -> str | None:
     """The message's id where it can be read; only needed for erasure, which concerns accepted events."""
     try:
         return _DECODER.decode(raw).message_id
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except Exception:  # noqa: BLE001 - whatever the decoder makes of it (deep nesting, no UTF-8): it is no event
         return None
+
+
+def _read_attributes(text: str) -> dict[str, str]:
+    """A message's attributes; none where a crash or a hand has left half of them: the message itself is what counts."""
+    try:
+        attributes = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return attributes if isinstance(attributes, dict) else {}
 
 
 def _attributes(message: Message) -> str:

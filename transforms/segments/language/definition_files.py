@@ -13,7 +13,7 @@ import yaml
 
 from schemas.errors import DefinitionErrors
 from transforms.segments.language import ast, literals
-from transforms.segments.language.errors import Origin, SourceFile, gather
+from transforms.segments.language.errors import Origin, SourceFile, closest, gather
 from transforms.segments.language.members import read_members
 from transforms.segments.language.parser import parse_condition, parse_scalar
 from transforms.segments.language.yaml_source import (
@@ -29,6 +29,7 @@ Tree = TypeVar("Tree")
 SUFFIXES = (".yaml", ".yml")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _ENTITY = re.compile(r"&(?:[a-z]+|#[0-9]+|#x[0-9a-fA-F]+);")
+_SUBJECTS = ("users", "accounts")
 _MEMBERSHIP_KEYS = ("when", "members", "members_file")
 _DURATION = "a whole number and a unit, such as 14 days"
 _INSTANT = "an ISO 8601 instant with a zone, such as 2027-06-30T00:00:00Z"
@@ -44,10 +45,18 @@ def read_segment(source: SourceFile) -> ast.SegmentDefinition:
     parts: list[Callable[[], Any]] = [partial(_one_way_to_belong, source, entries)]
     parts += [partial(_SEGMENT_KEYS[key], source, node) for key, node in entries.items()]
     values = dict(zip(entries, gather(parts)[1:], strict=True))
-    values.pop("of", None)
+    if values.get("of") == "accounts":
+        _refuse_keys_of_people(source, entries)
     members = values.pop("members_file", values.pop("members", None))
     description, when = values.pop("description", ""), values.pop("when", None)
     return ast.SegmentDefinition(Path(source.name).stem, description, when, members, file=source.name, **values)
+
+
+def _refuse_keys_of_people(source: SourceFile, entries: dict[str, yaml.Node]) -> None:
+    for key in ("members", "members_file", "anonymous", "consent"):
+        if key in entries:
+            message = f"a segment of accounts has no '{key}': that is about people"
+            raise wrong(source, entries[key], message, "when, expires, max_membership or reentry_after")
 
 
 def read_trait(source: SourceFile) -> ast.TraitDefinition:
@@ -56,7 +65,8 @@ def read_trait(source: SourceFile) -> ast.TraitDefinition:
     parts: list[Callable[[], Any]] = [partial(_has_value, source, entries)]
     parts += [partial(_TRAIT_KEYS[key], source, node) for key, node in entries.items()]
     values = dict(zip(entries, gather(parts)[1:], strict=True))
-    return ast.TraitDefinition(Path(source.name).stem, values.get("description", ""), values["value"], file=source.name)
+    name, of = Path(source.name).stem, values.get("of", "users")
+    return ast.TraitDefinition(name, values.get("description", ""), values["value"], of, file=source.name)
 
 
 def _one_way_to_belong(source: SourceFile, entries: dict[str, yaml.Node]) -> None:
@@ -195,10 +205,8 @@ def _is_inside(path: Path, folder: Path) -> bool:
 
 def _of(source: SourceFile, node: yaml.Node) -> str:
     text = _text(source, node)
-    if text == "accounts":
-        raise wrong(source, node, "account segments (of: accounts) are not yet supported", "of: users, or no such key")
-    if text != "users":
-        raise wrong(source, node, f"unknown definition type '{text}'", "users")
+    if text not in ("users", "accounts"):
+        raise wrong(source, node, f"unknown definition type '{text}'", "users or accounts", closest(text, _SUBJECTS))
     return text
 
 
@@ -215,6 +223,6 @@ _SEGMENT_KEYS: dict[str, _Reader] = {
     "consent": _purposes,
     "of": _of,
 }
-_TRAIT_KEYS: dict[str, _Reader] = {"description": _text, "value": _value}
+_TRAIT_KEYS: dict[str, _Reader] = {"description": _text, "value": _value, "of": _of}
 SEGMENT_KEYS = tuple(_SEGMENT_KEYS)
 TRAIT_KEYS = tuple(_TRAIT_KEYS)

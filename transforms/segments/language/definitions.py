@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from schemas.errors import DefinitionErrors, Problem
 from transforms.segments.language import ast
@@ -166,11 +167,19 @@ class _Loading:
         self._definitions = {name: with_version(self._definitions[name]) for name in ordered}
 
     def _resolved(self, definition: Definition) -> Definition:
+        segments, traits = self._names("segments", definition.of), self._names("traits", definition.of)
+        inside = self._names("segments", "users"), self._names("traits", "users")
         if isinstance(definition, ast.TraitDefinition):
-            return replace(definition, value=resolve_names(definition.value, self._segments, self._traits))
+            return replace(definition, value=resolve_names(definition.value, segments, traits, inside))
         if definition.when is None:
             return definition
-        return replace(definition, when=resolve_names(definition.when, self._segments, self._traits))
+        return replace(definition, when=resolve_names(definition.when, segments, traits, inside))
+
+    def _names(self, kind: Literal["segments", "traits"], of: ast.Subject) -> list[str]:
+        """Names of files that are of people or of accounts; of those that are wrong it is not known."""
+        names = self._segments if kind == "segments" else self._traits
+        found = self._definitions
+        return [name for name in names if name not in found or found[name].of == of]
 
     def _references(self, name: str) -> list[str]:
         tree = _tree(self._definitions[name])
@@ -187,7 +196,7 @@ class _Loading:
         tree, source = _tree(self._definitions[name]), self._sources[name]
         if tree is None:
             return
-        self.problems += check(tree, source, self._types)
+        self.problems += check(tree, source, self._types, self._definitions[name].of)
         self.problems += unknown_segments(tree, self._segments, source)
         if isinstance(tree, ast.Scalar):
             self._types[name] = type_of(tree, self._types)
