@@ -43,8 +43,7 @@ def print_summary(options: ProfilesOptions, counters: Mapping[str, int], elapsed
         counters: of the job that has ended, by name.
         elapsed_seconds: how long it took.
     """
-    text = printable("
-".join(summary_lines(options, counters, elapsed_seconds)))
+    text = printable("\n".join(summary_lines(options, counters, elapsed_seconds)))
     # A terminal that cannot show a character gets another one; a finished job does not fail for it.
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "replace").decode(encoding))
