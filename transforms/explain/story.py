@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.event import MESSAGE_ID, NAME, TIMESTAMP, TYPE
+from schemas.text import plain
 from transforms.explain.ahead import next_changes
 from transforms.explain.findings import Finding, FindingGroup, RuleParts
 from transforms.explain.reasons import Reason, Reasons
@@ -170,9 +171,13 @@ def _turns(
     ]
 
 
+LONGEST_NAME = 100
+
+
 def event_words(event: Record) -> str:
     """`Order Completed at 2026-06-30 12:00:00 UTC (message id)`."""
-    return f"{event_name(event)} at {instant_words(event[TIMESTAMP])} ({event[MESSAGE_ID]})"
+    name, message_id = (plain(text, LONGEST_NAME) for text in (event_name(event), event[MESSAGE_ID]))
+    return f"{name} at {instant_words(event[TIMESTAMP])} ({message_id})"
 
 
 def event_name(event: Record) -> str:

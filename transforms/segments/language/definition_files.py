@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import html
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
-from schemas.errors import DefinitionErrors, Problem
+from schemas.errors import DefinitionErrors
 from transforms.segments.language import ast, literals
 from transforms.segments.language.errors import Origin, SourceFile, closest, gather
+from transforms.segments.language.members import read_members
 from transforms.segments.language.parser import parse_condition, parse_scalar
 from transforms.segments.language.yaml_source import (
     kind_of,
@@ -24,7 +25,10 @@ from transforms.segments.language.yaml_source import (
     wrong,
 )
 
+Tree = TypeVar("Tree")
 SUFFIXES = (".yaml", ".yml")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_ENTITY = re.compile(r"&(?:[a-z]+|#[0-9]+|#x[0-9a-fA-F]+);")
 _SUBJECTS = ("users", "accounts")
 _MEMBERSHIP_KEYS = ("when", "members", "members_file")
 _DURATION = "a whole number and a unit, such as 14 days"
@@ -90,12 +94,28 @@ def _rule(source: SourceFile, node: yaml.Node) -> tuple[str, Origin]:
     return text, origin
 
 
+def _parsed(parse: Callable[[str, Origin], Tree], source: SourceFile, node: yaml.Node) -> Tree:
+    text, origin = _rule(source, node)
+    try:
+        return parse(text, origin)
+    except DefinitionErrors:
+        found = _ENTITY.search(_QUOTED.sub(lambda quoted: " " * len(quoted[0]), text))
+        if found is None:
+            raise
+        problem = source.problem(
+            origin.position(found.start()),
+            f"{found[0]} is how HTML writes it",
+            suggestion=f"'{html.unescape(found[0])}'",
+        )
+        raise DefinitionErrors([problem]) from None
+
+
 def _when(source: SourceFile, node: yaml.Node) -> ast.Condition:
-    return parse_condition(*_rule(source, node))
+    return _parsed(parse_condition, source, node)
 
 
 def _value(source: SourceFile, node: yaml.Node) -> ast.Scalar:
-    return parse_scalar(*_rule(source, node))
+    return _parsed(parse_scalar, source, node)
 
 
 def _text(source: SourceFile, node: yaml.Node) -> str:
@@ -159,25 +179,28 @@ def _members(source: SourceFile, node: yaml.Node) -> frozenset[str]:
 
 
 def _members_file(source: SourceFile, node: yaml.Node) -> frozenset[str]:
-    """The first column of a CSV file beside the YAML file. A first row `user_id` is a heading."""
-    path = Path(source.name).parent / _text(source, node)
+    """The user ids of a CSV file in the folder of the YAML file, or below it (members.py)."""
+    name = _text(source, node)
+    folder = Path(source.name).parent
+    path = folder / name
+    if not _is_inside(path, folder):
+        message = f"the members file {name} is not in the folder of this file"
+        raise wrong(source, node, message, "a CSV file beside this one")
     try:
         text = read_source(path).text
     except DefinitionErrors as errors:
-        message = f"the members file {path}: {errors.problems[0].message}"
-        raise wrong(source, node, message, "a CSV file beside this one") from None
-    rows = csv.reader(io.StringIO(text))
-    members, problems = set(), []
-    for row in rows:
-        if not row or (rows.line_num == 1 and row[0].strip() == "user_id"):
-            continue
-        if row[0].strip():
-            members.add(row[0].strip())
-        else:
-            problems.append(Problem(str(path), ast.Position(rows.line_num), "no user id in the first column"))
-    if problems:
-        raise DefinitionErrors(problems)
-    return frozenset(members)
+        problem = errors.problems[0]
+        message = f"the members file {path}: {problem.message}"
+        raise wrong(source, node, message, problem.expected or "a CSV file beside this one") from None
+    return read_members(SourceFile(str(path), text))
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Whether the path, links followed, is in the folder: nothing else is read because a definition names it."""
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # no name at all, or links in a circle
+        return "\0" in str(path)  # who reads it says so
 
 
 def _of(source: SourceFile, node: yaml.Node) -> str:

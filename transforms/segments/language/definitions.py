@@ -6,6 +6,7 @@ load_segment_file("segments/vip.yaml").segment           one and what it refers 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,7 +98,26 @@ def _files(directory: str | Path) -> list[Path]:
     folder = Path(directory)
     if not folder.is_dir():
         raise DefinitionErrors([Problem(str(directory), ast.Position(), "there is no such directory")])
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES) and not path.is_dir())
+    except OSError as error:
+        raise DefinitionErrors([Problem(str(directory), ast.Position(), f"cannot be read: {error.strerror}")]) from None
+
+
+def _wrong_name(path: Path) -> str:
+    """What is wrong with a file's name as that of a segment, which stands in tables, terminals and file names."""
+    if not path.stem.isprintable():
+        return "the file's name has characters that cannot be seen"
+    if path.name.startswith(".") or ".." in path.name:
+        return "a name cannot begin with a dot or have two in a row"
+    if path.stem != path.stem.strip():
+        return "a name cannot begin or end with a space"
+    return ""
+
+
+def _same_name(name: str) -> str:
+    """The same for names that many file systems, and people, take for one."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 class _Loading:
@@ -108,6 +128,7 @@ class _Loading:
         self._sources: dict[str, SourceFile] = {}
         self._definitions: dict[str, Definition] = {}
         self._files: dict[str, Path] = {}
+        self._taken: dict[str, Path] = {}
         self._types: dict[str, Type] = {}
         self._segments = self._read_all(segment_files, read_segment)
         self._traits = self._read_all(trait_files, read_trait)
@@ -116,8 +137,12 @@ class _Loading:
         """Names of the files, also of those that are wrong: what refers to them is not wrong for it."""
         names = []
         for path in paths:
-            if path.stem in self._files:
-                message = f"the name '{path.stem}' is taken by {self._files[path.stem]}"
+            taken = self._taken.setdefault(_same_name(path.stem), path)
+            message = _wrong_name(path)
+            if taken is not path:
+                differs = "" if taken.stem == path.stem else ", which differs only in upper and lower case"
+                message = f"the name '{path.stem}' is taken by {taken}{differs}"
+            if message:
                 self.problems.append(Problem(str(path), ast.Position(), message, expected="a file name of its own"))
                 continue
             self._files[path.stem] = path
