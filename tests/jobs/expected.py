@@ -16,6 +16,8 @@ from schemas.tracking_plan import load_tracking_plan
 from tests.jobs.job import Row, Tables
 from tests.jobs.worlds import Settings
 from tests.reference import memberships as reference
+from tests.reference.accounts import Account
+from tests.reference.accounts import accounts as reference_accounts
 from tests.reference.identity import Pass, Resolution, resolve
 from tests.reference.memberships import MembershipRow
 from transforms.parse import EventParser, canonical_content_hash
@@ -49,13 +51,16 @@ def expected_tables(
     for event in sorted(world.events, key=lambda one: (one.timestamp, one.message_id)):
         if event.message_id in world.identity.profile_of and event.timestamp <= world.as_of:
             by_profile[world.identity.profile_of[event.message_id]].append(event)
+    people = definitions.about("users")
     rows = {
-        profile_id: reference.memberships(profile_id, events, definitions, world.as_of)
+        profile_id: reference.memberships(profile_id, events, people, world.as_of)
         for profile_id, events in by_profile.items()
     }
     versions = {segment.name: segment.version for segment in definitions.segments}
-    profiles = [_profile(key, events, rows[key], definitions, world.as_of) for key, events in by_profile.items()]
+    profiles = [_profile(key, events, rows[key], people, world.as_of) for key, events in by_profile.items()]
     profiles += [_merged(key, into, world.as_of) for key, into in world.identity.merged.items()]
+    accounts = reference_accounts(by_profile, definitions, world.as_of)
+    rows |= {f"account:{account.group_id}": account.memberships for account in accounts}
     memberships = [_membership(key, row, versions, world.as_of) for key, found in rows.items() for row in found]
     changes = [change for key, found in rows.items() for row in found for change in _changes(key, row, versions)]
     return {
@@ -66,6 +71,7 @@ def expected_tables(
         "failed_events": sorted(_failed(world), key=lambda row: (row["reason"], row["raw"])),
         "identity_links": sorted(_links(world), key=lambda row: tuple(row.values())),
         "retractions": sorted(world.retractions, key=lambda row: str(row["message_id"])),
+        "accounts": [_account(account, world.as_of) for account in accounts],
         "deletions": sorted(_deletions(world), key=lambda row: (row["requested_at"], row["id_hash"])),
     }
 
@@ -77,7 +83,7 @@ def comparable(tables: Tables) -> Tables:
         name: [{key: value for key, value in row.items() if key not in left_out} for row in rows]
         for name, rows in tables.items()
     }
-    for row in found["profiles"]:
+    for row in (*found["profiles"], *found["accounts"]):
         row["computed"] = _without_nulls(row["computed"])
     for row in found["membership_changes"]:
         del row["recorded_at"]
@@ -212,6 +218,20 @@ def _profile(
 
 def _without_nulls(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _account(account: Account, as_of: int) -> Row:
+    return {
+        "account_id": f"account:{account.group_id}",
+        "traits": account.traits,
+        "computed": _without_nulls(account.computed),
+        "segments": sorted(row.segment for row in account.memberships if row.exited_at is None),
+        "user_count": account.user_count,
+        "first_seen_at": account.first_seen_at,
+        "last_seen_at": account.last_seen_at,
+        "event_count": account.event_count,
+        "recorded_at": as_of,
+    }
 
 
 def _merged(profile_id: str, into: str, as_of: int) -> Row:

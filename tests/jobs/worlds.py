@@ -101,7 +101,9 @@ def _identified(event: Event, prefix: str, kind: str, choices: Choices) -> Event
         held = device if choices.chance(15) else None
         return event._replace(type="delete", user_id=whose, anonymous_id=held, **nothing)
     present = choices.number(0, 9)
-    return event._replace(user_id=None if present >= 6 else user, anonymous_id=None if present <= 2 else device)
+    group = None if event.group_id is None else f"{prefix}-{event.group_id}"
+    sent_by = {"user_id": None if present >= 6 else user, "anonymous_id": None if present <= 2 else device}
+    return event._replace(group_id=group, **sent_by)
 
 
 def _line(event: Event, choices: Choices, names: Mapping[str, str]) -> bytes:
@@ -163,18 +165,20 @@ def _broken(prefix: str, choices: Choices) -> bytes:
 
 def write_rules(folder: Path, choices: Choices, prefixes: list[str]) -> ast.Definitions:
     """Generated segments and computed traits as files. Static lists name the users of every world."""
-    definitions = rules.definitions(choices)
+    definitions = rules.with_accounts(choices, rules.definitions(choices))
     for name in ("segments", "traits"):
         (folder / name).mkdir()
     for trait in definitions.traits:
-        _write(folder / "traits" / f"{trait.name}.yaml", {"value": _renamed(rule_text.scalar(trait.value))})
+        _write(
+            folder / "traits" / f"{trait.name}.yaml", {"value": _renamed(rule_text.scalar(trait.value)), "of": trait.of}
+        )
     for segment in definitions.segments:
         _write(folder / "segments" / f"{segment.name}.yaml", _segment_fields(segment, prefixes))
     return definitions
 
 
 def _segment_fields(segment: ast.SegmentDefinition, prefixes: list[str]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = {"of": segment.of}
     if segment.when is not None:
         fields["when"] = _renamed(rule_text.condition(segment.when))
     else:
