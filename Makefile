@@ -97,6 +97,7 @@ lock: ## Write the lock files again from setup.py (newest versions that fit)
 	@test -x $(VENV)/bin/uv || { test -x $(PY) || $(PYTHON) -m venv $(VENV); $(PY) -m pip install --quiet uv; }
 	@$(VENV)/bin/uv pip compile setup.py $(UV_LOCK) --output-file requirements.txt
 	@$(VENV)/bin/uv pip compile setup.py $(UV_LOCK) --extra dev --extra benchmarks --constraints requirements.txt --output-file $(LOCK)
+	@$(VENV)/bin/uv pip compile setup.py $(UV_LOCK) --extra api --constraints $(LOCK) --output-file deploy/requirements-api.txt
 
 UV_LOCK := --quiet --universal --python-version 3.11 --generate-hashes --upgrade --custom-compile-command 'make lock'
 

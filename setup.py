@@ -34,6 +34,7 @@ RUNTIME = [
 API = [
     "aio-pika>=10.2",
     "boto3>=1.44",
+    "botocore>=1.44",
     "httptools>=0.8",
     "redis>=8.1",
     "starlette>=1.10",
@@ -41,10 +42,10 @@ API = [
     "uvloop>=0.23",
     "websockets>=15",
 ]
-SOURCES = ["authlib>=1.9", "boto3>=1.44", "httpx>=0.28", "pika>=1.4"]
+SOURCES = ["authlib>=1.9", "boto3>=1.44", "botocore>=1.44", "httpx>=0.28", "pika>=1.4"]
 ACTIVATE = ["httpx>=0.28", "redis>=8.1"]
 CONTENT = ["python-liquid>=2.3"]
-TRUST = ["nicknames>=1.0", "scipy>=1.17", "splink>=5.0"]
+TRUST = ["nicknames>=1.0", "numpy>=2.0", "scipy>=1.17", "splink>=5.0"]
 REPORT = ["matplotlib>=3.9"]
 EVERYTHING = sorted({*API, *SOURCES, *ACTIVATE, *CONTENT, *TRUST, *REPORT})
 
@@ -86,7 +87,7 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",
-    packages=find_packages(include=["pipelines*", "transforms*", "schemas*"]),
+    packages=find_packages(include=["api*", "pipelines*", "transforms*", "schemas*"]),
     package_data={"": [f"**/*.{kind}" for kind in DATA]},
     install_requires=RUNTIME,
     entry_points={"console_scripts": ["tidemark = pipelines.commands:main"]},

@@ -6,6 +6,7 @@ import os
 
 from pipelines.io.files.read_files import input_bytes
 from pipelines.io.locations import FileInput
+from pipelines.loopback import bind_to_loopback
 from pipelines.options.profiles import ProfilesOptions
 
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
@@ -15,7 +16,11 @@ _WORTH_PROCESSES_BYTES = 64 * 1024 * 1024
 
 
 def with_default_runner(options: ProfilesOptions) -> list[str]:
-    """Beam's arguments; if they name no runner, those of the local one, with a process per core for large input."""
+    """Beam's arguments; if they name no runner, those of the local one, with a process per core for large input.
+
+    What Beam itself serves in this process listens on loopback only from here on.
+    """
+    bind_to_loopback()
     arguments = list(options.beam_arguments)
     if any(argument.partition("=")[0] == "--runner" for argument in arguments):
         return arguments

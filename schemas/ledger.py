@@ -32,7 +32,8 @@ DESTINATION_RECORDS = Table(
     (
         Column("destination", "STRING", "The destination's name.", required=True),
         Column("identifier_hash", "STRING", "As in activations.", required=True),
-        Column("record_id", "STRING", "The record's id at the destination.", required=True),
+        Column("record_id", "STRING", "The record's id at the destination; empty: not yet known.", required=True),
+        Column("profile_id", "STRING", "Whose record it is.", required=True),
         Column("noted_at", "TIMESTAMP", "When it was learnt.", required=True),
     ),
     key=("destination", "identifier_hash"),

@@ -64,6 +64,7 @@ PROFILES = Table(
         Column("signed_up_at", "TIMESTAMP", "When the customer signed up."),
         Column("loyalty_status", "STRING", "Enum: see docs/profiles.md."),
         Column("subscription_tier", "STRING", "Enum: see docs/profiles.md."),
+        Column("tags", "STRING", "Labels, in the order they were sent.", repeated=True),
         Column("device_type", "STRING", "Enum, from the latest context that names one."),
         Column("traits", "JSON", "Every trait, as it was sent.", required=True),
         Column("computed", "JSON", "Computed traits by name.", required=True),
@@ -78,6 +79,10 @@ PROFILES = Table(
     key=("profile_id",),
     cluster=("profile_id",),
 )
+
+_NAMES = PROFILES.column_names()
+TYPED_COLUMNS = PROFILES.columns[_NAMES.index("email") : _NAMES.index("traits")]
+"""The columns of `profiles` that well-known traits are normalised into (docs/profiles.md)."""
 
 MEMBERSHIPS = Table(
     "memberships",
@@ -189,6 +194,25 @@ DELETIONS = Table(
     key=("receipt_id",),
 )
 
+ACCOUNTS = Table(
+    "accounts",
+    "One row per account: a company, a household, whoever group events put users into.",
+    (
+        Column("account_id", "STRING", "`account:<groupId>`.", required=True),
+        Column("traits", "JSON", "Every trait of its group events, as it was sent.", required=True),
+        Column("computed", "JSON", "Computed traits by name.", required=True),
+        Column("segments", "STRING", "Names of the segments the account is in, sorted.", repeated=True),
+        Column("user_count", "INTEGER", "Profiles that were put into it.", required=True),
+        Column("first_seen_at", "TIMESTAMP", "Event time of its first group event.", required=True),
+        Column("last_seen_at", "TIMESTAMP", "Event time of its last event.", required=True),
+        Column("event_count", "INTEGER", "Events of its users since each was put into it.", required=True),
+        Column("version", "INTEGER", "Grows with each write of the row.", required=True),
+        _recorded_at(),
+    ),
+    key=("account_id",),
+    cluster=("account_id",),
+)
+
 TABLES: tuple[Table, ...] = (
     PROFILES,
     MEMBERSHIPS,
@@ -197,4 +221,5 @@ TABLES: tuple[Table, ...] = (
     FAILED_EVENTS,
     IDENTITY_LINKS,
     DELETIONS,
+    ACCOUNTS,
 )

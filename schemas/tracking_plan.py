@@ -28,6 +28,8 @@ _ENVELOPE_URI = "https://tidemark.invalid/envelope.json"
 _TRAITS_FILE = "_traits.json"
 # Stands for the value in the validator's own messages: a failed event's errors hold no personal data.
 _MASK = "the value"
+# Keywords whose errors are about the object, and name those of its members that should not be there.
+_NAMES_THE_WRONG = frozenset(("additionalProperties", "unevaluatedProperties"))
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,23 @@ class MessageValidator:
     def errors(self, record: object) -> list[str]:
         """Every violation once, as `<JSON pointer>: <what was expected>`, sorted, without the offending values."""
         return sorted({_violation(error) for error in self._errors(record)})
+
+    def wrong_properties(self, record: object) -> list[tuple[str | int, ...]] | None:
+        """Paths inside `properties` of what would have to go for the record to be valid; () is all of them.
+
+        None where something is wrong that leaving out does not mend, such as a field of the envelope.
+        """
+        paths: set[tuple[str | int, ...]] = set()
+        for error in self._errors(record):
+            path = tuple(error.instance_path)
+            kind: Any = error.kind
+            if path[:1] != ("properties",) or (len(path) == 1 and kind.name not in _NAMES_THE_WRONG | {"type"}):
+                return None
+            if kind.name in _NAMES_THE_WRONG:
+                paths.update((*path[1:], name) for name in kind.unexpected)
+            else:
+                paths.add(path[1:])
+        return sorted(paths, key=str)
 
 
 def json_pointer(path: Iterable[str | int]) -> str:

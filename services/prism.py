@@ -1,7 +1,8 @@
 """Prism, Beam's portable local runner: only a binary; a pipeline starts it by `--prism_location`.
 
-Beam 2.77's own has a fault, mended here by one line: from a bundle's last output until its response it does not wait
-but spins. At 1,000 events a second that took half a core, on a machine of two.
+Beam 2.77's own has two faults, mended here by a line each. From a bundle's last output until its response it does not
+wait but spins: at 1,000 events a second that took half a core, on a machine of two. And it listens on every interface,
+to whoever comes: here on 127.0.0.1 only.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ PRISM = Service(
     name="prism",
     summary="Prism, Beam's portable local runner (a binary, no server)",
     artifact=patched_go_program(
-        "github.com/apache/beam/sdks/v2", VERSION, "./go/cmd/prism", "prism/wait-for-the-response.patch", "bin/prism"
+        "github.com/apache/beam/sdks/v2",
+        VERSION,
+        "./go/cmd/prism",
+        "prism/listen-on-loopback.patch",
+        "bin/prism",
     ),
     every_interface=True,
 )

@@ -10,7 +10,7 @@ from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-LAYERS = ("schemas", "transforms", "pipelines")
+LAYERS = ("schemas", "transforms", "pipelines", "api")
 
 
 def test_the_wheel_holds_every_file_of_the_layers(tmp_path: Path) -> None:
@@ -46,3 +46,37 @@ def test_what_the_layers_import_is_declared() -> None:
     distributions = packages_distributions()
     providers = {top: {canonical(name) for name in distributions[top]} for top in tops}
     assert {top for top in tops if not declared & providers[top]} == set()
+
+
+def imported_at_start(file: Path) -> set[str]:
+    """Modules that importing a file imports: what a function imports comes when it is called."""
+    found: set[str] = set()
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_the_main_job_needs_no_extra() -> None:
+    """What a worker installs is what a worker needs: nothing that the job imports comes from an extra alone."""
+    needs = [need for need in requires("tidemark") or [] if "extra ==" not in need]
+    declared = {canonical(re.split(r"[\[=<>;~! ]", need)[0]) for need in needs}
+    files = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file
+        for layer in LAYERS
+        for file in (ROOT / layer).rglob("*.py")
+    }
+    reached, todo = {"pipelines.profiles"}, ["pipelines.profiles", "pipelines.stream_job"]
+    outside: set[str] = set()
+    while todo:
+        for module in imported_at_start(files[todo.pop()]):
+            if module in files and module not in reached:
+                reached.add(module)
+                todo.append(module)
+            elif module not in files:
+                outside.add(module.split(".")[0])
+    distributions = packages_distributions()
+    tops = outside - set(LAYERS) - set(sys.stdlib_module_names) - {"google", "__future__"}
+    assert {top for top in tops if not declared & {canonical(name) for name in distributions[top]}} == set()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LAYERS = ("schemas", "transforms", "pipelines")
+LAYERS = ("schemas", "transforms", "pipelines", "api")
 FOLDERS = (*LAYERS, "benchmarks", "examples", "services", "tests")
 MOST_LINES = 400
 VAGUE_NAMES = {"util", "utils", "helper", "helpers", "common", "model", "models", "misc"}

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from apache_beam.metrics import Metrics
 
+from transforms.parse import EventParser
+
 NAMESPACE = "tidemark"
 READ = "events_read"
 ACCEPTED = "events_accepted"
@@ -15,11 +17,13 @@ FAILED = "events_failed:"
 PROFILES = "profiles_built"
 RANGES = "ranges_read"
 UNPLANNED = "unplanned:"
+DROPPED = "dropped:"
+"""And an event's name and the path of a property that broke its schema and was left out."""
 NOT_NORMALISED = "not_normalised:"
 
 PROGRESS_FOLDER = "TIDEMARK_PROGRESS_FOLDER"
 """Environment variable of a local job and its workers: the folder in which they say how far they are."""
-_NO_PROGRESS = (UNPLANNED, NOT_NORMALISED)
+_NO_PROGRESS = (UNPLANNED, DROPPED, NOT_NORMALISED)
 
 
 def count(name: str, by: int = 1) -> None:
@@ -31,3 +35,16 @@ def count(name: str, by: int = 1) -> None:
             # Local runners tell counters only at the end. A short line is appended whole, also by threads.
             with Path(folder, str(os.getpid())).open("a") as file:
                 file.write(f"{name} {by}\n")
+
+
+def count_names(counts: dict[str, int], prefix: str) -> None:
+    """Adds what was counted by name to the job's counters, and forgets it."""
+    for name, occurrences in counts.items():
+        count(prefix + name, occurrences)
+    counts.clear()
+
+
+def count_parsed(parser: EventParser) -> None:
+    """Adds what a parser has counted by name."""
+    count_names(parser.unplanned_counts, UNPLANNED)
+    count_names(parser.dropped_counts, DROPPED)

@@ -12,6 +12,7 @@ from schemas.errors import TidemarkError, UsageError
 from schemas.tracking_plan import TrackingPlan, load_tracking_plan
 from transforms.identity.aliases import DEFAULT_MAX_MERGES
 from transforms.parse import BLOCKED_IDENTIFIERS, DEFAULT_MAX_EVENT_BYTES, EventParser
+from transforms.parse.violations import EPOCH_US, Epoch
 from transforms.segments.language.literals import parse_duration, parse_instant
 
 Result = TypeVar("Result")
@@ -25,6 +26,8 @@ class EventOptions:
     plan: TrackingPlan
     as_of: int | None
     unplanned: Literal["accept", "fail"]
+    epoch: Epoch | None
+    violations: Literal["fail", "drop"]
     blocked_identifiers: frozenset[str]
     max_event_bytes: int
     stitch_window_us: int
@@ -32,7 +35,14 @@ class EventOptions:
 
     def parser(self) -> EventParser:
         """The parser that every input goes through."""
-        return EventParser(self.plan, self.blocked_identifiers, self.unplanned, self.max_event_bytes)
+        return EventParser(
+            self.plan,
+            self.blocked_identifiers,
+            self.unplanned,
+            self.max_event_bytes,
+            self.epoch,
+            self.violations,
+        )
 
 
 def add_event_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +68,17 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("accept", "fail"),
         default="accept",
         help="track events that no schema names (default: accept)",
+    )
+    parser.add_argument(
+        "--epoch",
+        choices=tuple(EPOCH_US),
+        help="what a bare number as an instant counts since 1970 (default: such an event fails)",
+    )
+    parser.add_argument(
+        "--violations",
+        choices=("fail", "drop"),
+        default="fail",
+        help="an event whose properties break their schema fails, or is kept without those properties (default: fail)",
     )
     parser.add_argument(
         "--blocked_identifiers",
@@ -101,6 +122,8 @@ def read_event_options(known: argparse.Namespace, problems: list[str]) -> EventO
         plan=plan,
         as_of=as_of,
         unplanned=known.unplanned,
+        epoch=known.epoch,
+        violations=known.violations,
         blocked_identifiers=_blocked(known.blocked_identifiers),
         max_event_bytes=known.max_event_bytes,
         stitch_window_us=stitch_window_us,

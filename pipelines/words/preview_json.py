@@ -10,13 +10,13 @@ import orjson
 
 from pipelines.local.resolve import Counts
 from schemas.event import CONTEXT, MESSAGE_ID, PROPERTIES, TIMESTAMP, TRAITS, TYPE
+from schemas.instants import instant_text
 from schemas.tables import MEMBERSHIPS
 from transforms.explain.findings import Finding, FindingGroup
 from transforms.explain.preview import Difference, Preview, Shown
 from transforms.explain.story import Standing, Story, Turn, event_name
 from transforms.profiles.rows import Row
 from transforms.records import Record
-from transforms.segments.values import instant_text
 
 _DURATIONS = ("median", "mean", "ninth_decile", "longest", "open_median")
 

@@ -14,10 +14,10 @@ from examples.history import make_history
 from examples.visitors import VIP_NUMBERS
 from schemas import failure_reasons as reasons
 from schemas.event import MICROSECONDS_PER_SECOND, Event, Failure
+from schemas.instants import instant_text
 from schemas.tracking_plan import load_tracking_plan
 from tests.examples.files import SHIPPED, read_messages
 from transforms.parse import EventParser, canonical_content_hash
-from transforms.segments.values import instant_text
 
 LARGEST_FILES_BYTES = 4_000_000
 VISIT_GAP_US = 30 * 60 * MICROSECONDS_PER_SECOND

@@ -20,7 +20,7 @@ def activation(profile: str, state: str) -> tuple[object, ...]:
 
 def test_rows_stand_by_key_whatever_the_main_job_does(output: BigQueryOutput, tmp_path: Path) -> None:
     audit = ("a1", "2026-06-30", "null_share", "email", "warning", 0.25, 0.1, NOON_US)
-    record = ("news", "hash", "record", NOON_US)
+    record = ("news", "hash", "record", "user:a", NOON_US)
     with open_ledger(ledger_of(output)) as ledger:
         ledger.write({DESTINATION_RECORDS: [record], AUDITS: [audit]})
         ledger.write({ACTIVATIONS: [activation("user:b", "pending"), activation("user:a", "pending")]})

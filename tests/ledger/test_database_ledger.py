@@ -63,7 +63,7 @@ def test_dates_and_json_come_back_as_they_went_in(tmp_path: Path) -> None:
 def test_a_row_that_does_not_fit_leaves_everything_as_it_was(tmp_path: Path) -> None:
     with open_ledger(DuckDBOutput(str(tmp_path / "l.duckdb"))) as ledger:
         ledger.write({ACTIVATIONS: [activation("user:a")]})
-        wrong = ("news", None, "id", NOON_US)
+        wrong = ("news", None, "id", "user:b", NOON_US)
         with pytest.raises(ValueError, match="destination_records"):
             ledger.write({ACTIVATIONS: [activation("user:b")], DESTINATION_RECORDS: [wrong]})
         assert states(ledger) == {"user:a": "pending"}

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from pipelines import stream_runner
 from pipelines.stream_runner import keeps_no_state, with_stream_runner
+from schemas.errors import UsageError
 
 
 def test_prism_is_the_default_and_must_not_split_bundles() -> None:
@@ -25,3 +31,26 @@ def test_local_runners_forget_everything_when_they_end() -> None:
     assert keeps_no_state([])
     assert keeps_no_state(["--runner=PrismRunner"])
     assert not keeps_no_state(["--runner=FlinkRunner"])
+
+
+def test_a_program_that_is_called_prism_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "prism"
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(stream_runner, "BUILT", tmp_path / "built" / "prism")
+    with pytest.raises(UsageError, match="`make services` builds it"):
+        with_stream_runner([])
+
+
+def test_only_a_prism_that_is_not_ours_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built = tmp_path / "prism"
+    built.touch()
+    monkeypatch.setattr(stream_runner, "BUILT", built)
+    with_stream_runner([])
+    with_stream_runner([f"--prism_location={built}"])
+    assert capsys.readouterr().err == ""
+    with_stream_runner(["--prism_location=/opt/prism"])
+    assert "may listen on every network interface" in capsys.readouterr().err

@@ -36,6 +36,7 @@ def test_how_it_is_written_does_not_matter() -> None:
 
 def test_receipt_and_null_fields_are_no_content() -> None:
     assert same('{"a":1,"receivedAt":"x","sentAt":"y","userId":null}', '{"a":1,"sentAt":"z"}')
+    assert same('{"a":1,"_metadata":{"retryCount":1},"writeKey":"k"}', '{"a":1,"_metadata":{"retryCount":2}}')
 
 
 @pytest.mark.parametrize(

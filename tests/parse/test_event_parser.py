@@ -14,7 +14,6 @@ from schemas.failure_reasons import REASONS
 from schemas.tracking_plan import EVENT_TYPES, load_tracking_plan
 from tests.parse.made_messages import HOUR_US, NOON, NOON_US, PARSER, accepted, message, parse, refused
 from transforms.parse import EventParser
-from transforms.parse.events import MAX_UNPLANNED_NAMES, OTHER_UNPLANNED
 
 UNREADABLE = "expected an ISO 8601 date-time with a zone, in the years 1 to 9999"
 
@@ -126,11 +125,15 @@ def test_numbers_beyond_64_bits_become_floats() -> None:
         ({"properties": "{}"}, ["/properties: expected object or null"]),
         ({"traits": "vip"}, ["/traits: expected object or null"]),
         ({"context": 1}, ["/context: expected object or null"]),
-        ({"timestamp": 1_803_902_400}, ["/timestamp: expected string or null"]),
+        ({"timestamp": 1_803_902_400}, [f"/timestamp: {UNREADABLE}, not a number (--epoch"]),
+        ({"timestamp": True}, [f"/timestamp: {UNREADABLE}"]),
         ({"timestamp": "yesterday"}, [f"/timestamp: {UNREADABLE}"]),
         ({"timestamp": "2027-03-01T12:00:00"}, [f"/timestamp: {UNREADABLE}"]),
         ({"receivedAt": "2027-02-30T12:00:00Z"}, [f"/receivedAt: {UNREADABLE}"]),
-        ({"sentAt": "", "originalTimestamp": "x"}, [f"/originalTimestamp: {UNREADABLE}", f"/sentAt: {UNREADABLE}"]),
+        (
+            {"timestamp": None, "receivedAt": NOON, "sentAt": 5, "originalTimestamp": "x"},
+            [f"/originalTimestamp: {UNREADABLE}", f"/sentAt: {UNREADABLE}, not a number"],
+        ),
         ({"properties": {"price": "129"}}, ["/properties/price: expected number or null"]),
         ({"properties": {"currency": "Euro"}}, ["/properties/currency: expected text that matches ^[A-Za-z]{3}$"]),
         ({"type": "group"}, ["/groupId: is required"]),
@@ -250,7 +253,7 @@ def test_missing_identifier(changes: dict[str, object], errors: tuple[str, ...])
     ],
 )
 def test_blocked_identifiers(value: str) -> None:
-    for field in ("userId", "anonymousId", "previousId"):
+    for field in ("userId", "anonymousId", "previousId") if value.strip() else ("userId", "previousId"):
         record = message(type="alias", userId="ada", anonymousId="phone", previousId="old") | {field: value}
         expected = (f"/{field}: expected an identifier, not a value that stands for nobody",)
         assert refused(record) == ("blocked_identifier", expected)
@@ -273,32 +276,41 @@ def test_null_identifiers_count_as_absent() -> None:
     assert (event.user_id, event.anonymous_id) == (None, "phone")
 
 
+@pytest.mark.parametrize("empty", ["", " ", "\t"])
+def test_an_empty_identifier_beside_a_good_one_counts_as_absent(empty: str) -> None:
+    visitor = accepted(message(userId=empty, anonymousId="phone"))
+    assert (visitor.user_id, visitor.anonymous_id) == (None, "phone")
+    user = accepted(message(userId="ada", anonymousId=empty))
+    assert (user.user_id, user.anonymous_id) == ("ada", None)
+    assert accepted(message(type="delete", userId="ada", anonymousId=empty)).anonymous_id is None
+    assert refused(message(userId=empty, anonymousId=empty))[0] == "blocked_identifier"
+    assert refused(message(userId=empty))[0] == "blocked_identifier"
+    assert refused(message(userId=empty, anonymousId="null"))[0] == "blocked_identifier"
+    assert refused(message(type="delete", userId=empty, anonymousId="phone"))[0] == "blocked_identifier"
+    assert refused(message(type="alias", userId=empty, anonymousId="phone", previousId="o"))[0] == "blocked_identifier"
+
+
+def test_an_identify_without_traits_has_those_of_its_context() -> None:
+    context = {"traits": {"email": "ada@example.com"}, "locale": "en"}
+    for absent in (..., None, {}):
+        event = accepted(message(type="identify", traits=absent, context=context))
+        assert event.traits == b'{"email":"ada@example.com"}'
+    assert accepted(message(type="identify", traits={"a": 1}, context=context)).traits == b'{"a":1}'
+    assert accepted(message(type="identify", traits={}, context={"traits": ["x"]})).traits == b"{}"
+    assert accepted(message(type="group", groupId="g", context=context)).traits is None
+
+
+@pytest.mark.parametrize("clock", ["", "yesterday", 5, True, [], {}])
+def test_a_senders_clock_that_decides_nothing_counts_as_absent(clock: object) -> None:
+    assert accepted(message(sentAt=clock, originalTimestamp=clock)).timestamp == NOON_US
+    assert accepted(message(timestamp=None, receivedAt=NOON, sentAt=clock)).timestamp == NOON_US
+    assert accepted(message(timestamp=None, receivedAt=NOON, originalTimestamp=clock)).timestamp == NOON_US
+    assert refused(message(timestamp=None, sentAt=clock, originalTimestamp=NOON))[0] == "missing_timestamp"
+    deciding = message(timestamp=None, receivedAt=NOON, sentAt=clock, originalTimestamp=NOON)
+    assert refused(deciding)[0] == "schema_violation"
+
+
 # --- unplanned events, order, workers --------------------------------------------------------------------------------
-
-
-def test_unplanned_events_are_counted_and_pass_by_default() -> None:
-    parser = EventParser(load_tracking_plan())
-    for name in ("Moon Seen", "Moon Seen", "Product Viewed"):
-        accepted(message(event=name), parser)
-    accepted(message(type="page", event=...), parser)
-    assert parser.unplanned_counts == {"Moon Seen": 2}
-
-
-def test_unplanned_events_fail_on_request() -> None:
-    parser = EventParser(load_tracking_plan(), unplanned="fail")
-    assert refused(message(event="Moon Seen"), parser) == ("unplanned_event", ("/event: no schema names it",))
-    assert parser.unplanned_counts == {"Moon Seen": 1}
-    assert accepted(message(type="page", event=...), parser)
-    with pytest.raises(ValueError, match="perhaps"):
-        EventParser(load_tracking_plan(), unplanned="perhaps")  # type: ignore[arg-type]
-
-
-def test_names_of_unplanned_events_do_not_fill_the_memory() -> None:
-    parser = EventParser(load_tracking_plan())
-    for number in range(MAX_UNPLANNED_NAMES + 5):
-        accepted(message(event=f"Page {number}"), parser)
-    assert len(parser.unplanned_counts) == MAX_UNPLANNED_NAMES + 1
-    assert parser.unplanned_counts[OTHER_UNPLANNED] == 5
 
 
 def test_the_first_check_that_fails_is_the_reason() -> None:

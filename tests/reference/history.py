@@ -10,6 +10,7 @@ from typing import Any
 
 from schemas.event import Event
 from tests.reference import values
+from tests.reference.columns import column_value, column_write
 from transforms.segments.language import ast
 
 
@@ -99,6 +100,19 @@ class History:
         if self.trait(path, at) is None or not (writes and writes[-1].traits[path] is not None):
             writes = sorted(writes + self.writes(path.split(".", maxsplit=1)[0], at), key=lambda write: write.order)
         return writes[-1] if writes else None
+
+    def column(self, name: str, at: int) -> Any:
+        """A typed column's value; of a date the instant."""
+        found = column_value(self.until(at), name)
+        if name == "signed_up_at" and found is not None:
+            return values.Moment(found)
+        if name == "birthday" and found is not None:
+            return values.Moment(values.as_instant(found) or 0)
+        return found
+
+    def column_write(self, name: str, at: int) -> Happening | None:
+        """The event that decides a typed column."""
+        return column_write(self.until(at), name)
 
     def computed_trait(self, name: str) -> ast.TraitDefinition:
         """The definition of a computed trait."""

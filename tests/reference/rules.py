@@ -41,6 +41,8 @@ def value(scalar: ast.Scalar, at: int, history: History, scope: Scope = TOP) -> 
             return value(history.computed_trait(scalar.name).value, at, history)
         case ast.Membership():
             return history.membership(scalar.name, at) is not None
+        case ast.Column():
+            return history.column(scalar.name, at)
         case ast.Field():
             return field_value(scalar, scope)
         case ast.Percent():
@@ -63,11 +65,13 @@ def field_value(field: ast.Field, scope: Scope) -> Any:
 
 def counted(stream: ast.Stream, at: int, history: History, scope: Scope) -> list[Happening]:
     """The events of a stream that count at an instant, in order."""
-    return [
-        event
-        for event in history.until(at)
-        if event.type == stream.type and event.name == stream.name and passes(event, stream, at, history, scope)
-    ]
+    return [event for event in history.until(at) if is_of(event, stream) and passes(event, stream, at, history, scope)]
+
+
+def is_of(event: Happening, stream: ast.Stream) -> bool:
+    """Whether an event is of the type and name that a stream starts with."""
+    kinds = {"activity": ("track", "page", "screen")}.get(stream.type, (stream.type,))
+    return event.type in kinds and (stream.name is None or event.name == stream.name)
 
 
 def passes(event: Happening, stream: ast.Stream, at: int, history: History, scope: Scope) -> bool:
@@ -97,7 +101,7 @@ def in_parent_window(event: Happening, parent: Happening, window: ast.ParentWind
 
 def operands(scalar: ast.Reduced, events: list[Happening], scope: Scope) -> list[tuple[Happening, Any]]:
     """Each non-null value that a reducer looks at, with its event, in order."""
-    assert scalar.operand is not None
+    assert isinstance(scalar.operand, ast.Field)
     return [
         (event, single)
         for event in events
@@ -113,17 +117,32 @@ def reduced(scalar: ast.Reduced, at: int, history: History, scope: Scope) -> Any
     if scalar.reducer in ("first_at", "last_at"):
         decided = deciding(scalar, events, scope)
         return Moment(decided.timestamp) if decided else None
+    if isinstance(scalar.operand, ast.Duration):
+        visits = sessions([event.timestamp for event in events], scalar.operand.microseconds)
+        spent = sum(visit[-1] - visit[0] for visit in visits)
+        return len(visits) if scalar.reducer == "sessions" else values.rounded(Fraction(spent, 1_000_000))
     found = [single for _, single in operands(scalar, events, scope)]
     return REDUCERS[scalar.reducer](scalar, found)
 
 
+def sessions(times: list[int], gap: int) -> list[list[int]]:
+    """Event times in order, parted where one comes the gap or more after the one before it."""
+    visits: list[list[int]] = []
+    for time in times:
+        if visits and time - visits[-1][-1] < gap:
+            visits[-1].append(time)
+        else:
+            visits.append([time])
+    return visits
+
+
 def _sum(_: ast.Reduced, found: list[Any]) -> Any:
-    return values.rounded(values.exact_sum(_numbers(found)))
+    return values.rounded(values.exact_sum(found))
 
 
 def _avg(_: ast.Reduced, found: list[Any]) -> Any:
-    numbers = _numbers(found)
-    return values.rounded(values.exact_sum(numbers) / Fraction(len(numbers))) if numbers else None
+    numbers = [number for number in map(values.as_written, found) if number is not None]
+    return values.rounded(values.exact_sum(found) / len(numbers)) if numbers else None
 
 
 def _extreme(scalar: ast.Reduced, found: list[Any]) -> Any:
@@ -174,10 +193,6 @@ REDUCERS: dict[str, Callable[[ast.Reduced, list[Any]], Any]] = {
     "unique_count": _unique_count,
     "mode": _mode,
 }
-
-
-def _numbers(found: list[Any]) -> list[int | float]:
-    return [number for number in map(as_number, found) if number is not None]
 
 
 def cast_value(scalar: ast.Reduced, single: Any) -> Any:

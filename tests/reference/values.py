@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -70,7 +71,7 @@ def at_path(root: Any, path: str) -> Any:
 
 
 def as_number(value: Any) -> int | float | None:
-    """A number, or a string that is a JSON number, as a number; anything else is null."""
+    """A number, or a string that is a JSON number, as a number; anything else, or one beyond every float, is null."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -78,7 +79,7 @@ def as_number(value: Any) -> int | float | None:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         number = json.loads(value)
         assert isinstance(number, int | float)
-        return number
+        return number if math.isfinite(number) else None
     return None
 
 
@@ -148,14 +149,26 @@ def _as_literal(value: Any) -> Any:
     return LiteralText(value.text) if isinstance(value, DateLiteral) else value
 
 
-def exact_sum(numbers: list[int | float]) -> Fraction:
-    """The sum without rounding."""
-    return sum((Fraction(number) for number in numbers), Fraction(0))
+def as_written(value: Any) -> Fraction | None:
+    """The decimal number that a JSON value says: of a number its JSON text, of a string the string."""
+    if isinstance(value, str):
+        return Fraction(value) if _NUMBER.fullmatch(value) else None
+    return None if as_number(value) is None else Fraction(json.dumps(value))
 
 
-def rounded(number: Fraction) -> int | float:
-    """The whole number, or the nearest float."""
-    return int(number) if number.denominator == 1 else float(number)
+def exact_sum(found: list[Any]) -> Fraction:
+    """The sum of what is a number, without rounding."""
+    return sum((number for number in map(as_written, found) if number is not None), Fraction(0))
+
+
+def rounded(number: Fraction) -> int | float | None:
+    """The whole number if 64 bits hold it, or the nearest float; null if that is infinite."""
+    if number.denominator == 1 and -(2**63) <= number < 2**64:
+        return int(number)
+    try:
+        return float(number)
+    except OverflowError:
+        return None
 
 
 def pairs(left: Any, right: Any) -> list[tuple[Any, Any]]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from tests.reference.columns import concerns_column
 from tests.reference.history import Happening, History
 from tests.reference.instants import nodes
-from tests.reference.rules import TOP, Scope, cast_value, counted, deciding, holds, operands, value
-from tests.reference.values import as_number, same, singles
+from tests.reference.rules import TOP, Scope, cast_value, counted, deciding, holds, is_of, operands, value
+from tests.reference.values import as_written, same, singles
 from transforms.segments.language import ast
 
 MOST = 10
 DECIDED_BY_ONE = ("first", "last", "first_at", "last_at", "min", "max")
-COUNTS = ("count", "unique_count")
+COUNTS = ("count", "unique_count", "sessions")
 
 # The operator that is true where the other, on the same non-null sides, is false.
 OPPOSITE = {
@@ -77,6 +80,9 @@ def of_scalar(scalar: ast.Scalar, at: int, history: History, scope: Scope) -> se
         case ast.Trait():
             write = history.last_write(scalar.path, at)
             return {write.message_id} if write else set()
+        case ast.Column():
+            decided = history.column_write(scalar.name, at)
+            return {decided.message_id} if decided else set()
         case ast.ComputedTrait():
             return of_scalar(history.computed_trait(scalar.name).value, at, history, TOP)
         case ast.Membership():
@@ -96,7 +102,7 @@ def read(scalar: ast.Reduced, at: int, history: History, scope: Scope) -> list[H
     if scalar.reducer in DECIDED_BY_ONE:
         one = deciding(scalar, events, scope)
         return [one] if one else []
-    if scalar.operand is None:
+    if not isinstance(scalar.operand, ast.Field):
         return events
     having = {event.message_id for event, single in operands(scalar, events, scope) if is_usable(scalar, single)}
     return [event for event in events if event.message_id in having]
@@ -105,7 +111,7 @@ def read(scalar: ast.Reduced, at: int, history: History, scope: Scope) -> list[H
 def is_usable(scalar: ast.Reduced, single: object) -> bool:
     """Whether a reducer can use a value: a sum only numbers. An event "has the property" where it can."""
     if scalar.reducer in ("sum", "avg"):
-        return as_number(single) is not None
+        return as_written(single) is not None
     return scalar.reducer != "mode" or cast_value(scalar, single) is not None
 
 
@@ -122,34 +128,29 @@ def of_event(event: Happening, scalar: ast.Reduced, at: int, history: History, s
 def mentioned(segment: ast.SegmentDefinition, at: int, history: History) -> list[str]:
     """The events at exactly an instant that a segment's rule mentions, the earliest 10."""
     now = [happening for happening in history.happenings if happening.timestamp == at]
-    streams, traits = mentions(segment.when, history)
-    return earliest({happening.message_id for happening in now if is_mentioned(happening, streams, traits)}, history)
+    read = list(mentions(segment.when, history))
+    return earliest({event.message_id for event in now if any(is_mentioned(event, node) for node in read)}, history)
 
 
-def is_mentioned(happening: Happening, streams: set[tuple[str, str]], traits: set[str]) -> bool:
-    """Whether an event is of a stream, or writes a trait."""
-    if happening.type == "identify":
-        return isinstance(happening.traits, dict) and not traits.isdisjoint(happening.traits)
-    return (happening.type, happening.name) in streams
+def is_mentioned(event: Happening, node: ast.Stream | ast.Trait | ast.Column) -> bool:
+    """Whether an event is of a stream, or writes a trait or a column."""
+    match node:
+        case ast.Stream():
+            return is_of(event, node)
+        case ast.Trait():
+            written = event.traits if event.type == "identify" and isinstance(event.traits, dict) else {}
+            return not {node.path, node.path.split(".", maxsplit=1)[0]}.isdisjoint(written)
+        case ast.Column():
+            return concerns_column(event, node.name)
 
 
-def mentions(tree: object, history: History) -> tuple[set[tuple[str, str]], set[str]]:
-    """The streams (type, name) and the top-level trait fields that a rule reads, also through what it refers to."""
-    streams: set[tuple[str, str]] = set()
-    traits: set[str] = set()
+def mentions(tree: object, history: History) -> Iterator[ast.Stream | ast.Trait | ast.Column]:
+    """The streams, traits and columns that a rule reads, also through what it refers to."""
     for node in nodes(tree):
-        referred: object = None
         match node:
-            case ast.Stream():
-                streams.add((node.type, node.name))
-            case ast.Trait():
-                traits |= {node.path, node.path.split(".", maxsplit=1)[0]}
+            case ast.Stream() | ast.Trait() | ast.Column():
+                yield node
             case ast.ComputedTrait():
-                referred = history.computed_trait(node.name).value
+                yield from mentions(history.computed_trait(node.name).value, history)
             case ast.Membership():
-                referred = history.segment(node.name).when
-        if referred is not None:
-            more_streams, more_traits = mentions(referred, history)
-            streams |= more_streams
-            traits |= more_traits
-    return streams, traits
+                yield from mentions(history.segment(node.name).when, history)

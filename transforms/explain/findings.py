@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 from schemas.event import TIMESTAMP
 from transforms.explain.ahead import next_changes
-from transforms.explain.words import subject_words, value_words, wish_words
+from transforms.explain.words import stream_words, subject_words, value_words, wish_words
 from transforms.records import Record
 from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
-from transforms.segments.language.format import format_condition
+from transforms.segments.language.format import format_condition, stream_name
 from transforms.segments.nodes.state import State
 from transforms.segments.replay import computed_traits, run
 
@@ -113,6 +113,8 @@ class RuleParts:
             every = isinstance(condition, ast.And) is wanted
             items = tuple(self._taken_apart(item, wanted=wanted) for item in condition.items)
             return Group("all" if every else "any", items)
+        if isinstance(condition, ast.Quantified):
+            raise TypeError("ANY and ALL ask the users of an account, and this is a person's history")
         part = Part(f"\0part {len(self._parts)}", condition, wanted)
         self._parts.append(part)
         left = _comparison(condition).left
@@ -191,9 +193,8 @@ def _prefixes(stream: ast.Stream) -> list[ast.Stream]:
 def _last_filter(stream: ast.Stream) -> str:
     """What the last filter of a stream keeps, in words."""
     if not stream.filters:
-        return f"'{stream.name}' ever"
-    text = subject_words(ast.Reduced(replace(stream, filters=stream.filters[-1:]), "count"))
-    return text.removeprefix(f"number of '{stream.name}' ").removeprefix(f"number of {stream.type} '{stream.name}' ")
+        return f"{stream_name(stream)} ever"
+    return stream_words(replace(stream, filters=stream.filters[-1:])).removeprefix(f"{stream_name(stream)} ")
 
 
 def _members(state: State) -> set[str]:

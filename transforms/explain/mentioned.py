@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from schemas.event import CONTEXT, NAME, TYPE
+from transforms.profiles.normalize.columns import DEVICE_TYPE
+from transforms.profiles.normalize.device import device_type_of
+from transforms.records import Record
 from transforms.segments.language import ast
-from transforms.segments.language.resolve import references
+from transforms.segments.language.resolve import trees_of
 from transforms.segments.language.walk import walk
-
-Trees = list["ast.Condition | ast.Scalar"]
 
 
 class Property(NamedTuple):
@@ -22,42 +24,38 @@ class Property(NamedTuple):
 
 
 class Mentioned(NamedTuple):
-    """(event type, name) of the streams, what is read of their events, and paths of the traits."""
+    """(event type, name) of the streams, what is read of their events, and paths of the traits.
+
+    `types`: event types of streams without a name; `columns`: typed columns of the profile.
+    """
 
     streams: frozenset[tuple[str, str]]
     properties: frozenset[Property]
     traits: frozenset[str]
-
-
-def needed_definitions(definitions: ast.Definitions, names: frozenset[str]) -> ast.Definitions:
-    """The definitions of these names and those that they refer to, in order."""
-    trees = _trees(definitions)
-    needed, waiting = set[str](), list(names)
-    while waiting:
-        name = waiting.pop()
-        if name not in needed:
-            needed.add(name)
-            tree = trees.get(name)
-            waiting += references(tree) if tree is not None else ()
-    return ast.Definitions(
-        tuple(segment for segment in definitions.segments if segment.name in needed),
-        tuple(trait for trait in definitions.traits if trait.name in needed),
-    )
+    types: frozenset[str]
+    columns: frozenset[str]
 
 
 def mentioned(definitions: ast.Definitions) -> Mentioned:
     """What all of these definitions read."""
-    trees = [tree for tree in _trees(definitions).values() if tree is not None]
+    trees = [tree for tree in trees_of(definitions).values() if tree is not None]
+    nodes = [node for tree in trees for node, _ in walk(tree)]
+    streams = [node for node in nodes if isinstance(node, ast.Stream)]
     return Mentioned(
-        frozenset((node.type, node.name) for tree in trees for node, _ in walk(tree) if isinstance(node, ast.Stream)),
+        frozenset((stream.type, stream.name) for stream in streams if stream.name is not None),
         frozenset(field for tree in trees for field in _properties(tree)),
-        frozenset(node.path for tree in trees for node, _ in walk(tree) if isinstance(node, ast.Trait)),
+        frozenset(node.path for node in nodes if isinstance(node, ast.Trait)),
+        frozenset(kind for stream in streams if stream.name is None for kind in stream.types()),
+        frozenset(node.name for node in nodes if isinstance(node, ast.Column)),
     )
 
 
-def _trees(definitions: ast.Definitions) -> dict[str, ast.Condition | ast.Scalar | None]:
-    trees: dict[str, ast.Condition | ast.Scalar | None] = {trait.name: trait.value for trait in definitions.traits}
-    return trees | {segment.name: segment.when for segment in definitions.segments}
+def concerns(read: Mentioned, event: Record) -> bool:
+    """Whether an event can matter to what reads all this."""
+    kind = event[TYPE]
+    if kind == "identify" or kind in read.types or (kind, event[NAME]) in read.streams:
+        return True
+    return DEVICE_TYPE in read.columns and device_type_of(event[CONTEXT]) is not None
 
 
 def _properties(tree: ast.Condition | ast.Scalar) -> Iterator[Property]:
@@ -66,4 +64,5 @@ def _properties(tree: ast.Condition | ast.Scalar) -> Iterator[Property]:
             depth = 2 if node.parent else 1
             if len(streams) >= depth:
                 stream = streams[-depth]
-                yield Property(stream.type, stream.name, node.source, node.path)
+                if stream.name is not None:
+                    yield Property(stream.type, stream.name, node.source, node.path)

@@ -20,11 +20,12 @@ from zlib import crc32
 import orjson
 
 from schemas.event import CONTEXT, NAME, PROPERTIES, TYPE
-from transforms.explain.mentioned import Property, mentioned, needed_definitions
+from transforms.explain.mentioned import Property, concerns, mentioned
 from transforms.profiles.rows import Row, membership_row
 from transforms.records import Record
 from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
+from transforms.segments.language.resolve import needed_definitions
 from transforms.segments.nodes.state import State
 from transforms.segments.program import Program
 from transforms.segments.replay import MembershipInterval, intervals_of, run, with_expiry
@@ -159,9 +160,7 @@ class _Surveyor:
             else None
         )
         read = mentioned(needed_definitions(rule.definitions, frozenset({rule.segment.name})))
-        self._streams = read.streams
-        if against is not None:
-            self._streams |= mentioned(against.definitions).streams
+        self._reads = [read] if against is None else [read, mentioned(against.definitions)]
         self._pending: dict[tuple[str, str], list[tuple[Property, Any]]] = {}
         for wanted in read.properties:
             self._pending.setdefault((wanted.type, wanted.name), []).append((wanted, path_getter(wanted.path)))
@@ -193,7 +192,7 @@ class _Surveyor:
                 (found.added if member else found.removed).add(profile_id, events, self._concerns)
 
     def _concerns(self, event: Record) -> bool:
-        return event[TYPE] == "identify" or (event[TYPE], event[NAME]) in self._streams
+        return any(concerns(read, event) for read in self._reads)
 
     def _take_against(self, program: Program, profile_id: str, events: Sequence[Record]) -> bool:
         name = self._against_name

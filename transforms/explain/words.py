@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
+from schemas.instants import instant_text
+from schemas.text import plain
 from transforms.segments.language import ast
-from transforms.segments.language.format import format_scalar
+from transforms.segments.language.format import format_scalar, stream_name
 from transforms.segments.language.literals import format_duration
+from transforms.segments.reducers import REDUCERS
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-_REDUCERS = {
-    "count": "number of {stream}",
-    "sum": "sum of {operand} over {stream}",
-    "avg": "mean of {operand} over {stream}",
-    "min": "least {operand} of {stream}",
-    "max": "greatest {operand} of {stream}",
-    "mode": "most frequent {operand} of {stream}",
-    "first": "first {operand} of {stream}",
-    "last": "latest {operand} of {stream}",
-    "unique": "different values of {operand} in {stream}",
-    "unique_count": "number of different values of {operand} in {stream}",
-    "first_at": "time of the first of {stream}",
-    "last_at": "time of the last of {stream}",
-}
+_LONGEST = 200
 
 _WISHES = {
     "equals": "{0}",
@@ -56,9 +43,8 @@ def instant_words(instant: int | None) -> str:
     """`2026-06-30 12:00:00 UTC`, with the fraction of a second where there is one; "never" for None."""
     if instant is None:
         return "never"
-    moment = _EPOCH + timedelta(microseconds=instant)
-    fraction = f".{moment.microsecond:06}".rstrip("0") if moment.microsecond else ""
-    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} UTC"
+    day, _, clock = instant_text(instant).removesuffix("Z").partition("T")
+    return f"{day} {clock.rstrip('0').rstrip('.') if '.' in clock else clock} UTC"
 
 
 def span_words(microseconds: int | float) -> str:
@@ -74,19 +60,22 @@ def value_words(value: Any) -> str:
     if value is None:
         return "missing"
     if isinstance(value, str):
-        return f"'{value}'"
+        return f"'{plain(value, _LONGEST)}'"
     if isinstance(value, float):
         return f"{value:.10g}"
-    return orjson.dumps(value).decode()
+    return plain(orjson.dumps(value).decode(), _LONGEST)
 
 
 def subject_words(scalar: ast.Scalar) -> str:
     """What a scalar is: `number of 'Order Completed' in the last 30 days`."""
     if isinstance(scalar, ast.Reduced):
-        operand = f"'{scalar.operand.path}'" if scalar.operand is not None else ""
-        return _REDUCERS[scalar.reducer].format(stream=stream_words(scalar.stream), operand=operand)
+        operand = f"'{scalar.field.path}'" if scalar.field is not None else ""
+        words = REDUCERS[scalar.reducer].words
+        return words.format(stream=stream_words(scalar.stream), operand=operand, gap=format_duration(scalar.gap))
     if isinstance(scalar, ast.Trait):
         return f"trait '{scalar.path}'"
+    if isinstance(scalar, ast.Column):
+        return f"column '{scalar.name}'"
     if isinstance(scalar, ast.ComputedTrait):
         return f"computed trait '{scalar.name}'"
     if isinstance(scalar, ast.Membership):
@@ -102,10 +91,9 @@ def subject_words(scalar: ast.Scalar) -> str:
 
 def stream_words(stream: ast.Stream) -> str:
     """`'Product Viewed' in the last 7 days where ...`."""
-    kind = "" if stream.type == "track" else f"{stream.type} "
     windows = [_filter_words(part) for part in stream.filters if not isinstance(part, ast.Where)]
     conditions = [_filter_words(part) for part in stream.filters if isinstance(part, ast.Where)]
-    return " ".join([f"{kind}'{stream.name}'", *windows, *conditions])
+    return " ".join([stream_name(stream), *windows, *conditions])
 
 
 def _filter_words(part: ast.Where | ast.Window | ast.ParentWindow) -> str:
@@ -124,6 +112,8 @@ def condition_words(condition: ast.Condition) -> str:
         return "(" + word.join(map(condition_words, condition.items)) + ")"
     if isinstance(condition, ast.Not):
         return f"not ({condition_words(condition.item)})"
+    if isinstance(condition, ast.Quantified):
+        return f"for {'every user' if condition.every else 'any user'}: ({condition_words(condition.item)})"
     comparison = condition.comparison if isinstance(condition, ast.HeldFor) else condition
     return f"{subject_words(comparison.left)} is {wish_words(condition)}"
 

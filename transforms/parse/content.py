@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import orjson
 
-_DIFFERS_BETWEEN_RETRIES: Final = ("receivedAt", "sentAt")
+# `_metadata` counts analytics-next's retries; `writeKey` is the sender's key.
+_NO_CONTENT: Final = frozenset(("receivedAt", "sentAt", "_metadata", "writeKey"))
 # Beyond this, orjson writes no integers. Such numbers stay floats, which compare equal as floats.
 _LARGEST_INTEGER: Final = 2.0**63
 
@@ -16,9 +17,9 @@ _LARGEST_INTEGER: Final = 2.0**63
 def canonical_content_hash(raw: bytes) -> bytes:
     """SHA-256 (32 bytes) over an event's content, the same for all ways to write the same JSON.
 
-    Left out: `receivedAt`, `sentAt`, and fields of the envelope that are null. The order of keys, white space and
-    escapes do not matter, and numbers compare by value (1 and 1.0 and 1e0 are equal). Everything else does: null inside
-    properties, the spelling of a timestamp. Of repeated keys the last counts, as everywhere.
+    Left out: `receivedAt`, `sentAt`, `_metadata`, `writeKey`, and fields of the envelope that are null. The order of
+    keys, white space and escapes do not matter, and numbers compare by value (1 and 1.0 and 1e0 are equal). Everything
+    else does: null inside properties, the spelling of a timestamp. Of repeated keys the last counts, as everywhere.
 
     Args:
         raw: the bytes of an accepted event.
@@ -29,9 +30,7 @@ def canonical_content_hash(raw: bytes) -> bytes:
     record = orjson.loads(raw.removeprefix(b"\xef\xbb\xbf"))
     if not isinstance(record, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - the bytes are wrong, not their type
-    content = {
-        name: value for name, value in record.items() if value is not None and name not in _DIFFERS_BETWEEN_RETRIES
-    }
+    content = {name: value for name, value in record.items() if value is not None and name not in _NO_CONTENT}
     digest = hashlib.sha256()
     for token in _canonical_json(content):
         digest.update(token)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-# CONTRACT section 2. Values of nothing but zeros and dashes (a nil UUID, "0", "") are blocked whatever this set holds.
+# Values of nothing but zeros and dashes (a nil UUID, "0", "") are blocked whatever this set holds.
 BLOCKED_IDENTIFIERS: Final = frozenset({"", "null", "undefined", "none", "anonymous", "-1"})
 
 
@@ -23,3 +23,16 @@ class BlockedIdentifiers:
         if len(stripped) <= self._longest and stripped.lower() in self._values:
             return True
         return stripped[:1] in "0-" and not stripped.strip("0-")
+
+
+def without_empty_ones(
+    event_type: object, user_id: str | None, anonymous_id: str | None
+) -> tuple[str | None, str | None]:
+    """The two identifiers; one that is an empty text counts as absent beside one that is not, unless it is needed."""
+    needs_user = event_type in ("alias", "delete")
+    if user_id is not None and anonymous_id is not None:
+        if not user_id.strip() and anonymous_id.strip() and not needs_user:
+            return None, anonymous_id
+        if not anonymous_id.strip() and user_id.strip():
+            return user_id, None
+    return user_id, anonymous_id

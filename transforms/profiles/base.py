@@ -21,7 +21,7 @@ from transforms.segments.program import Program
 from transforms.segments.replay import MembershipInterval
 from transforms.state.cell import checked_layout
 
-LAYOUT = 1
+LAYOUT = 2
 
 
 @dataclass(slots=True)

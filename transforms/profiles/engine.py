@@ -165,7 +165,8 @@ class ProfileEngine:
     def _change_records(self, added: Sequence[Record], removed: Sequence[Record]) -> None:
         records = self._records
         for record in removed:
-            del records[bisect_left(records, BY_TIME(record), key=BY_TIME)]
+            # Another content of its message id may be here already: it stands at the same place.
+            del records[records.index(record, bisect_left(records, BY_TIME(record), key=BY_TIME))]
             self._devices[record[ANONYMOUS_ID]] -= 1
         for record in added:
             if records and BY_TIME(record) < BY_TIME(records[-1]):
@@ -243,8 +244,7 @@ class ProfileEngine:
     def _normalise(self) -> None:
         """The typed columns."""
         device_type = latest_device_type(self._records) or self._seen.device_type
-        traits = self._state.traits
-        typed, _ = normalize_traits(traits, device_type)
+        typed, _ = normalize_traits(self._state.writes, device_type)
         self._device_type = device_type
         self._typed = tuple(typed[name] for name in TYPED_COLUMNS)
-        self._traits_json = json_object(traits)
+        self._traits_json = json_object(self._state.traits)

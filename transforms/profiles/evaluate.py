@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from schemas.event import NAME, TYPE
+from schemas.event import CONTEXT, NAME, TYPE
+from transforms.profiles.normalize.columns import DEVICE_TYPE
+from transforms.profiles.normalize.device import device_type_of
 from transforms.profiles.stay_list import StayKey
 from transforms.records import Record
 from transforms.segments.comparisons import NEVER
@@ -70,7 +72,8 @@ class Concerns:
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self._known: dict[tuple[str, str], Concerned] = {}
+        self._known: dict[tuple[str, str, bool], Concerned] = {}
+        self._reads_device = DEVICE_TYPE in program.column_nodes
         self.everything = Concerned(frozenset(program.reads), computed=True, traits=True)
         self._computed_nodes = frozenset[int]().union(*program.computed_reads.values())
         self._lazy = [
@@ -79,20 +82,32 @@ class Concerns:
 
     def of(self, records: Iterable[Record]) -> Concerned:
         """What the events may change together."""
-        kinds = {(record[TYPE], record[NAME] if record[TYPE] != "identify" else "") for record in records}
+        kinds = {
+            (
+                record[TYPE],
+                record[NAME] if record[TYPE] != "identify" else "",
+                self._reads_device and device_type_of(record[CONTEXT]) is not None,
+            )
+            for record in records
+        }
         found = [self._of_kind(kind) for kind in kinds]
         if len(found) == 1:
             return found[0]
         segments = frozenset[str]().union(*(one.segments for one in found))
         return Concerned(segments, any(one.computed for one in found), any(one.traits for one in found))
 
-    def _of_kind(self, kind: tuple[str, str]) -> Concerned:
+    def _of_kind(self, kind: tuple[str, str, bool]) -> Concerned:
         known = self._known.get(kind)
         if known is None:
             program = self._program
             is_identify = kind[0] == "identify"
-            routed = program.trait_nodes.values() if is_identify else [[n for n, _ in program.routes.get(kind, ())]]
-            nodes = {node.id for of_one in routed for node in of_one}
+            if is_identify:
+                readers = (*program.trait_nodes.values(), *program.column_nodes.values())
+                nodes = {node.id for of_one in readers for node in of_one}
+            else:
+                nodes = {node.id for node, _ in program.route(kind[0], kind[1])}
+            if kind[2]:
+                nodes |= {node.id for node in program.column_nodes[DEVICE_TYPE]}
             segments = frozenset(name for name, reads in program.reads.items() if not nodes.isdisjoint(reads))
             known = self._known[kind] = Concerned(segments, not nodes.isdisjoint(self._computed_nodes), is_identify)
         return known

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
-import orjson
-
 from schemas.event import ANONYMOUS_ID, CONTEXT, MESSAGE_ID, TIMESTAMP
+from transforms.profiles.normalize.device import device_type_of
 from transforms.profiles.normalize.traits import normalize_traits
 from transforms.profiles.rows import TYPED_COLUMNS, Row, change_rows, json_object, membership_row, user_id_of
 from transforms.records import Record
@@ -51,7 +50,7 @@ def build_history(program: Program, profile_id: str, records: Sequence[Record], 
 def _profile_row(
     profile_id: str, records: Sequence[Record], result: ReplayResult, as_of: int
 ) -> tuple[Row, tuple[str, ...]]:
-    typed, not_normalised = normalize_traits(result.traits, latest_device_type(records))
+    typed, not_normalised = normalize_traits(result.writes, latest_device_type(records))
     segments = sorted(interval.segment for interval in result.memberships if interval.exited_at is None)
     anonymous_ids = sorted({record[ANONYMOUS_ID] for record in records} - {None})
     row = (
@@ -65,15 +64,5 @@ def _profile_row(
 
 def latest_device_type(records: Sequence[Record]) -> str | None:
     """`context.device.type` of the latest event that names one."""
-    return next(_device_types(records), None)
-
-
-def _device_types(records: Sequence[Record]) -> Iterator[str]:
-    for record in reversed(records):
-        context = record[CONTEXT]
-        # Most contexts name a device or none at all: look for the word before decoding.
-        if context is not None and b'"device"' in context:
-            device = orjson.loads(context).get("device")
-            kind = device.get("type") if isinstance(device, dict) else None
-            if isinstance(kind, str) and kind:
-                yield kind
+    named = (device_type_of(record[CONTEXT]) for record in reversed(records))
+    return next((kind for kind in named if kind is not None), None)

@@ -9,14 +9,16 @@ from typing import Any
 import orjson
 
 from schemas.block import TableBlock
-from schemas.tables import PROFILES, Table
+from schemas.tables import TYPED_COLUMNS as TYPED
+from schemas.tables import Table
+from transforms.records import Record
 from transforms.segments.replay import MembershipInterval
 
 Row = tuple[Any, ...]
 
-_COLUMNS = PROFILES.column_names()
-TYPED_COLUMNS = _COLUMNS[_COLUMNS.index("email") : _COLUMNS.index("traits")]
+TYPED_COLUMNS = tuple(column.name for column in TYPED)
 """The columns that well-known traits are normalised into."""
+_NO_TYPED: tuple[Any, ...] = tuple([] if column.repeated else None for column in TYPED)
 
 
 def block(table: Table, rows: Sequence[Row], order: int = 0) -> TableBlock:
@@ -29,18 +31,24 @@ def json_object(value: dict[str, Any]) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
 
 
+def event_row(event: Record, profile_id: str) -> Row:
+    """The row of `events` for an event that belongs to a profile."""
+    message_id, timestamp, kind, name, user, device, previous, group, received, properties, traits, context = event
+    said = (properties, traits, context, previous, group)
+    return (message_id, profile_id, user, device, kind, name or None, timestamp, received, *said)
+
+
 def user_id_of(profile_id: str) -> str | None:
     return profile_id.removeprefix("user:") if profile_id.startswith("user:") else None
 
 
 def merged_profile(profile_id: str, merged_into: str, recorded_at: int) -> Row:
     """The row that a merged or absorbed profile keeps."""
-    nothing = (None,) * len(TYPED_COLUMNS)
     return (
         profile_id,
         user_id_of(profile_id),
         [],
-        *nothing,
+        *_NO_TYPED,
         b"{}",
         b"{}",
         [],

@@ -15,9 +15,12 @@ from transforms.segments.funnels import compiler as funnel_compiler
 from transforms.segments.funnels.funnel import FunnelNode
 from transforms.segments.funnels.thresholds import FunnelThresholdNode
 from transforms.segments.language import ast
-from transforms.segments.membership import Mentions, SegmentNode
+from transforms.segments.language.columns import COLUMNS
+from transforms.segments.language.kinds import Type
+from transforms.segments.membership import SegmentNode
 from transforms.segments.mentions import Reader
 from transforms.segments.nodes.node import (
+    ColumnNode,
     CompareNode,
     Constant,
     HeldNode,
@@ -26,20 +29,29 @@ from transforms.segments.nodes.node import (
     RelativeDateNode,
     TraitNode,
 )
+from transforms.segments.nodes.quantifier import QuantifierNode, quantifier_name
+from transforms.segments.nodes.state import MEMBER
 from transforms.segments.nodes.streams import Selection, StreamNode, ThresholdNode
 from transforms.segments.operators import FIXED_DATES, ORDERINGS
-from transforms.segments.program import Program, node_name, percent_bucket
-from transforms.segments.reducers import INSTANTS
+from transforms.segments.program import Program, Route, node_name, percent_bucket
+from transforms.segments.reducers import is_instant
 from transforms.segments.values import as_instant, is_many
 
 
 @lru_cache(maxsize=4)
 def compile_program(definitions: ast.Definitions) -> Program:
-    """Compiles checked definitions (references resolved, what is referred to first).
+    """Compiles checked definitions (references resolved, what is referred to first): those of people.
 
     A process compiles a set once, however many stages and bundles ask for it.
     """
-    return _Compiler(definitions).compile()
+    return _Compiler(definitions.about("users")).compile()
+
+
+def compile_account_rules(definitions: ast.Definitions) -> Program:
+    """Compiles those of accounts. What ANY and ALL ask of each user is told to the program as events of type `member`,
+    by the name of the quantifier (`quantifier_name`).
+    """
+    return _Compiler(definitions.about("accounts")).compile()
 
 
 class _Compiler:
@@ -51,7 +63,7 @@ class _Compiler:
         self.segments: dict[str, SegmentNode] = {}
         # By what the syntax tree prints: trees that are equal may differ in 1 and True.
         self.shared: dict[str, Node] = {}
-        self.routes: dict[tuple[str, str], list[tuple[Node, int]]] = {}
+        self.routes: dict[tuple[str, str | None], list[tuple[Node, int]]] = {}
         self.reader = Reader(definitions)
 
     def compile(self) -> Program:
@@ -61,12 +73,14 @@ class _Compiler:
         for trait in program.definitions.traits:
             node, kind = self.scalar(trait.value)
             program.computed[trait.name] = (node, kind.instant)
-        program.routes = {key: tuple(route) for key, route in self.routes.items()}
+        program.type_routes, program.routes = self._routes()
         fields: dict[str, list[Node]] = {}
         for node in program.nodes:
             for field in node.fields if isinstance(node, TraitNode) else ():
                 fields.setdefault(field, []).append(node)
         program.trait_nodes = {field: tuple(nodes) for field, nodes in fields.items()}
+        for column in (node for node in program.nodes if isinstance(node, ColumnNode)):
+            program.column_nodes[column.column] = (column,)
         reads = self._reads()
         program.reads = {name: reads[node.id] for name, node in self.segments.items()}
         program.computed_reads = {name: reads[node.id] for name, (node, _) in program.computed.items()}
@@ -92,7 +106,18 @@ class _Compiler:
         return node
 
     def route(self, stream: ast.Stream, node: Node, role: int) -> None:
-        self.routes.setdefault((stream.type, stream.name), []).append((node, role))
+        for kind in stream.types():
+            self.routes.setdefault((kind, stream.name), []).append((node, role))
+
+    def _routes(self) -> tuple[dict[str, Route], dict[tuple[str, str], Route]]:
+        """By type for streams without a name, and by type and name, those of the type included."""
+        of_type = {kind: route for (kind, name), route in self.routes.items() if name is None}
+        named = {
+            (kind, name): tuple(sorted(route + of_type.get(kind, []), key=lambda taken: (taken[0].id, taken[1])))
+            for (kind, name), route in self.routes.items()
+            if name is not None
+        }
+        return {kind: tuple(route) for kind, route in of_type.items()}, named
 
     def _reads(self) -> list[frozenset[int]]:
         """For each node, itself and all that it reads, near and far; readers have greater numbers."""
@@ -106,12 +131,11 @@ class _Compiler:
         expression: Expression = Junction((), every=False)
         if definition.when is not None:
             expression = self.condition(definition.when)
-        streams, fields = self.reader.mentions(definition.when)
         node = SegmentNode(
             definition,
             compile_expression(expression) if definition.when is not None else lambda _: False,
             lambda state, now: expression.witness(state, now, True),
-            Mentions(streams, fields),
+            self.reader.mentions(definition.when),
             starts_true=definition.when is not None and True in _outcomes(expression),
         )
         self.add(node, expression.nodes())
@@ -138,7 +162,16 @@ class _Compiler:
             return Negation(self.condition(condition.item))
         if isinstance(condition, ast.HeldFor):
             return Leaf(self._held(condition))
+        if isinstance(condition, ast.Quantified):
+            return Leaf(self._quantifier(condition))
         return self._compare(condition)
+
+    def _quantifier(self, quantified: ast.Quantified) -> Node:
+        key = repr(quantified)
+        if key not in self.shared:
+            node = self.shared[key] = self.add(QuantifierNode(quantified.every))
+            self.routes.setdefault((MEMBER, quantifier_name(quantified.item)), []).append((node, 0))
+        return self.shared[key]
 
     def condition_node(self, condition: ast.Condition) -> Node:
         """The same as one node, for a `where` to read."""
@@ -262,6 +295,8 @@ def _least(operator: str, number: int | float) -> tuple[int, bool] | None:
 def _simple(scalar: ast.Scalar) -> Node:
     if isinstance(scalar, ast.Trait):
         return TraitNode(scalar.path)
+    if isinstance(scalar, ast.Column):
+        return ColumnNode(scalar.name)
     if isinstance(scalar, ast.Percent):
         return PercentNode(scalar.salt, percent_bucket)
     if isinstance(scalar, ast.Instant):
@@ -274,8 +309,10 @@ def _simple(scalar: ast.Scalar) -> Node:
 def _kind(scalar: ast.Scalar) -> Kind:
     if isinstance(scalar, ast.Trait):
         return Kind(many=is_many(scalar.path))
+    if isinstance(scalar, ast.Column):
+        return Kind(instant=COLUMNS[scalar.name] is Type.INSTANT)
     if isinstance(scalar, ast.Reduced):
-        return Kind(instant=scalar.reducer in INSTANTS)
+        return Kind(instant=is_instant(scalar.reducer))
     return Kind(literal=isinstance(scalar, ast.Literal | ast.Instant))
 
 

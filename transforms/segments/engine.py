@@ -13,8 +13,10 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
-from schemas.event import NAME, TRAITS, TYPE
-from transforms.segments.nodes.state import EventTuple, EventView, State
+from schemas.event import CONTEXT, NAME, TRAITS, TYPE
+from transforms.profiles.normalize.columns import DEVICE_TYPE
+from transforms.profiles.normalize.device import device_type_of
+from transforms.segments.nodes.state import EventTuple, EventView, State, TraitWrite
 from transforms.segments.program import Program
 
 
@@ -48,22 +50,28 @@ def step(program: Program, state: State, now: int, events: Sequence[EventTuple])
 
 
 def _take(program: Program, state: State, event: EventTuple, work: list[int]) -> None:
-    if event[TYPE] == "identify":
-        if event[TRAITS] is None:
-            return
-        view = EventView(event)
-        for field in state.write_traits(view):
-            work.extend(node.id for node in program.trait_nodes.get(field, ()))
+    kind = event[TYPE]
+    view = None
+    if kind == "identify":
+        if event[TRAITS] is not None:
+            view = EventView(event)
+            work.extend(node.id for node in program.nodes_of_traits(state.write_traits(view)))
+    else:
+        route = program.route(kind, event[NAME])
+        if route:
+            view = EventView(event)
+            for node, role in route:
+                if node.absorb(state, view, role):
+                    work.extend(node.dependents)
+    device_nodes = program.column_nodes.get(DEVICE_TYPE)
+    if device_nodes:
+        device = device_type_of(event[CONTEXT])
+        if device is not None:
+            view = view or EventView(event)
+            state.device = TraitWrite(device, view.timestamp, view.message_id)
+            work.extend(node.id for node in device_nodes)
+    if view is not None:
         state.instant.append(view)
-        return
-    route = program.routes.get((event[TYPE], event[NAME]))
-    if route is None:
-        return
-    view = EventView(event)
-    state.instant.append(view)
-    for node, role in route:
-        if node.absorb(state, view, role):
-            work.extend(node.dependents)
 
 
 def _settle(program: Program, state: State, now: int, work: list[int]) -> None:

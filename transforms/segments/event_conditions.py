@@ -29,9 +29,9 @@ def field_reader(field: ast.Field) -> Read:
 
 def compile_operand(reduced: ast.Reduced) -> Callable[[EventView], tuple[Any, ...] | None] | None:
     """What an event contributes to the reducer (None: it contributes nothing); None for reducers without a property."""
-    if reduced.operand is None:
+    if reduced.field is None:
         return None
-    read, convert = field_reader(reduced.operand), operand_reader(reduced)
+    read, convert = field_reader(reduced.field), operand_reader(reduced, reduced.field)
     return lambda view: convert(read(view))
 
 
@@ -52,8 +52,8 @@ def _compile(condition: ast.Condition) -> Keep:
     if isinstance(condition, ast.Not):
         denied = _compile(condition.item)
         return lambda view: not denied(view)
-    if isinstance(condition, ast.HeldFor):
-        raise TypeError("held_for is no condition of an event")
+    if isinstance(condition, ast.HeldFor | ast.Quantified):
+        raise TypeError(f"{type(condition).__name__} is no condition of an event")
     return _comparison(condition)
 
 

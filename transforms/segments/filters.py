@@ -36,7 +36,7 @@ def comparisons(condition: ast.Condition) -> Iterator[ast.Compare]:
         yield from comparisons(condition.item)
     elif isinstance(condition, ast.HeldFor):
         yield condition.comparison
-    else:
+    elif isinstance(condition, ast.Compare):
         yield condition
 
 
@@ -58,7 +58,7 @@ def is_profile_scalar(scalar: ast.Scalar) -> bool:
         return False
     if not isinstance(scalar, ast.Reduced):
         return True
-    return not ((scalar.operand is not None and scalar.operand.parent) or _reads_parent(scalar.stream))
+    return not ((scalar.field is not None and scalar.field.parent) or _reads_parent(scalar.stream))
 
 
 def is_profile_condition(condition: ast.Condition) -> bool:

@@ -1,34 +1,33 @@
 """From a rule's truth to membership: expiry, longest stay, pause before the next entry.
 
-The cell is [entered_at or None, left_at or None, spent, message_ids]: `spent` after a stay that ended by
-`max_membership` without a `reentry_after`, until the rule has been false; `message_ids` as (timestamp, id).
 The timer stands at the next instant at which one of the options acts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from schemas.event import NAME, TYPE
+from transforms.segments.accumulators.accumulator import WITNESSES
 from transforms.segments.language import ast
-from transforms.segments.nodes.accumulators import WITNESSES
+from transforms.segments.mentions import Mentions
 from transforms.segments.nodes.node import Node, Witness
-from transforms.segments.nodes.state import Change, EventView, State
+from transforms.segments.nodes.state import Change, State
 
 
-class Mentions:
-    """What a rule reads, directly or through other definitions: (event type, name) pairs and trait fields."""
+@dataclass(slots=True)
+class Stay:
+    """The node's cell: the stay that lasts, if one does, and what the last one left behind.
 
-    def __init__(self, streams: frozenset[tuple[str, str]], fields: frozenset[str]) -> None:
-        self.streams = streams
-        self.fields = fields
+    `spent`: it ended by `max_membership` without a `reentry_after`, and the rule has not been false since.
+    `witness`: the events that made the present stay true, as (timestamp, id), as far as they are named.
+    """
 
-    def concerns(self, view: EventView) -> bool:
-        kind = view.event[TYPE]
-        if kind == "identify":
-            return bool(self.fields) and not self.fields.isdisjoint(view.traits)
-        return (kind, view.event[NAME]) in self.streams
+    entered_at: int | None = None
+    left_at: int | None = None
+    spent: bool = False
+    witness: tuple[tuple[int, str], ...] = ()
 
 
 class SegmentNode(Node):
@@ -57,7 +56,7 @@ class SegmentNode(Node):
 
     def update(self, state: State, now: int) -> bool:
         definition = self.definition
-        cell = state.cells.get(self.id)
+        cell: Stay | None = state.cells.get(self.id)
         truth = self.holds(state.values.get) and (definition.anonymous or state.profile_id.startswith("user:"))
         if definition.members is not None:
             truth = state.profile_id.removeprefix("user:") in definition.members and state.profile_id.startswith(
@@ -66,73 +65,79 @@ class SegmentNode(Node):
         if cell is None:
             if not truth:
                 return False
-            cell = state.cells[self.id] = [None, None, False, ()]
-        changed = self._leave(state, cell, truth, now) if cell[0] is not None else self._enter(state, cell, truth, now)
+            cell = state.cells[self.id] = Stay()
+        is_member = cell.entered_at is not None
+        changed = self._leave(state, cell, truth, now) if is_member else self._enter(state, cell, truth, now)
         state.wake(self.id, self._next_due(cell, truth, now))
         return changed
 
-    def _enter(self, state: State, cell: list[Any], truth: bool, now: int) -> bool:
-        definition = self.definition
+    def _enter(self, state: State, stay: Stay, truth: bool, now: int) -> bool:
         if not truth:
-            cell[2] = False
+            stay.spent = False
             return False
-        paused = (
-            cell[1] is not None and definition.reentry_after is not None and now < cell[1] + definition.reentry_after
-        )
-        if cell[2] or paused or self._expired(now):
+        if stay.spent or self._pauses(stay, now) or self._expired(now):
             return False
-        cell[0] = now
-        cell[3] = tuple(sorted(self.explain(state, now))[:WITNESSES])
-        state.changes.append(Change(definition.name, True, now, self._cause(state, now), tuple(i for _, i in cell[3])))
+        stay.entered_at = now
+        stay.witness = tuple(sorted(self.explain(state, now))[:WITNESSES])
+        ids = tuple(message_id for _, message_id in stay.witness)
+        state.changes.append(Change(self.definition.name, True, now, self._cause(state, now), ids))
         return self.set(state, True)
 
-    def _leave(self, state: State, cell: list[Any], truth: bool, now: int) -> bool:
+    def _pauses(self, stay: Stay, now: int) -> bool:
+        pause = self.definition.reentry_after
+        return stay.left_at is not None and pause is not None and now < stay.left_at + pause
+
+    def _leave(self, state: State, stay: Stay, truth: bool, now: int) -> bool:
         definition = self.definition
-        over = definition.max_membership is not None and now >= cell[0] + definition.max_membership
+        ends = self._longest(stay)
+        over = ends is not None and now >= ends
         if truth and not over and not self._expired(now):
             return False
-        cell[0], cell[1], cell[2], cell[3] = None, now, over and truth and definition.reentry_after is None, ()
+        stay.spent = over and truth and definition.reentry_after is None
+        stay.entered_at, stay.left_at, stay.witness = None, now, ()
         cause = self._cause(state, now)
         if cause == "time" and self._expired(now):
             cause = "segment_expired"
-        ids = tuple(view.message_id for view in state.instant if self.mentions.concerns(view))[:WITNESSES]
+        ids = tuple(sorted(self._mentioned(state)))[:WITNESSES]
         state.changes.append(Change(definition.name, False, now, cause, ids))
         return self.set(state, False)
+
+    def _longest(self, stay: Stay) -> int | None:
+        """When `max_membership` ends the stay."""
+        limit = self.definition.max_membership
+        return None if limit is None or stay.entered_at is None else stay.entered_at + limit
 
     def _expired(self, now: int) -> bool:
         return self.definition.expires is not None and now >= self.definition.expires
 
     def _cause(self, state: State, now: int) -> str:
-        return (
-            "event"
-            if now == state.started_at or any(self.mentions.concerns(view) for view in state.instant)
-            else "time"
-        )
+        return "event" if now == state.started_at or self._mentioned(state) else "time"
 
-    def _next_due(self, cell: list[Any], truth: bool, now: int) -> int | None:
-        definition = self.definition
-        if cell[0] is not None:
-            ends = (
-                definition.expires,
-                None if definition.max_membership is None else cell[0] + definition.max_membership,
-            )
+    def _mentioned(self, state: State) -> set[str]:
+        """The events of this instant that the rule mentions."""
+        return {message_id for view in state.instant for message_id in self.mentions.ids(view)}
+
+    def _next_due(self, stay: Stay, truth: bool, now: int) -> int | None:
+        if stay.entered_at is not None:
+            ends = (self.definition.expires, self._longest(stay))
             return min((end for end in ends if end is not None), default=None)
-        if truth and not cell[2] and cell[1] is not None and definition.reentry_after is not None:
-            due: int = cell[1] + definition.reentry_after
+        pause = self.definition.reentry_after
+        if truth and not stay.spent and stay.left_at is not None and pause is not None:
+            due = stay.left_at + pause
             return due if due > now else None
         return None
 
     def witness(self, state: State, now: int) -> Witness:
         """The events that made the present membership true, as far as they are named."""
-        cell = state.cells.get(self.id)
-        return set(cell[3]) if cell else set()
+        stay: Stay | None = state.cells.get(self.id)
+        return set(stay.witness) if stay else set()
 
-    def fork(self, cell: Any) -> Any:
-        return cell.copy()
+    def fork(self, cell: Stay) -> Stay:
+        return replace(cell)
 
-    def pack(self, cell: Any) -> Any:
-        return cell
+    def pack(self, cell: Stay) -> Any:
+        return [cell.entered_at, cell.left_at, cell.spent, cell.witness]
 
-    def unpack(self, packed: Any) -> Any:
-        entered_at, left_at, spent, message_ids = packed
-        return [entered_at, left_at, spent, tuple((timestamp, message_id) for timestamp, message_id in message_ids)]
+    def unpack(self, packed: Any) -> Stay:
+        entered_at, left_at, spent, witness = packed
+        return Stay(entered_at, left_at, spent, tuple((timestamp, message_id) for timestamp, message_id in witness))

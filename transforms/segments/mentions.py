@@ -2,10 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from schemas.event import CONTEXT, NAME, TYPE
+from transforms.profiles.normalize.columns import DEVICE_TYPE
+from transforms.profiles.normalize.device import device_type_of
+from transforms.profiles.normalize.traits import columns_of_trait
 from transforms.segments.language import ast
+from transforms.segments.language.walk import walk
+from transforms.segments.nodes.state import MEMBER, EventView
 from transforms.segments.values import trait_fields
+
+
+@dataclass(frozen=True, slots=True)
+class Mentions:
+    """What a rule reads, directly or through other definitions.
+
+    (event type, name) pairs, the types of which it takes every event, trait fields, and typed columns.
+    """
+
+    streams: frozenset[tuple[str, str]]
+    types: frozenset[str]
+    fields: frozenset[str]
+    columns: frozenset[str]
+    quantifies: bool = False
+
+    def ids(self, view: EventView) -> Sequence[str]:
+        """What the rule mentions in an event: the event itself, or the events that changed a user of an account."""
+        if view.event[TYPE] == MEMBER:
+            told: list[str] = view.properties["ids"]
+            return told
+        return (view.message_id,) if self.concerns(view) else ()
+
+    def concerns(self, view: EventView) -> bool:
+        """Whether the event is one that the rule mentions."""
+        kind = view.event[TYPE]
+        if DEVICE_TYPE in self.columns and device_type_of(view.event[CONTEXT]) is not None:
+            return True
+        if kind == "identify":
+            # Of an account it is a group event: it may have put a user in.
+            return self.quantifies or self._reads_any(view.traits)
+        return kind in self.types or (kind, view.event[NAME]) in self.streams
+
+    def _reads_any(self, traits: dict[str, Any]) -> bool:
+        if self.fields and not self.fields.isdisjoint(traits):
+            return True
+        return bool(self.columns) and any(not self.columns.isdisjoint(columns_of_trait(name)) for name in traits)
 
 
 class Reader:
@@ -15,16 +59,34 @@ class Reader:
         self.traits = {trait.name: trait.value for trait in definitions.traits}
         self.segments = {segment.name: segment.when for segment in definitions.segments}
 
-    def mentions(self, condition: ast.Condition | None) -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
-        """The streams, as (event type, name), and the trait fields that the condition reads."""
+    def mentions(self, condition: ast.Condition | None) -> Mentions:
+        """What the condition reads."""
         streams: set[tuple[str, str]] = set()
+        types: set[str] = set()
         fields: set[str] = set()
+        columns: set[str] = set()
         for scalar in self._scalars(condition):
             if isinstance(scalar, ast.Reduced):
-                streams.add((scalar.stream.type, scalar.stream.name))
+                stream = scalar.stream
+                if stream.name is None:
+                    types.update(stream.types())
+                else:
+                    streams.add((stream.type, stream.name))
             elif isinstance(scalar, ast.Trait):
                 fields.update(trait_fields(scalar.path))
-        return frozenset(streams), frozenset(fields)
+            elif isinstance(scalar, ast.Column):
+                columns.add(scalar.name)
+        found = (frozenset(streams), frozenset(types), frozenset(fields), frozenset(columns))
+        return Mentions(*found, quantifies=self._quantifies(condition))
+
+    def _quantifies(self, condition: ast.Condition | None) -> bool:
+        """Whether it asks the users of an account, itself or through a segment."""
+        for node, _ in walk(condition) if condition is not None else ():
+            if isinstance(node, ast.Quantified):
+                return True
+            if isinstance(node, ast.Membership) and self._quantifies(self.segments[node.name]):
+                return True
+        return False
 
     def _scalars(self, condition: ast.Condition | None) -> Iterator[ast.Scalar]:
         if isinstance(condition, ast.And | ast.Or):
@@ -34,7 +96,7 @@ class Reader:
             yield from self._scalars(condition.item)
         elif isinstance(condition, ast.HeldFor):
             yield from self._scalars(condition.comparison)
-        elif condition is not None:
+        elif isinstance(condition, ast.Compare):
             for scalar in (condition.left, *condition.arguments):
                 yield from self._scalar(scalar)
 

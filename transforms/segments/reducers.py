@@ -1,128 +1,222 @@
-"""Reducers: how a stream's events become one value.
+"""Reducers: how a stream's events become one value. Each has one row in `REDUCERS`, and nothing elsewhere.
 
-An entry is `(timestamp, message_id, values)`: `values` is what the event contributes (several for a path with `$`),
-read and cast once, when the event arrives; an event that contributes nothing has no entry. Entries are in order of
-(timestamp, message_id).
+The parser, the checker, what a rule costs, the evaluator and the preview's words read that table.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
+from transforms.segments.accumulators.accumulator import Accumulator, Entry
+from transforms.segments.accumulators.deciding import Extreme, First, Last
+from transforms.segments.accumulators.distinct import Distinct, Unique
+from transforms.segments.accumulators.sessions import Sessions
+from transforms.segments.accumulators.sums import Sum
 from transforms.segments.language import ast
-from transforms.segments.values import as_number, is_many, json_key, json_text
+from transforms.segments.language.kinds import Function, Type
+from transforms.segments.values import as_decimal, as_number, is_many, json_text
 
-Entry = tuple[int, str, tuple[Any, ...]]
 Reduce = Callable[[Sequence[Entry]], Any]
+Convert = Callable[[Any], Any]
+"""What a reducer makes of one value of its property; None: it cannot use it."""
 
-DECIDED_BY_ONE = frozenset({"first", "last", "first_at", "last_at", "min", "max"})
-"""Reducers whose value one event decides: only that one made the value what it is."""
 
-INSTANTS = frozenset({"first_at", "last_at"})
-COUNTS = frozenset({"count", "unique_count"})
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+def _decimals(_: str | None) -> Convert:
+    return as_decimal
+
+
+def _number_or_text(cast: str | None) -> Convert:
+    return json_text if cast == "string" else as_number
+
+
+def _text_or_cast(cast: str | None) -> Convert:
+    if cast == "array":
+        return lambda value: value if isinstance(value, list) else None
+    return as_number if cast == "number" else json_text
+
+
+@dataclass(frozen=True, slots=True)
+class Reducer(Function):
+    """One reducer.
+
+    Attributes:
+        running: how the value is kept up to date; it also is what the value means.
+        words: what the preview calls the value.
+        gives: what is known of the value; with a cast, the cast says it.
+        empty: the value of no event.
+        argument: what is written in the brackets.
+        casts: the types that may follow `as`.
+        takes_frequency: a least frequency may follow the property.
+        converts: from the cast to how a value is read.
+        is_count: what it says is how many: "no more than" is owed to no event.
+        keeps_values: without a window it keeps every different value, in place of one running value.
+        follows: for `.count()` after another reducer, that one's name.
+        windowed: the accumulator inside a window, where it differs.
+    """
+
+    running: type[Accumulator]
+    words: str
+    gives: Type = Type.UNKNOWN
+    empty: Any = None
+    argument: Literal["nothing", "property", "gap"] = "property"
+    casts: tuple[Literal["number", "string", "array"], ...] = ()
+    takes_frequency: bool = False
+    converts: Callable[[str | None], Convert] = lambda _: _unchanged
+    is_count: bool = False
+    keeps_values: bool = False
+    follows: str = ""
+    windowed: type[Accumulator] | None = None
+
+
+_NUMBER, _TEXT, _INSTANT = Type.NUMBER, Type.TEXT, Type.INSTANT
+_ROWS = (
+    Reducer(
+        *("count", "count()"),
+        running=Accumulator,
+        words="number of {stream}",
+        gives=_NUMBER,
+        empty=0,
+        argument="nothing",
+        is_count=True,
+    ),
+    Reducer(
+        *("sum", "sum(property('path'))"),
+        running=Sum,
+        words="sum of {operand} over {stream}",
+        gives=_NUMBER,
+        empty=0,
+        converts=_decimals,
+    ),
+    Reducer(
+        *("avg", "avg(property('path'))"),
+        running=Sum,
+        words="mean of {operand} over {stream}",
+        gives=_NUMBER,
+        converts=_decimals,
+    ),
+    Reducer(
+        *("max", "max(property('path')) or max(property('path') as string)"),
+        running=Extreme,
+        words="greatest {operand} of {stream}",
+        gives=_NUMBER,
+        casts=("number", "string"),
+        converts=_number_or_text,
+    ),
+    Reducer(
+        *("min", "min(property('path')) or min(property('path') as string)"),
+        running=Extreme,
+        words="least {operand} of {stream}",
+        gives=_NUMBER,
+        casts=("number", "string"),
+        converts=_number_or_text,
+    ),
+    Reducer(
+        *("mode", "mode(property('path')) or mode(property('path'), 2)"),
+        running=Distinct,
+        words="most frequent {operand} of {stream}",
+        gives=_TEXT,
+        casts=("number", "string", "array"),
+        takes_frequency=True,
+        converts=_text_or_cast,
+        keeps_values=True,
+    ),
+    Reducer(*("first", "first(property('path'))"), running=First, words="first {operand} of {stream}"),
+    Reducer(*("last", "last(property('path'))"), running=Last, words="latest {operand} of {stream}"),
+    Reducer(
+        *("unique", "unique(property('path'))"),
+        running=Distinct,
+        windowed=Unique,
+        words="different values of {operand} in {stream}",
+        gives=Type.LIST,
+        empty=[],
+        keeps_values=True,
+    ),
+    Reducer(
+        *("unique_count", "unique(property('path')).count()"),
+        running=Distinct,
+        words="number of different values of {operand} in {stream}",
+        gives=_NUMBER,
+        empty=0,
+        is_count=True,
+        keeps_values=True,
+        follows="unique",
+    ),
+    Reducer(
+        *("first_at", "first_at()"),
+        running=First,
+        words="time of the first of {stream}",
+        gives=_INSTANT,
+        argument="nothing",
+    ),
+    Reducer(
+        *("last_at", "last_at()"),
+        running=Last,
+        words="time of the last of {stream}",
+        gives=_INSTANT,
+        argument="nothing",
+    ),
+    Reducer(
+        *("sessions", "sessions(30 minutes)"),
+        running=Sessions,
+        words="number of sessions, {gap} apart, of {stream}",
+        gives=_NUMBER,
+        empty=0,
+        argument="gap",
+        is_count=True,
+    ),
+    Reducer(
+        *("time_spent", "time_spent(30 minutes)"),
+        running=Sessions,
+        words="seconds spent in sessions, {gap} apart, of {stream}",
+        gives=_NUMBER,
+        empty=0,
+        argument="gap",
+    ),
+)
+REDUCERS: dict[str, Reducer] = {row.name: row for row in _ROWS}
 
 
 def default_value(reducer: str) -> Any:
     """What a reducer makes of nothing."""
-    return 0 if reducer in ("count", "sum", "unique_count") else [] if reducer == "unique" else None
+    empty = REDUCERS[reducer].empty
+    return empty.copy() if isinstance(empty, list) else empty
 
 
-def operand_reader(reduced: ast.Reduced) -> Callable[[Any], tuple[Any, ...] | None]:
-    """A function from the operand's value in an event to the entry's `values`; None: it contributes nothing."""
-    if reduced.operand is None:
-        return lambda _: ()
-    many = is_many(reduced.operand.path)
-    convert = _conversion(reduced)
-
-    def read(value: Any) -> tuple[Any, ...] | None:
-        if value is None:
-            return None
-        if many:
-            return tuple(v for v in (convert(item) for item in value) if v is not None) or None
-        converted = convert(value)
-        return None if converted is None else (converted,)
-
-    return read
+def is_instant(reducer: str) -> bool:
+    """Whether the value is an instant, in microseconds."""
+    return REDUCERS[reducer].gives is Type.INSTANT
 
 
-def _conversion(reduced: ast.Reduced) -> Callable[[Any], Any]:
-    if reduced.reducer in ("sum", "avg") or reduced.cast == "number":
-        return as_number
-    if reduced.reducer in ("min", "max"):
-        return json_text if reduced.cast == "string" else as_number
-    if reduced.reducer == "mode":
-        return json_text if reduced.cast != "array" else lambda value: value if isinstance(value, list) else None
-    return lambda value: value
+def operand_reader(reduced: ast.Reduced, field: ast.Field) -> Callable[[Any], tuple[Any, ...] | None]:
+    """A function from the value of the reducer's property to an entry's `values`; None: it contributes nothing."""
+    convert = REDUCERS[reduced.reducer].converts(reduced.cast)
+    if not is_many(field.path):
+
+        def read(value: Any) -> tuple[Any, ...] | None:
+            converted = None if value is None else convert(value)
+            return None if converted is None else (converted,)
+
+        return read
+
+    def read_each(value: Any) -> tuple[Any, ...] | None:
+        return tuple(v for v in map(convert, value or ()) if v is not None) or None
+
+    return read_each
 
 
-def exact_sum(values: Iterable[Any]) -> int | float:
-    """The sum without rounding on the way: whole numbers stay whole, the rest is rounded once."""
-    numbers = list(values)
-    return math.fsum(numbers) if any(type(number) is float for number in numbers) else sum(numbers)
+def accumulator(reduced: ast.Reduced, *, endless: bool) -> Accumulator:
+    """The accumulator of a reducer; `endless` where its window has no end."""
+    row = REDUCERS[reduced.reducer]
+    kind = row.running if endless or row.windowed is None else row.windowed
+    return kind(reduced, endless=endless)
 
 
 def compile_reducer(reduced: ast.Reduced) -> Reduce:
-    """`f(entries) -> value`."""
-    if reduced.reducer == "mode":
-        least = reduced.min_frequency or 1
-        return lambda entries: _mode(entries, least)
-    return _REDUCERS[reduced.reducer]
-
-
-def deciding(reducer: str, entries: Sequence[Entry]) -> Sequence[Entry]:
-    """The entries that made the value what it is."""
-    if reducer not in DECIDED_BY_ONE or not entries:
-        return entries
-    if reducer in ("first", "first_at"):
-        return (entries[0],)
-    if reducer in ("last", "last_at"):
-        return (entries[-1],)
-    best = _REDUCERS[reducer](entries)
-    return (next(entry for entry in entries if best in entry[2]),)
-
-
-def _flat(entries: Sequence[Entry]) -> Iterable[Any]:
-    return (value for entry in entries for value in entry[2])
-
-
-def _avg(entries: Sequence[Entry]) -> float | None:
-    values = list(_flat(entries))
-    return exact_sum(values) / len(values) if values else None
-
-
-def _unique(entries: Sequence[Entry]) -> list[Any]:
-    found: dict[Any, Any] = {}
-    for value in _flat(entries):
-        found.setdefault(json_key(value), value)
-    return list(found.values())
-
-
-def _mode(entries: Sequence[Entry], least: int) -> Any:
-    counts: dict[Any, int] = {}
-    values: dict[Any, Any] = {}
-    for value in _flat(entries):
-        key = json_key(value)
-        # Re-inserted, so that the dictionary's order is that of the most recent occurrence.
-        counts[key] = counts.pop(key, 0) + 1
-        values[key] = value
-    best = max(counts.values(), default=0)
-    if best < least or not counts:
-        return None
-    return values[next(key for key in reversed(counts) if counts[key] == best)]
-
-
-_REDUCERS: dict[str, Reduce] = {
-    "count": len,
-    "sum": lambda entries: exact_sum(_flat(entries)),
-    "avg": _avg,
-    "min": lambda entries: min(_flat(entries), default=None),
-    "max": lambda entries: max(_flat(entries), default=None),
-    "first": lambda entries: entries[0][2][0] if entries else None,
-    "last": lambda entries: entries[-1][2][-1] if entries else None,
-    "unique": _unique,
-    "unique_count": lambda entries: len(_unique(entries)),
-    "first_at": lambda entries: entries[0][0] if entries else None,
-    "last_at": lambda entries: entries[-1][0] if entries else None,
-}
+    """`f(entries) -> value`: the running value, brought up to date from nothing."""
+    return accumulator(reduced, endless=True).reduce

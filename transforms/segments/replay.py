@@ -9,11 +9,11 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from schemas.event import NAME, TIMESTAMP, TYPE
+from schemas.event import TIMESTAMP
+from schemas.instants import instant_text
 from transforms.segments.engine import advance, step
-from transforms.segments.nodes.state import Change, EventTuple, State
+from transforms.segments.nodes.state import Change, EventTuple, State, TraitWrite
 from transforms.segments.program import Program
-from transforms.segments.values import instant_text
 
 MAX_STEPS_AHEAD = 100_000
 """How far the search for `expires_at` goes; every kept event can make a step or two."""
@@ -35,11 +35,12 @@ class MembershipInterval:
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """What a profile's history comes to at `as_of`."""
+    """What a profile's history comes to at `as_of`. `traits` are those that are set, `writes` every last write."""
 
     memberships: list[MembershipInterval]
     computed: dict[str, Any]
     traits: dict[str, Any]
+    writes: dict[str, TraitWrite]
 
 
 def replay(program: Program, profile_id: str, events: Sequence[EventTuple], as_of: int) -> ReplayResult:
@@ -48,13 +49,12 @@ def replay(program: Program, profile_id: str, events: Sequence[EventTuple], as_o
     run(program, state, events[: bisect_right(events, as_of, key=itemgetter(TIMESTAMP))], as_of)
     computed = computed_traits(program, state, as_of)
     intervals = list(intervals_of(state.changes))
-    return ReplayResult(with_expiry(program, state, intervals), computed, state.traits)
+    return ReplayResult(with_expiry(program, state, intervals), computed, state.traits, state.writes)
 
 
 def run(program: Program, state: State, events: Sequence[EventTuple], as_of: int) -> None:
     """Steps through the events, and on to `as_of`. Events that no rule reads are passed over, but for the first."""
-    routes = program.routes
-    concerned = [event for event in events if event[TYPE] == "identify" or (event[TYPE], event[NAME]) in routes]
+    concerned = program.concerned(events)
     if state.started_at is None and events and (not concerned or concerned[0] is not events[0]):
         concerned.insert(0, events[0])
     heap = state.heap

@@ -8,15 +8,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
+from schemas.instants import parse_date_or_instant_us
+
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\Z", re.ASCII)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_DIGITS = re.compile(r"[+-]?\d{1,1000}\Z", re.ASCII)
+# Beyond this, orjson writes no integers. Such numbers stay floats, which compare equal as floats.
+_INTEGERS_END = 1 << 64
 
 Getter = Callable[[Any], Any]
 
@@ -92,6 +94,16 @@ def as_number(value: Any) -> int | float | None:
     return None
 
 
+def as_decimal(value: Any) -> int | float | str | None:
+    """As `as_number`, whatever its size; text that is no plain whole number stays text, so that no digit is lost."""
+    kind = type(value)
+    if kind is int or kind is float:
+        return value  # type: ignore[no-any-return]
+    if kind is not str or not _NUMBER.match(value):
+        return None
+    return int(value) if _DIGITS.match(value) else str(value)
+
+
 def json_text(value: Any) -> str:
     """The value as compact JSON; of a string, the string itself."""
     return value if type(value) is str else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
@@ -106,7 +118,7 @@ def json_key(value: Any) -> str | int | float:
 
 
 def _plain_numbers(value: Any) -> Any:
-    if type(value) is float and value.is_integer():
+    if type(value) is float and value.is_integer() and abs(value) < _INTEGERS_END:
         return int(value)
     if isinstance(value, list):
         return [_plain_numbers(item) for item in value]
@@ -118,19 +130,11 @@ def _plain_numbers(value: Any) -> Any:
 @lru_cache(maxsize=65536)
 def _parse_instant(text: str) -> int | None:
     try:
-        moment = datetime.fromisoformat(text)
+        return parse_date_or_instant_us(text)
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // _MICROSECOND
 
 
 def as_instant(value: Any) -> int | None:
     """The instant that an ISO 8601 string names: a date is its midnight, no zone is UTC; anything else is None."""
     return _parse_instant(value) if type(value) is str else None
-
-
-def instant_text(instant: int) -> str:
-    """ISO 8601 with microseconds and `Z`."""
-    return (_EPOCH + timedelta(microseconds=instant)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipelines.io.stream.watermark import MICROSECONDS_PER_SECOND, WatermarkPolicy
+from transforms.parse.violations import Epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class SourceOptions:
         acknowledge: when a batch needs not come again. "bundle": when the runner has made its bundle durable (Flink,
             Dataflow). "written": when `AcknowledgeWritten` sees that everything read up to then is in the output (for
             runners that keep bundles in memory, such as Prism).
+        epoch: what a bare number as an instant counts since the epoch; None: it is no instant.
         max_in_flight: with "written", a Kafka reader pauses while this many records wait to be written.
     """
 
@@ -57,6 +59,7 @@ class SourceOptions:
     positions_folder: str = ""
     acknowledge: Literal["bundle", "written"] = "bundle"
     max_in_flight: int = 100_000
+    epoch: Epoch | None = None
 
     @property
     def watermark_policy(self) -> WatermarkPolicy:

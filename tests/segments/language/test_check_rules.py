@@ -3,8 +3,9 @@
 import pytest
 
 from schemas.errors import Problem
-from transforms.segments.language.check import Type, check, never_true
+from transforms.segments.language.check import check, never_true
 from transforms.segments.language.errors import SourceFile
+from transforms.segments.language.kinds import Type
 from transforms.segments.language.parser import parse_condition, parse_scalar
 from transforms.segments.language.resolve import resolve_names
 

@@ -11,35 +11,42 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from transforms.profiles.normalize.contact import normalise_email, normalise_phone
+from transforms.profiles.normalize.country import normalise_country
 from transforms.profiles.normalize.dates import normalise_age, normalise_birthday, normalise_instant
 from transforms.profiles.normalize.enums import normalise_enum, normalise_income_bracket
 from transforms.profiles.normalize.place import (
-    normalise_country,
     normalise_language,
     normalise_latitude,
     normalise_longitude,
     normalise_timezone,
 )
-from transforms.profiles.normalize.text import name_text, plain_text
+from transforms.profiles.normalize.text import name_text, normalise_tags, plain_text
 
-ColumnValue = str | int | float | None
+ColumnValue = str | int | float | list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
 class TraitColumn:
     """One column.
 
-    `spellings` are the traits that it reads, the first with a usable value wins; a dot goes into an object. Case, `_`,
-    `-`, `$` and spaces make no difference. `normalise` takes any JSON value, and gives None if it cannot use it.
+    `spellings` are the traits that it reads: the one that was written last decides, of those that one event writes the
+    first with a usable value; a dot goes into an object. Case, `_`, `-`, `$` and spaces make no difference. `normalise`
+    takes any JSON value, and gives None if it cannot use it. `repeated`: an array, empty where others are null.
     """
 
     name: str
     spellings: tuple[str, ...]
     normalise: Callable[[Any], ColumnValue]
+    repeated: bool = False
+
+    @property
+    def empty(self) -> ColumnValue:
+        return [] if self.repeated else None
 
 
 COUNTRY: Final = "country"
 PHONE: Final = "phone"
+TAGS: Final = "tags"
 DEVICE_TYPE: Final = "device_type"
 
 
@@ -117,5 +124,6 @@ TRAIT_COLUMNS: Final = (
         ("subscription_tier", "subscription_plan", "subscription.tier", "subscription.plan", "plan"),
         normalise_enum("subscription_tier"),
     ),
+    TraitColumn(TAGS, (TAGS,), normalise_tags, repeated=True),
     TraitColumn(DEVICE_TYPE, (DEVICE_TYPE,), normalise_enum(DEVICE_TYPE)),
 )

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
+from schemas.instants import from_datetime, parse_date, parse_date_or_instant_us
 from transforms.profiles.normalize.text import as_number, as_text
 
 OLDEST_AGE: Final = 150
 FIRST_BIRTH_YEAR: Final = 1900
 LAST_YEAR: Final = 2099
 
-_DATE: Final = re.compile(r"(\d{4})([-/.]?)(\d\d)\2(\d\d)(?:[T ].*)?", re.ASCII)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_END: Final = datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-_END_US: Final = (_END - _EPOCH) // _MICROSECOND
+# 1990/05/17 and 1990.05.17 are no ISO 8601, and mean nothing else.
+_OTHER_SIGNS: Final = re.compile(r"(\d{4})([/.])(\d\d)\2(\d\d)(?=[Tt ]|\Z)", re.ASCII)
+_END_US: Final = from_datetime(datetime(LAST_YEAR + 1, 1, 1))
 
 # A number since the epoch is told by its size: each range starts in March 1973 and ends in November 5138.
 _SMALLEST_SECONDS: Final = 10**8
@@ -26,12 +25,10 @@ _UNITS_US: Final = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))
 def normalise_birthday(value: Any) -> str | None:
     """`YYYY-MM-DD`. Of a date with a time, the date as it is written: a birthday has no zone."""
     text = as_text(value)
-    match = _DATE.fullmatch(text) if text else None
-    if match is None:
+    if not text:
         return None
-    year, _, month, day = match.groups()
     try:
-        birthday = date(int(year), int(month), int(day))
+        birthday = parse_date(_OTHER_SIGNS.sub(r"\1-\3-\4", text))
     except ValueError:
         return None
     return birthday.isoformat() if FIRST_BIRTH_YEAR <= birthday.year <= LAST_YEAR else None
@@ -65,7 +62,6 @@ def _iso_instant(value: Any) -> int | None:
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        return parse_date_or_instant_us(text)
     except ValueError:
         return None
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND

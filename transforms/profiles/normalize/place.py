@@ -1,4 +1,4 @@
-"""Country, coordinates, language and time zone."""
+"""Coordinates, language and time zone."""
 
 from __future__ import annotations
 
@@ -7,54 +7,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
-from transforms.profiles.normalize.text import as_number, as_word, cached_text
-
-# What people write and ISO 3166 does not list. Keys in the form of `as_word`.
-_COUNTRY_NAMES: Final = {
-    "america": "US",
-    "bolivia": "BO",
-    "brasil": "BR",
-    "burma": "MM",
-    "capeverde": "CV",
-    "czechrepublic": "CZ",
-    "deutschland": "DE",
-    "england": "GB",
-    "espana": "ES",
-    "greatbritain": "GB",
-    "holland": "NL",
-    "iran": "IR",
-    "italia": "IT",
-    "ivorycoast": "CI",
-    "kosovo": "XK",  # user-assigned in ISO 3166-1, and what everybody uses
-    "laos": "LA",
-    "macau": "MO",
-    "macedonia": "MK",
-    "mexico": "MX",
-    "moldova": "MD",
-    "northernireland": "GB",
-    "norge": "NO",
-    "osterreich": "AT",
-    "palestine": "PS",
-    "polska": "PL",
-    "russia": "RU",
-    "schweiz": "CH",
-    "scotland": "GB",
-    "southkorea": "KR",
-    "suisse": "CH",
-    "sverige": "SE",
-    "swaziland": "SZ",
-    "syria": "SY",
-    "taiwan": "TW",
-    "tanzania": "TZ",
-    "turkey": "TR",
-    "uk": "GB",
-    "unitedstatesofamerica": "US",
-    "vatican": "VA",
-    "venezuela": "VE",
-    "vietnam": "VN",
-    "wales": "GB",
-    "xk": "XK",
-}
+from transforms.profiles.normalize.country import country_code
+from transforms.profiles.normalize.text import as_number, cached_text
 
 _TAG: Final = re.compile(
     r"(?P<language>[a-z]{2,3})"
@@ -68,25 +22,6 @@ _AFTER_TAG: Final = re.compile(r"[.@,;]")
 
 
 @cached_text
-def normalise_country(text: str) -> str | None:
-    """ISO 3166-1 alpha-2, of a name, an alpha-2 or an alpha-3 code."""
-    return _countries().get(as_word(text))
-
-
-@cache
-def _countries() -> Mapping[str, str]:
-    import pycountry
-
-    codes: dict[str, str] = {}
-    # Codes last: where a name and a code were ever the same word, the code wins.
-    for attribute in ("official_name", "common_name", "name", "alpha_3", "alpha_2"):
-        for country in pycountry.countries:
-            if hasattr(country, attribute):
-                codes[as_word(getattr(country, attribute))] = country.alpha_2
-    return {**_COUNTRY_NAMES, **codes}
-
-
-@cached_text
 def normalise_language(text: str) -> str | None:
     """A BCP 47 tag in its usual case (`en-US`, `zh-Hant-TW`), of a tag, a locale or a language's English name."""
     name = _languages().get(text.casefold())
@@ -96,7 +31,7 @@ def normalise_language(text: str) -> str | None:
     language = _languages().get(tag["language"].lower())
     region = tag["region"]
     if region and region.isalpha():
-        region = _countries().get(region.lower())
+        region = country_code(region)
         if region is None:
             return None
     if language is None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 # Longer text is no name, place or address. It also bounds what the caches hold.
 LONGEST_TEXT: Final = 256
 CACHED_VALUES: Final = 16_384
+MOST_TAGS: Final = 1_000
 
 _LARGEST_DIGITS: Final = 10**18
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -69,3 +70,18 @@ def plain_text(value: Any) -> str | None:
 def name_text(value: Any) -> str | None:
     """Free text that a number cannot stand for: a person's name."""
     return as_text(value) or None if type(value) is str else None
+
+
+def normalise_tags(value: Any) -> list[str] | None:
+    """Labels, each once, in the order they were sent: an array of text, or text with commas between them.
+
+    Of an array, blank elements and nulls say nothing; a whole number is its digits; anything else is no label, and
+    makes the array unusable. At most MOST_TAGS.
+    """
+    parts = value.split(",") if type(value) is str else value
+    if type(parts) is not list or len(parts) > MOST_TAGS:
+        return None
+    tags = [as_text(part) for part in parts if part is not None]
+    if any(tag is None for tag in tags):
+        return None
+    return list(dict.fromkeys(tag for tag in tags if tag))

@@ -21,7 +21,7 @@ from transforms.segments.language import ast
 from transforms.segments.nodes.node import Node, Witness, bounds_from_above
 from transforms.segments.nodes.packing import Many
 from transforms.segments.operators import FIXED_DATES
-from transforms.segments.reducers import INSTANTS, compile_reducer, deciding, operand_reader
+from transforms.segments.reducers import accumulator, is_instant, operand_reader
 from transforms.segments.values import is_many
 
 
@@ -117,11 +117,12 @@ class _FunnelCompiler:
 
     def operand_slot(self, plan: Plan, reduced: ast.Reduced) -> int | None:
         """Where a candidate holds what it contributes to the reducer, already cast."""
-        if reduced.operand is None:
+        field = reduced.field
+        if field is None:
             return None
-        key = f"operand {reduced.reducer} {reduced.cast} {reduced.operand!r}"
+        key = f"operand {reduced.reducer} {reduced.cast} {field!r}"
         if key not in plan.slots:
-            read, convert = field_reader(reduced.operand), operand_reader(reduced)
+            read, convert = field_reader(field), operand_reader(reduced, field)
             plan.slots[key] = len(plan.readers)
             plan.readers.append(lambda view: convert(read(view)))
         return plan.slots[key]
@@ -137,8 +138,8 @@ class _FunnelCompiler:
         if isinstance(condition, ast.Not):
             item = self._condition(condition.item, plan, outer)
             return _Asked(lambda scope: not item.holds(scope), lambda scope, wanted: item.explain(scope, not wanted))
-        if isinstance(condition, ast.HeldFor):
-            raise TypeError("held_for belongs to a comparison of a trait")
+        if isinstance(condition, ast.HeldFor | ast.Quantified):
+            raise TypeError(f"{type(condition).__name__} has no meaning for one event")
         return (
             self._relative(condition, plan, outer) if is_relative(condition) else self._timeless(condition, plan, outer)
         )
@@ -198,9 +199,9 @@ class _FunnelCompiler:
 
     def _nested(self, reduced: ast.Reduced, plan: Plan) -> _Read:
         nested = self.plan(reduced.stream, plan)
-        of_parent = reduced.operand is not None and reduced.operand.parent
+        of_parent = reduced.field is not None and reduced.field.parent
         slot = self.operand_slot(plan if of_parent else nested, reduced)
-        reduce = compile_reducer(reduced)
+        running = accumulator(reduced, endless=True)
 
         def entries(scope: Scope) -> list[Candidate]:
             children = matching(nested, scope)
@@ -212,7 +213,7 @@ class _FunnelCompiler:
             return [(c[0], c[1], c[2][slot]) for c in children if c[2][slot] is not None]
 
         def explain(scope: Scope) -> Witness:
-            chosen = {entry[:2] for entry in deciding(reduced.reducer, entries(scope))}
+            chosen = {entry[:2] for entry in running.deciding(entries(scope))}
             if nested.explain is not None:
                 for child in matching(nested, scope):
                     if child[:2] in chosen:
@@ -221,7 +222,7 @@ class _FunnelCompiler:
                         scope.leave(former)
             return chosen
 
-        return _Read(lambda scope: reduce(entries(scope)), explain, Kind(instant=reduced.reducer in INSTANTS))
+        return _Read(lambda scope: running.reduce(entries(scope)), explain, Kind(instant=is_instant(reduced.reducer)))
 
 
 def _bind_to_parent(plan: Plan, outer: Plan) -> None:

@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
+from transforms.segments.accumulators.accumulator import Entry
 from transforms.segments.comparisons import NEVER
 from transforms.segments.funnels.cells import Candidate, FunnelCell, Parent, join_keys, pop_first
 from transforms.segments.language import ast
 from transforms.segments.nodes.node import Node, Witness
 from transforms.segments.nodes.state import EventView, State
-from transforms.segments.reducers import Entry, compile_reducer, deciding, default_value
+from transforms.segments.reducers import accumulator, default_value
 
 
 class Scope:
@@ -137,7 +138,7 @@ class FunnelNode(Node):
         self.plans = tuple(plans)
         self.inputs = tuple(inputs)
         self.slot = slot
-        self.reduce = compile_reducer(reduced)
+        self.accumulator = accumulator(reduced, endless=True)
         self.default = default_value(reduced.reducer)
         self.joined = [(nested, nested.join[1]) for nested in plans if nested.join is not None and nested.depth == 1]
 
@@ -272,13 +273,13 @@ class FunnelNode(Node):
         return [(c[0], c[1], c[2][self.slot]) for c in holding if c[2][self.slot] is not None]
 
     def _reduced(self, cell: FunnelCell) -> Any:
-        return cell.count if self.reduced.reducer == "count" else self.reduce(self._entries(cell))
+        return cell.count if self.reduced.reducer == "count" else self.accumulator.reduce(self._entries(cell))
 
     def witness(self, state: State, now: int) -> Witness:
         cell = state.cells.get(self.id)
         if cell is None:
             return set()
-        chosen = {entry[1] for entry in deciding(self.reduced.reducer, self._entries(cell))}
+        chosen = {entry[1] for entry in self.accumulator.deciding(self._entries(cell))}
         scope = Scope(state, cell, now)
         found: Witness = set()
         for parent in cell.parents:

@@ -11,10 +11,10 @@ import heapq
 from collections.abc import Iterator
 from itertools import chain
 
+from transforms.segments.accumulators.accumulator import WITNESSES
 from transforms.segments.comparisons import NEVER
 from transforms.segments.funnels.cells import FunnelCell, Parent
 from transforms.segments.funnels.funnel import FunnelNode, Scope
-from transforms.segments.nodes.accumulators import WITNESSES
 from transforms.segments.nodes.node import Witness
 from transforms.segments.nodes.state import State
 

@@ -81,6 +81,14 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """`profile('NAME')`: a typed column of the profile as it is at T."""
+
+    name: str
+    position: Position = _position()
+
+
+@dataclass(frozen=True, slots=True)
 class Percent:
     """`percent('salt')`: the profile's stable bucket, a whole number 0..99."""
 
@@ -92,19 +100,29 @@ class Percent:
 class Reduced:
     """A stream brought down to one value.
 
-    `reducer`: count sum avg max min mode first last unique unique_count first_at last_at (`unique(x).count()` is
-    "unique_count"). `operand` is None for count, first_at and last_at. `cast` is None where none was written.
+    `reducer`: a row of `REDUCERS` in transforms/segments/reducers.py (`unique(x).count()` is "unique_count").
+    `operand`: the property or the gap in its brackets, None where they are empty. `cast`: None where none was written.
     """
 
     stream: Stream
     reducer: str
-    operand: Field | None = None
+    operand: Field | Duration | None = None
     cast: OneOf["number", "string", "array"] | None = None
     min_frequency: int | None = None
     position: Position = _position()
 
+    @property
+    def field(self) -> Field | None:
+        """The property that is reduced, where there is one."""
+        return self.operand if isinstance(self.operand, Field) else None
 
-Scalar = Literal | Duration | Instant | Trait | ComputedTrait | Membership | Field | Percent | Reduced
+    @property
+    def gap(self) -> int:
+        """How long a pause between two events must be to part sessions; 0 for other reducers."""
+        return self.operand.microseconds if isinstance(self.operand, Duration) else 0
+
+
+Scalar = Literal | Duration | Instant | Trait | ComputedTrait | Membership | Column | Field | Percent | Reduced
 
 # --- streams ---------------------------------------------------------------------------------------------------------
 
@@ -141,12 +159,19 @@ class ParentWindow:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """`event('NAME')` (type "track"), `page('NAME')` or `screen('NAME')`, with its filters in written order."""
+    """`event('NAME')` (type "track"), `page('NAME')` or `screen('NAME')`, with its filters in written order.
 
-    type: OneOf["track", "page", "screen"]
-    name: str
+    Without a name (None): all events of the type; those of type "activity" are of any of the three types.
+    """
+
+    type: OneOf["track", "page", "screen", "activity"]
+    name: str | None
     filters: tuple[Where | Window | ParentWindow, ...] = ()
     position: Position = _position()
+
+    def types(self) -> tuple[str, ...]:
+        """The event types that it takes events of."""
+        return ("track", "page", "screen") if self.type == "activity" else (self.type,)
 
 
 # --- conditions ------------------------------------------------------------------------------------------------------
@@ -191,7 +216,18 @@ class Not:
     position: Position = _position()
 
 
-Condition = Compare | HeldFor | And | Or | Not
+@dataclass(frozen=True, slots=True)
+class Quantified:
+    """`ANY(rule)` (not `every`) or `ALL(rule)`: for at least one, or for every one, of an account's users."""
+
+    every: bool
+    item: Condition
+    position: Position = _position()
+
+
+Condition = Compare | HeldFor | And | Or | Not | Quantified
+Subject = OneOf["users", "accounts"]
+"""What a segment's members are, or what a computed trait is worked out for."""
 
 
 # --- definitions -----------------------------------------------------------------------------------------------------
@@ -210,6 +246,7 @@ class SegmentDefinition:
     reentry_after: int | None = None
     anonymous: bool = True
     consent: tuple[str, ...] = ()
+    of: Subject = "users"
     version: str = ""
     file: str = field(default="", compare=False)
 
@@ -221,6 +258,7 @@ class TraitDefinition:
     name: str
     description: str
     value: Scalar
+    of: Subject = "users"
     version: str = ""
     file: str = field(default="", compare=False)
 
@@ -231,3 +269,8 @@ class Definitions:
 
     segments: tuple[SegmentDefinition, ...] = ()
     traits: tuple[TraitDefinition, ...] = ()
+
+    def about(self, subject: Subject) -> Definitions:
+        """Those of people, or those of accounts."""
+        segments = tuple(segment for segment in self.segments if segment.of == subject)
+        return Definitions(segments, tuple(trait for trait in self.traits if trait.of == subject))

@@ -6,44 +6,21 @@ A type is what is known of a value before any event. Properties, context and tra
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from enum import Enum
 
 from schemas.errors import Problem
 from transforms.segments.language import ast
+from transforms.segments.language.columns import COLUMNS
 from transforms.segments.language.errors import SourceFile
 from transforms.segments.language.format import format_scalar
 from transforms.segments.language.functions import COMPARATORS
+from transforms.segments.language.kinds import Type
 from transforms.segments.language.literals import is_instant, is_numeric
 from transforms.segments.language.walk import Enclosing, Node, walk
-
-
-class Type(Enum):
-    """What a value is known to be; the member's value is how errors call it."""
-
-    NUMBER = "a number"
-    TEXT = "text"
-    BOOLEAN = "true or false"
-    INSTANT = "a date"
-    LIST = "a list"
-    DURATION = "a duration"
-    UNKNOWN = "a value"
-
+from transforms.segments.reducers import REDUCERS
 
 ComputedTypes = Mapping[str, Type]
 """The type of each computed trait that is known so far."""
 
-_REDUCED = {
-    "count": Type.NUMBER,
-    "sum": Type.NUMBER,
-    "avg": Type.NUMBER,
-    "unique_count": Type.NUMBER,
-    "max": Type.NUMBER,
-    "min": Type.NUMBER,
-    "mode": Type.TEXT,
-    "unique": Type.LIST,
-    "first_at": Type.INSTANT,
-    "last_at": Type.INSTANT,
-}
 _LITERALS = {bool: Type.BOOLEAN, str: Type.TEXT, int: Type.NUMBER, float: Type.NUMBER}
 _CASTS = {"number": Type.NUMBER, "string": Type.TEXT, "array": Type.UNKNOWN}
 
@@ -53,11 +30,13 @@ def type_of(scalar: ast.Scalar, computed: ComputedTypes) -> Type:
     if isinstance(scalar, ast.Literal):
         return _LITERALS[type(scalar.value)]
     if isinstance(scalar, ast.Reduced):
-        return _CASTS[scalar.cast] if scalar.cast else _REDUCED.get(scalar.reducer, Type.UNKNOWN)
+        return _CASTS[scalar.cast] if scalar.cast else REDUCERS[scalar.reducer].gives
     if isinstance(scalar, ast.ComputedTrait):
         return computed.get(scalar.name, Type.UNKNOWN)
     if isinstance(scalar, ast.Percent):
         return Type.NUMBER
+    if isinstance(scalar, ast.Column):
+        return COLUMNS[scalar.name]
     if isinstance(scalar, ast.Membership):
         return Type.BOOLEAN
     if isinstance(scalar, ast.Instant):
@@ -65,9 +44,11 @@ def type_of(scalar: ast.Scalar, computed: ComputedTypes) -> Type:
     return Type.DURATION if isinstance(scalar, ast.Duration) else Type.UNKNOWN
 
 
-def check(tree: ast.Condition | ast.Scalar, source: SourceFile, computed: ComputedTypes) -> list[Problem]:
+def check(
+    tree: ast.Condition | ast.Scalar, source: SourceFile, computed: ComputedTypes, of: ast.Subject = "users"
+) -> list[Problem]:
     """Everything in a segment's condition or a computed trait's value that is misplaced or cannot be compared."""
-    problems = list(_misplaced(tree, source))
+    problems = [*_misplaced(tree, source), *_of_others(tree, source, of)]
     if isinstance(tree, ast.Duration):
         problems.append(source.problem(tree.position, "a duration is not a value", "a value, as event('NAME').count()"))
     for node, _ in walk(tree):
@@ -106,6 +87,29 @@ def _misplaced(root: Node, source: SourceFile) -> Iterator[Problem]:
             yield from _misplaced_held_for(node, source)
 
 
+def _of_others(root: Node, source: SourceFile, of: ast.Subject) -> Iterator[Problem]:
+    """ANY and ALL where no account is asked, columns where no person is."""
+    for node, streams in walk(root):
+        if isinstance(node, ast.Quantified):
+            if of != "accounts":
+                message = "ANY and ALL are about the users of an account"
+                yield source.problem(node.position, message, "a key 'of: accounts' in the file")
+            elif streams or any(isinstance(inner, ast.Quantified) for inner, _ in walk(node.item)):
+                message = "ANY and ALL stand neither in a where() nor in one another"
+                yield source.problem(node.position, message, "AND or OR between them")
+    if of == "accounts":
+        for node in _of_account(root):
+            if isinstance(node, ast.Column):
+                message = "an account has no columns; its traits are read by trait('NAME')"
+                yield source.problem(node.position, message, f"ANY(profile('{node.name}') ...)")
+
+
+def _of_account(root: Node) -> Iterator[Node]:
+    """The nodes that are outside every ANY and ALL."""
+    inside = {id(inner) for node, _ in walk(root) if isinstance(node, ast.Quantified) for inner, _ in walk(node.item)}
+    return (node for node, _ in walk(root) if id(node) not in inside)
+
+
 def _misplaced_field(field: ast.Field, streams: Enclosing, source: SourceFile) -> Iterator[Problem]:
     name = "property" if field.source == "properties" else "context"
     if not streams:
@@ -121,7 +125,7 @@ def _misplaced_field(field: ast.Field, streams: Enclosing, source: SourceFile) -
 
 
 def _misplaced_held_for(held: ast.HeldFor, source: SourceFile) -> Iterator[Problem]:
-    if not isinstance(held.comparison.left, ast.Trait | ast.ComputedTrait | ast.Membership):
+    if not isinstance(held.comparison.left, ast.Trait | ast.ComputedTrait | ast.Membership | ast.Column):
         message = "held_for() follows a comparison of a trait"
         yield source.problem(held.position, message, "trait('NAME') on the left of the comparison")
     for argument in held.comparison.arguments:
@@ -146,7 +150,7 @@ def _fault(comparison: ast.Compare, computed: ComputedTypes) -> Fault | None:
         return (
             comparison.position,
             f"{_name(left)} is a list; it has no {comparison.operator}",
-            ".count() after unique(...)",
+            "contains('...')" if isinstance(left, ast.Column) else ".count() after unique(...)",
         )
     for argument in comparison.arguments:
         if type_of(argument, computed) is Type.LIST:
@@ -230,7 +234,7 @@ def _is_word(scalar: ast.Scalar) -> bool:
 
 
 def _is_text_value(scalar: ast.Scalar) -> bool:
-    return isinstance(scalar, ast.Reduced) and type_of(scalar, {}) is Type.TEXT
+    return isinstance(scalar, ast.Reduced | ast.Column) and type_of(scalar, {}) is Type.TEXT
 
 
 def _is_plain_number(scalar: ast.Scalar) -> bool:
@@ -240,5 +244,6 @@ def _is_plain_number(scalar: ast.Scalar) -> bool:
 def _name(scalar: ast.Scalar) -> str:
     """The value as an error calls it."""
     if isinstance(scalar, ast.Reduced):
-        return "unique(...).count()" if scalar.reducer == "unique_count" else f"{scalar.reducer}()"
+        follows = REDUCERS[scalar.reducer].follows
+        return f"{follows}(...).count()" if follows else f"{scalar.reducer}()"
     return format_scalar(scalar)

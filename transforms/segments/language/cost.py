@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from transforms.segments.language import ast
+from transforms.segments.language.format import stream_name
 from transforms.segments.language.literals import format_duration
 from transforms.segments.language.walk import walk
-
-# Their value over all time can be brought forward without the events.
-_RUNNING = frozenset({"count", "sum", "avg", "min", "max", "first", "last", "first_at", "last_at"})
+from transforms.segments.reducers import REDUCERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +66,18 @@ def _own_cost(reduced: ast.Reduced, parent_horizon: int | None, *, nested: bool)
         # It comes after its parent, so it is needed no longer than that one.
         ends.append(parent_horizon)
     if ends:
-        return RuleCost(min(ends), True, f"keeps '{stream.name}' events for {format_duration(min(ends))}")
+        return RuleCost(min(ends), True, f"keeps {stream_name(stream)} events for {format_duration(min(ends))}")
     if _is_dynamic(reduced, nested=nested):
-        text = f"keeps every '{stream.name}' event for ever: its where() can change its answer, and no within() ends it"
+        text = f"keeps every {stream_name(stream)} event for ever: its where() can change, and no within() ends it"
         return RuleCost(None, False, text)
-    if reduced.reducer in _RUNNING:
-        return RuleCost(0, True, f"keeps no events: a running {reduced.reducer} of '{stream.name}'")
-    return RuleCost(0, False, f"keeps every different value of '{stream.name}' that {reduced.reducer} has seen")
+    if not REDUCERS[reduced.reducer].keeps_values:
+        return RuleCost(0, True, f"keeps no events: a running {reduced.reducer} of {stream_name(stream)}")
+    return RuleCost(0, False, f"keeps every different value of {stream_name(stream)} that {reduced.reducer} has seen")
 
 
 def _is_dynamic(reduced: ast.Reduced, *, nested: bool) -> bool:
     """Whether which events count depends on more than each event by itself."""
-    varying = ast.Trait | ast.ComputedTrait | ast.Membership | ast.HeldFor | ast.Reduced
+    varying = ast.Trait | ast.Column | ast.ComputedTrait | ast.Membership | ast.HeldFor | ast.Reduced
     for part in reduced.stream.filters:
         if isinstance(part, ast.ParentWindow):
             return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 from transforms.segments.language import ast
 from transforms.segments.language.functions import COMPARATORS, STREAM_TYPES
 from transforms.segments.language.literals import BARE_INSTANT, format_duration, quote
+from transforms.segments.reducers import REDUCERS
 
 _EXTRACTORS = {kind: name for name, kind in STREAM_TYPES.items()}
 
@@ -18,6 +19,8 @@ def format_condition(condition: ast.Condition) -> str:
         return _compare(condition)
     if isinstance(condition, ast.HeldFor):
         return f"{_method(condition.comparison)}.held_for({format_duration(condition.duration)})"
+    if isinstance(condition, ast.Quantified):
+        return f"{'ALL' if condition.every else 'ANY'}({format_condition(condition.item)})"
     if isinstance(condition, ast.Not):
         return f"NOT {_grouped(condition.item, ast.And | ast.Or)}"
     if isinstance(condition, ast.And):
@@ -40,6 +43,8 @@ def format_scalar(scalar: ast.Scalar) -> str:
         return f"{name}({'parent: ' if scalar.parent else ''}{quote(scalar.path)})"
     if isinstance(scalar, ast.Trait):
         return f"trait({quote(scalar.path)})"
+    if isinstance(scalar, ast.Column):
+        return f"profile({quote(scalar.name)})"
     if isinstance(scalar, ast.ComputedTrait):
         return f"trait({quote(scalar.name)})"
     if isinstance(scalar, ast.Membership):
@@ -49,7 +54,15 @@ def format_scalar(scalar: ast.Scalar) -> str:
 
 def format_stream(stream: ast.Stream) -> str:
     """The stream with its filters, on one line."""
-    return f"{_EXTRACTORS[stream.type]}({quote(stream.name)})" + "".join(map(_filter, stream.filters))
+    name = "" if stream.name is None else quote(stream.name)
+    return f"{_EXTRACTORS[stream.type]}({name})" + "".join(map(_filter, stream.filters))
+
+
+def stream_name(stream: ast.Stream) -> str:
+    """What the stream's events are called: `'Order Completed'`, `page 'Home'`, `any page`."""
+    if stream.name is None:
+        return "any activity" if stream.type == "activity" else f"any {_EXTRACTORS[stream.type]}"
+    return f"'{stream.name}'" if stream.type == "track" else f"{stream.type} '{stream.name}'"
 
 
 def _filter(part: ast.Where | ast.Window | ast.ParentWindow) -> str:
@@ -67,8 +80,9 @@ def _reduced(reduced: ast.Reduced) -> str:
     if reduced.operand is None:
         return f"{start}.{reduced.reducer}()"
     operand = format_scalar(reduced.operand) + (f" as {reduced.cast}" if reduced.cast else "")
-    if reduced.reducer == "unique_count":
-        return f"{start}.unique({operand}).count()"
+    follows = REDUCERS[reduced.reducer].follows
+    if follows:
+        return f"{start}.{follows}({operand}).count()"
     frequency = f", {reduced.min_frequency}" if reduced.min_frequency is not None else ""
     return f"{start}.{reduced.reducer}({operand}{frequency})"
 

@@ -13,10 +13,13 @@ from typing import cast
 
 from schemas.errors import DefinitionErrors
 from transforms.segments.language import ast, functions, syntax
+from transforms.segments.language.columns import COLUMNS
 from transforms.segments.language.errors import Origin, closest, gather
-from transforms.segments.language.functions import FUNCTIONS, Comparator, Extractor, Filter, Modifier, Reducer
+from transforms.segments.language.functions import FUNCTIONS
+from transforms.segments.language.kinds import Comparator, Extractor, Filter, Function, Modifier
 from transforms.segments.language.literal_nodes import DURATION_USAGE, LiteralNodes
 from transforms.segments.language.walk import walk
+from transforms.segments.reducers import REDUCERS, Reducer
 
 MAX_EXPRESSIONS = 50
 """Primary expressions in one definition; those inside a `where` are part of the one that holds them."""
@@ -101,7 +104,8 @@ class _Parse(LiteralNodes):
             return self._duration_literal(node)
         if isinstance(node, syntax.Value):
             return self._literal(node)
-        raise self._wrong(node, "ANY and ALL are about the users of an account; account segments are not yet supported")
+        quantifier = cast(syntax.Quantifier, node)
+        return ast.Quantified(quantifier.every, self._condition(quantifier.item), self._at(node))
 
     def _junction(self, node: syntax.Junction) -> ast.Condition:
         items = tuple(gather(partial(self._condition, item) for item in node.items))
@@ -181,7 +185,7 @@ class _Parse(LiteralNodes):
             return self._compare_chain(function, built, call)
         if isinstance(built, ast.Stream):
             return self._filter(built, call) if isinstance(function, Filter) else self._reduce(built, call)
-        if isinstance(built, ast.Reduced) and built.reducer == "unique" and call.name == "count":
+        if isinstance(built, ast.Reduced) and call.name == "count" and built.reducer == "unique":
             return self._count_unique(built, call)
         raise self._not_on_value(function, built, call)
 
@@ -192,9 +196,9 @@ class _Parse(LiteralNodes):
             raise self._wrong(call, message, expected or "a reducer before it, such as .count()")
         return self._compare(function, cast(ast.Scalar, built), call)
 
-    def _not_on_value(self, function: functions.Function, built: Built, call: syntax.Call) -> DefinitionErrors:
+    def _not_on_value(self, function: Function, built: Built, call: syntax.Call) -> DefinitionErrors:
         if isinstance(built, ast.Reduced):
-            reducer = built.reducer.removeprefix("unique_")
+            reducer = "count" if REDUCERS[built.reducer].follows else built.reducer
             message = f"{call.name}() works on events; {reducer}() has already made one value of them"
             return self._wrong(call, message, f"{function.usage} before {reducer}()")
         suggestion = "'within_last'" if call.name == "within" else ""
@@ -214,9 +218,13 @@ class _Parse(LiteralNodes):
             raise self._unknown(call, functions.named(Extractor))
         if not isinstance(function, Extractor):
             raise self._wrong(call, f"{call.name}() follows an expression; it cannot start one", _before(function))
-        if len(call.arguments) != 1:
-            raise self._wrong(call, f"{call.name}() takes one argument, not {len(call.arguments)}", function.usage)
-        argument, position = call.arguments[0], self._at(call)
+        position = self._at(call)
+        if function.nameless and not call.arguments:
+            return ast.Stream(functions.STREAM_TYPES[call.name], None, (), position)
+        if not function.named or len(call.arguments) != 1:
+            takes = "one argument" if function.named else "no argument"
+            raise self._wrong(call, f"{call.name}() takes {takes}, not {len(call.arguments)}", function.usage)
+        argument = call.arguments[0]
         if call.name == "literal":
             return self._literal_call(call)
         has_parent = argument.label == "parent" and call.name in ("property", "context")
@@ -228,7 +236,15 @@ class _Parse(LiteralNodes):
             return ast.Trait(name, position)
         if call.name == "percent":
             return ast.Percent(name, position)
+        if call.name == "profile":
+            return self._column(argument, name, position)
         return ast.Field("properties" if call.name == "property" else "context", name, has_parent, position)
+
+    def _column(self, argument: syntax.Argument, name: str, position: ast.Position) -> ast.Column:
+        if name in COLUMNS:
+            return ast.Column(name, position)
+        expected = f"one of {', '.join(COLUMNS)}; other traits by trait('NAME')"
+        raise self._wrong(argument, f"a profile has no column '{name}'", expected, closest(name, COLUMNS))
 
     def _literal_call(self, call: syntax.Call) -> ast.Scalar:
         argument = call.arguments[0]
@@ -283,13 +299,15 @@ class _Parse(LiteralNodes):
 
     def _reduce(self, stream: ast.Stream, call: syntax.Call) -> ast.Reduced:
         reducer = cast(Reducer, FUNCTIONS[call.name])
-        most = int(reducer.operand) + int(reducer.takes_frequency)
-        if not int(reducer.operand) <= len(call.arguments) <= most:
-            takes = "a property" if reducer.operand else "no argument"
+        least = int(reducer.argument != "nothing")
+        if not least <= len(call.arguments) <= least + int(reducer.takes_frequency):
+            takes = _TAKES[reducer.argument]
             raise self._wrong(call, f"{call.name}() takes {takes}, not {len(call.arguments)} arguments", reducer.usage)
-        if not reducer.operand:
+        if not call.arguments:
             return ast.Reduced(stream, call.name, position=self._at(call))
         argument = call.arguments[0]
+        if reducer.argument == "gap":
+            return ast.Reduced(stream, call.name, self._duration(argument, least=1), position=self._at(call))
         parts: list[Callable[[], object]] = [
             partial(self._operand, call, argument),
             partial(self._cast, reducer, argument),
@@ -362,6 +380,9 @@ class _Parse(LiteralNodes):
         return self._wrong(call, f"unknown function '{call.name}'", f"one of {', '.join(possible)}", suggestion)
 
 
+_TAKES = {"nothing": "no argument", "property": "a property", "gap": "a duration"}
+
+
 def _possible(built: Built) -> tuple[str, ...]:
     """The functions that may follow."""
     if isinstance(built, ast.Stream):
@@ -371,7 +392,7 @@ def _possible(built: Built) -> tuple[str, ...]:
     return functions.named(Comparator)
 
 
-def _before(function: functions.Function) -> str:
+def _before(function: Function) -> str:
     if isinstance(function, Comparator):
         return f"a value before it, such as trait('NAME').{function.usage}"
     return f"event('NAME').{function.usage.split(' or ')[0]}"

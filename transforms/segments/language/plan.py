@@ -34,7 +34,7 @@ def check_against_plan(tree: ast.Condition | ast.Scalar, source: SourceFile, pla
     properties_of = cache(plan.properties_of)
     found: list[Problem] = []
     for node, streams in walk(tree):
-        if isinstance(node, ast.Stream) and node.type == "track":
+        if isinstance(node, ast.Stream) and node.type == "track" and node.name is not None:
             found += _unknown(node, f"event '{node.name}'", node.name, plan.event_names(), source)
         elif isinstance(node, ast.Trait) and plan.trait_names():
             found += _unknown(node, f"trait '{node.path}'", node.path, plan.trait_names(), source)
@@ -69,7 +69,7 @@ def _event_of(field: ast.Field, streams: Enclosing) -> str:
     depth = 2 if field.parent else 1
     if field.source != "properties" or len(streams) < depth or streams[-depth].type != "track":
         return ""
-    return streams[-depth].name
+    return streams[-depth].name or ""
 
 
 _NEVER = {

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from transforms.profiles.normalize.traits import column_written, normalize_column
+from transforms.segments.accumulators.accumulator import Entry
 from transforms.segments.comparisons import NEVER, Timeless
 from transforms.segments.language import ast
+from transforms.segments.language.columns import COLUMNS
+from transforms.segments.language.kinds import Type
 from transforms.segments.nodes.state import EventView, State
 from transforms.segments.operators import EQUALITIES, LOWER_BOUNDS, UPPER_BOUNDS
-from transforms.segments.reducers import COUNTS, Entry
-from transforms.segments.values import is_many, trait_fields, trait_value
+from transforms.segments.reducers import REDUCERS
+from transforms.segments.values import as_instant, is_many, trait_fields, trait_value
 
 Witness = set[tuple[int, str]]
 """Events as (timestamp, message_id)."""
@@ -112,6 +116,26 @@ class TraitNode(Node):
         return {state.writes[name][1:] for name in self.fields if name in state.writes}
 
 
+class ColumnNode(Node):
+    """`profile('NAME')`: a typed column; instants in microseconds."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.column = name
+        self.is_date = COLUMNS[name] is Type.INSTANT
+
+    def update(self, state: State, now: int) -> bool:
+        device = None if state.device is None else state.device.value
+        value = normalize_column(self.column, state.writes, device)
+        if value == []:
+            return self.set(state, None)
+        return self.set(state, as_instant(value) if self.is_date and type(value) is str else value)
+
+    def witness(self, state: State, now: int) -> Witness:
+        written = column_written(self.column, state.writes, state.device)
+        return set() if written is None else {written}
+
+
 class PercentNode(Node):
     """`percent('salt')`: fixed for a profile, set when it starts."""
 
@@ -147,7 +171,7 @@ class CompareNode(Node):
 
 def bounds_from_above(comparison: ast.Compare, holds: bool) -> bool:
     """Whether a comparison of a count says "no more than": then no event made it true."""
-    if not (isinstance(comparison.left, ast.Reduced) and comparison.left.reducer in COUNTS):
+    if not (isinstance(comparison.left, ast.Reduced) and REDUCERS[comparison.left.reducer].is_count):
         return False
     operator = comparison.operator
     if operator in LOWER_BOUNDS or operator in UPPER_BOUNDS:

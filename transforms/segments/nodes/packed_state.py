@@ -21,7 +21,8 @@ def pack_state(program: Program, state: State) -> list[Any]:
     """Plain values for `packing.pack_plain`. No event of the state's instant is kept, no change of membership."""
     numbers = sorted({*state.cells, *state.values, *state.due})
     writes = [(field, *write) for field, write in state.writes.items()]
-    return [state.started_at, writes, [_pack_node(program.nodes[number], state) for number in numbers]]
+    device = None if state.device is None else tuple(state.device)
+    return [state.started_at, writes, device, [_pack_node(program.nodes[number], state) for number in numbers]]
 
 
 def _pack_node(node: Node, state: State) -> list[Any]:
@@ -40,7 +41,8 @@ def _pack_node(node: Node, state: State) -> list[Any]:
 def unpack_state(program: Program, profile_id: str, packed: Sequence[Any]) -> State:
     """The state in a program; of nodes that the program does not have, nothing."""
     state = State(profile_id)
-    state.started_at, writes, nodes = packed
+    state.started_at, writes, device, nodes = packed
+    state.device = None if device is None else TraitWrite(*device)
     for field, *write in writes:
         state.writes[field] = TraitWrite(*write)
         if state.writes[field].value is not None:

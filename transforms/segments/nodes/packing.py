@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from transforms.segments.reducers import Entry
+from transforms.segments.accumulators.accumulator import Entry
 
 _BIG_NUMBER, _MANY, _TUPLE = 1, 2, 3
 _BITS = 64

@@ -12,6 +12,9 @@ from schemas.event import CONTEXT, MESSAGE_ID, PROPERTIES, TIMESTAMP, TRAITS
 EventTuple = tuple[Any, ...]
 """An `Event`, or the same fields as a plain tuple."""
 
+MEMBER = "member"
+"""The type of what an account is told of its users: not an event of anybody's (transforms/accounts)."""
+
 _NOTHING: dict[str, Any] = {}
 
 
@@ -63,10 +66,23 @@ class TraitWrite(NamedTuple):
 class State:
     """One profile: nodes' values that differ from their defaults, their cells, and when each wants to be woken.
 
-    A timer is due at `due[node]`; the heap may hold older entries for the node, which are ignored when they come up.
+    `device`: the latest event's `context.device.type`, where a rule reads it. A timer is due at `due[node]`; the heap
+    may hold older entries for the node, which are ignored when they come up.
     """
 
-    __slots__ = ("cells", "changes", "due", "heap", "instant", "profile_id", "started_at", "traits", "values", "writes")
+    __slots__ = (
+        "cells",
+        "changes",
+        "device",
+        "due",
+        "heap",
+        "instant",
+        "profile_id",
+        "started_at",
+        "traits",
+        "values",
+        "writes",
+    )
 
     def __init__(self, profile_id: str) -> None:
         self.profile_id = profile_id
@@ -76,6 +92,7 @@ class State:
         self.heap: list[tuple[int, int]] = []
         self.traits: dict[str, Any] = {}
         self.writes: dict[str, TraitWrite] = {}
+        self.device: TraitWrite | None = None
         self.started_at: int | None = None
         self.instant: list[EventView] = []
         self.changes: list[Change] = []

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from transforms.segments.accumulators.accumulator import WITNESSES, Entry
 from transforms.segments.comparisons import NEVER
 from transforms.segments.language import ast
-from transforms.segments.nodes.accumulators import WITNESSES, accumulator
 from transforms.segments.nodes.node import Node, Witness, as_witness
 from transforms.segments.nodes.packing import unpack_entries
 from transforms.segments.nodes.state import EventView, State
-from transforms.segments.reducers import Entry, compile_reducer, deciding, default_value
+from transforms.segments.reducers import accumulator, compile_reducer, default_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class StreamNode(Node):
         if cell is None:
             return set()
         self._advance(cell, now)
-        return as_witness(deciding(self.reduced.reducer, cell[1]))
+        return as_witness(self.accumulator.deciding(cell[1]))
 
     def fork(self, cell: Any) -> Any:
         # A tenth of what pickling takes: entries are shared, they are never changed.

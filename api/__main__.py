@@ -1,0 +1,24 @@
+"""`python -m api`: takes events in over HTTP, and tells who is in which segment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from api.options import parse_options
+from api.server import serve
+from schemas.errors import UsageError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the server until it is stopped. Exit status: 0 it was stopped, 1 it failed, 2 the arguments are wrong."""
+    try:
+        options = parse_options(sys.argv[1:] if arguments is None else arguments)
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return serve(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

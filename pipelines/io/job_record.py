@@ -1,0 +1,152 @@
+"""A note beside a job's tables: what the segments ask for, and whether the job that writes them has come to its end.
+
+| output | the note |
+| --- | --- |
+| `duckdb:out/shop.duckdb` | `out/shop.duckdb.job.json` |
+| `files:out/shop` | `out/shop.job.json` |
+| `bigquery:P.D` | the last line of the description of `memberships_log` (`memberships` in the layout "cdc") |
+
+A bounded job replaces its tables at its end, all at once: until then the old ones stand, and the note says that a job is
+at work. A stream publishes while it reads its history: until it is through, its tables are of some moment in the past.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import orjson
+
+from pipelines.io.files.atomic import replace_file
+from pipelines.io.outputs import BigQueryOutput, Output, local_target
+from schemas.bigquery import log_name
+from schemas.tables import MEMBERSHIPS
+from transforms.segments.language.ast import SegmentDefinition
+
+_MARK = "\njob: "
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """What is known of the job whose tables stand.
+
+    Attributes:
+        consent: the purposes that each segment asks for.
+        is_reading_history: a stream that has not yet read all that happened before it was started.
+        running_host: where a bounded job is at work on the next tables; "": nowhere.
+        running_pid: its process there.
+    """
+
+    consent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_reading_history: bool = False
+    running_host: str = ""
+    running_pid: int = 0
+
+    @property
+    def obstacle(self) -> str:
+        """Why nobody should act on the tables now; "" if nothing speaks against it."""
+        if self.is_reading_history:
+            return "the stream that writes them has not read its history to the end"
+        if not self.running_host or (self.running_host == socket.gethostname() and not _is_alive(self.running_pid)):
+            return ""
+        return "a job is at work on them, and has not ended"
+
+
+def note_start(output: Output) -> None:
+    """A bounded job begins: the tables of the one before stand until it ends."""
+    before = read_job(output) or JobRecord()
+    _write(output, JobRecord(before.consent, before.is_reading_history, socket.gethostname(), os.getpid()))
+
+
+def note_end(output: Output, segments: Iterable[SegmentDefinition] | None) -> None:
+    """A bounded job has ended with tables of these segments; None: it failed, and the tables are those before."""
+    before = read_job(output) or JobRecord()
+    _write(output, JobRecord(before.consent, before.is_reading_history) if segments is None else _of(segments))
+
+
+def note_stream(output: Output, segments: Iterable[SegmentDefinition], *, is_reading_history: bool) -> None:
+    """A stream begins to write."""
+    _write(output, JobRecord(_of(segments).consent, is_reading_history))
+
+
+def note_history_read(output: Output) -> None:
+    """A stream has read all that happened before it was started."""
+    before = read_job(output)
+    if before is not None and before.is_reading_history:
+        _write(output, JobRecord(before.consent))
+
+
+def read_job(output: Output) -> JobRecord | None:
+    """The note; None: there is none, as beside tables that something else has written."""
+    if isinstance(output, BigQueryOutput):
+        text = _description(output).partition(_MARK)[2]
+    else:
+        path = _path(output)
+        text = path.read_text() if path.is_file() else ""
+    try:
+        found = orjson.loads(text)
+        consent = {str(name): tuple(purposes) for name, purposes in found["consent"].items()}
+        return JobRecord(consent, found["is_reading_history"], found["running_host"], found["running_pid"])
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _of(segments: Iterable[SegmentDefinition]) -> JobRecord:
+    return JobRecord({segment.name: tuple(segment.consent) for segment in segments})
+
+
+def _path(output: Output) -> Path:
+    target = local_target(output)
+    return target.with_name(target.name + ".job.json")
+
+
+def _write(output: Output, record: JobRecord) -> None:
+    text = orjson.dumps(asdict(record)).decode()
+    if isinstance(output, BigQueryOutput):
+        _describe(output, text)
+        return
+    path = _path(output)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.write_text(text)
+    replace_file(new, path)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _table(output: BigQueryOutput) -> str:
+    name = MEMBERSHIPS.name if output.layout == "cdc" else log_name(MEMBERSHIPS)
+    return f"{output.project}.{output.dataset}.{name}"
+
+
+def _description(output: BigQueryOutput) -> str:
+    from google.api_core.exceptions import GoogleAPICallError
+
+    from pipelines.io.bigquery.service import REQUEST_SECONDS, rest_client
+
+    try:
+        table = rest_client(output.project).get_table(_table(output), retry=None, timeout=REQUEST_SECONDS)
+    except GoogleAPICallError:
+        return ""
+    return table.description or ""
+
+
+def _describe(output: BigQueryOutput, text: str) -> None:
+    from pipelines.io.bigquery.service import REQUEST_SECONDS, rest_client, retried
+
+    client = rest_client(output.project)
+    name = _table(output)
+    table = retried("read the note", lambda: client.get_table(name, retry=None, timeout=REQUEST_SECONDS))
+    table.description = (table.description or "").partition(_MARK)[0] + _MARK + text
+    retried("write the note", lambda: client.update_table(table, ["description"], retry=None, timeout=REQUEST_SECONDS))

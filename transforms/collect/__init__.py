@@ -1,0 +1,1 @@
+"""What clients send -> events as they are kept: pure decisions of the API, without a server."""

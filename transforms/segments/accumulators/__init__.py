@@ -1,0 +1,1 @@
+"""Reducers' running values, one file per kind; `reducers.py` says which reducer has which."""
