@@ -16,6 +16,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.io.duckdb.stream_writer import WriteOptions, check_writers, close_writers
+from pipelines.io.job_record import note_end
 from pipelines.io.journal.history_first import BEFORE_ALL_US, Boot
 from pipelines.io.journal.journal import close_journals
 from pipelines.io.journal.read_history import READABLE, UNREADABLE, ReadHistoryAndLive, SetAsideUnreadable, begin
@@ -87,6 +88,7 @@ def build_live(
         arguments: Beam's own.
         build: the graph between messages and rows; None: the one of pipelines/stream.py.
     """
+    note_end(options.output, options.definitions.segments)
     folder = options.stream.journal_folder(options.output)
     boot = begin(folder, uuid.uuid4().hex, options.inputs) if folder else None
     # With a journal a record is safe once it is read. Without one, a runner without checkpoints has it in memory only.
@@ -143,8 +145,8 @@ def _source_options(options: ProfilesOptions, boot: Boot | None, in_memory_only:
         kafka_settings=stream.kafka_settings,
         group="tidemark" if boot is None else f"tidemark-{boot.journal_id()[:8]}",
         watch_journal="" if boot is None else str(boot.folder / "files"),
-        positions_folder="" if boot is None else str(boot.folder),
         epoch=options.epoch,
+        positions_folder="" if boot is None else str(boot.folder),
         acknowledge="written" if in_memory_only else "bundle",
     )
 

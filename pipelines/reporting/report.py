@@ -11,6 +11,7 @@ import duckdb
 import orjson
 
 from pipelines.reporting import measures
+from pipelines.reporting.activations import Activated, read_activations
 from pipelines.reporting.measures import FailedReason, Headline, SegmentLife
 from schemas.tracking_plan import TrackingPlan
 from transforms.explain import advice
@@ -38,6 +39,7 @@ class Report:
     quality: tuple[tuple[str, int, int], ...]
     unplanned: tuple[tuple[str, int], ...]
     warnings: tuple[str, ...]
+    activations: tuple[Activated, ...] = ()
 
 
 def read_report(tables: duckdb.DuckDBPyConnection, definitions: ast.Definitions | None, plan: TrackingPlan) -> Report:
@@ -64,6 +66,7 @@ def read_report(tables: duckdb.DuckDBPyConnection, definitions: ast.Definitions 
         tuple(measures.read_quality(tables)),
         tuple(sorted(tracks, key=lambda pair: (-pair[1], pair[0]))),
         tuple(warnings),
+        tuple(read_activations(tables)),
     )
 
 
