@@ -58,6 +58,16 @@ stream: setup ## Watch a live feed: segments grow and shrink in the terminal (Ct
 	@if command -v go >/dev/null && $(PY) -m services build prism && $(PY) -m services isolated -- true 2>/dev/null; \
 		then $(PY) -m services isolated -- $(PY) -m examples.shop_live; else $(PY) -m examples.shop_live; fi
 
+.PHONY: shop
+shop: setup ## A shop to click on in a browser: API, stream, and what becomes of one's own clicks (needs npm)
+	@npm ci --prefix examples/shop --ignore-scripts --no-audit --no-fund --silent
+	@if command -v go >/dev/null && $(PY) -m services build prism && $(PY) -m services isolated -- true 2>/dev/null; \
+		then $(PY) -m examples.shop --isolated; else $(PY) -m examples.shop; fi
+
+.PHONY: bench-collect
+bench-collect: setup ## Measure the API: events per second, beside an endpoint that only answers
+	@$(PY) -m benchmarks.collect
+
 .PHONY: test
 test: setup ## Run the tests (a few minutes)
 	@$(PY) -m pytest -n $(TEST_WORKERS)
@@ -103,6 +113,7 @@ lock: ## Write the lock files again from setup.py (newest versions that fit)
 	@test -x $(VENV)/bin/uv || { test -x $(PY) || $(PYTHON) -m venv $(VENV); $(PY) -m pip install --quiet uv; }
 	@$(VENV)/bin/uv pip compile setup.py $(UV_LOCK) --output-file requirements.txt
 	@$(VENV)/bin/uv pip compile setup.py $(UV_LOCK) --extra dev --extra benchmarks --constraints requirements.txt --output-file $(LOCK)
+	@$(VENV)/bin/uv pip compile setup.py $(UV_LOCK) --extra api --constraints $(LOCK) --output-file deploy/requirements-api.txt
 
 UV_LOCK := --quiet --universal --python-version 3.11 --generate-hashes --upgrade --custom-compile-command 'make lock'
 

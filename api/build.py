@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableSequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Router
+from starlette.routing import BaseRoute, Router, WebSocketRoute
 from starlette.routing import Route as Path_
 from starlette.types import Receive, Scope, Send
 
@@ -21,11 +21,19 @@ from api.customers import CustomerPages
 from api.gather import Gather
 from api.keys import Keys
 from api.limits import Limiter
+from api.live import LivePages
+from api.lookups import LookupPages
 from api.metrics import Metrics
 from api.places import open_place
 from api.routes import NAMES, ROUTES
 from api.services import Services
 from api.system import SystemPages
+from api.webhooks import WebhookPages
+from pipelines.io.cache.location import CacheLocation
+from pipelines.io.cache.lookups import CacheLookups
+from pipelines.io.outputs import Output
+from pipelines.io.tables.lookups import ChangeFeed, Lookups
+from transforms.webhooks.definition import WebhookDefinition
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -40,6 +48,9 @@ class ApiOptions:
         keys: who may do what.
         analytics_js: a folder of the browser client, or None.
         workers: processes.
+        webhooks: definitions by name.
+        tables: a job's output, for look-ups, or None.
+        cache: who is in which segment, for look-ups, or None.
     """
 
     host: str
@@ -48,6 +59,9 @@ class ApiOptions:
     keys: Keys
     analytics_js: Path | None = None
     workers: int = 1
+    webhooks: dict[str, WebhookDefinition] = field(default_factory=dict)
+    tables: Output | None = None
+    cache: CacheLocation | None = None
 
 
 @dataclass(slots=True)
@@ -80,7 +94,15 @@ def _router(services: Services, options: ApiOptions) -> Router:
         BrowserPages(services, options.analytics_js),
         CustomerPages(services),
     )
+    webhooks = WebhookPages(services, options.webhooks)
+    lookups = _lookups(services, options)
+    live = LivePages(services, lookups, None if options.tables is None else ChangeFeed(options.tables))
     endpoints: dict[str, Endpoint] = {
+        "profile_segments": lookups.segments,
+        "profile": lookups.profile,
+        "members": lookups.members,
+        "webhook": webhooks.take,
+        "webhook_check": webhooks.check,
         "settings": browser.settings,
         "source_config": browser.source_config,
         "browser_client": browser.script,
@@ -100,13 +122,22 @@ def _router(services: Services, options: ApiOptions) -> Router:
             yield
         finally:
             await services.events.close()
+            await live.close()
+            await lookups.close()
 
-    return Router(list(_routes(endpoints)), redirect_slashes=False, default=_not_found, lifespan=lifespan)
+    routes = [*_routes(endpoints), WebSocketRoute("/live", live.live)]
+    return Router(routes, redirect_slashes=False, default=_not_found, lifespan=lifespan)
+
+
+def _lookups(services: Services, options: ApiOptions) -> LookupPages:
+    tables = None if options.tables is None else Lookups(options.tables)
+    cache = None if options.cache is None else CacheLookups(options.cache)
+    return LookupPages(services, tables, cache)
 
 
 def _routes(endpoints: dict[str, Endpoint]) -> list[BaseRoute]:
     routes: list[BaseRoute] = []
-    for route in ROUTES:
+    for route in sorted(ROUTES, key=lambda route: -route.path.count("/")):  # what says more comes first
         if route.name in endpoints:
             # An id may hold a slash, escaped in the address.
             path = route.path.replace("{id}", "{id:path}")

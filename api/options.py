@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from api.build import ApiOptions
 from api.keys import load_keys
 from api.places import EventsError, open_place
-from schemas.errors import DefinitionErrors, UsageError
+from pipelines.io.cache.location import CacheError, parse_cache
+from pipelines.io.outputs import parse_output
+from schemas.errors import DefinitionErrors, OutputError, UsageError
+from transforms.webhooks.definition import WebhookDefinition
+from transforms.webhooks.files import load_webhooks
 
 DEFAULT_LISTEN = "127.0.0.1:8080"
 _MOST_WORKERS = 64
@@ -37,6 +43,9 @@ def argument_parser() -> argparse.ArgumentParser:
         "pubsub:projects/P/topics/T, amqp://USER:PASSWORD@HOST:PORT/VHOST?queue=NAME, kinesis:REGION/STREAM",
     )
     parser.add_argument("--keys", required=True, metavar="FILE", help="keys.yaml: who may do what")
+    parser.add_argument("--tables", metavar="LOCATION", help="a job's output (duckdb:PATH, files:DIR), for look-ups")
+    parser.add_argument("--cache", metavar="URL", help="redis://HOST:PORT/DB that the job fills, for quick look-ups")
+    parser.add_argument("--webhooks", metavar="DIR", help="folder of webhook definitions (docs/webhooks.md)")
     parser.add_argument(
         "--analytics_js", metavar="DIR", help="folder dist/umd of @segment/analytics-next, served to the snippet"
     )
@@ -69,12 +78,28 @@ def parse_options(arguments: Sequence[str]) -> ApiOptions:
         keys = load_keys(Path(given.keys))
     except DefinitionErrors as errors:
         problems.append(str(errors))
+    webhooks: dict[str, WebhookDefinition] = {}
+    if given.webhooks:
+        try:
+            webhooks, warnings = load_webhooks(Path(given.webhooks), os.environ)
+            print("".join(f"{warning}\n" for warning in warnings), end="", file=sys.stderr)
+        except DefinitionErrors as errors:
+            problems.append(str(errors))
+    tables, cache = None, None
+    try:
+        tables = parse_output(given.tables) if given.tables else None
+    except OutputError as error:
+        problems.append(f"--tables: {error}")
+    try:
+        cache = parse_cache(given.cache) if given.cache else None
+    except CacheError as error:
+        problems.append(str(error))
     folder = Path(given.analytics_js) if given.analytics_js else None
     if folder is not None and not (folder / "standalone.js").is_file():
         problems.append(f"--analytics_js {folder}: there is no standalone.js in it")
     if problems or keys is None:
         raise UsageError("\n".join(problems))
-    return ApiOptions(host, port, given.events, keys, folder, workers)
+    return ApiOptions(host, port, given.events, keys, folder, workers, webhooks, tables, cache)
 
 
 def _listen(text: str, problems: list[str]) -> tuple[str, int]:

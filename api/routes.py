@@ -92,7 +92,7 @@ ROUTES = (
             ("after", "the last profile id of the page before"),
             ("limit", "at most 1000; default 100"),
         ),
-        answers=((200, "members"), (404, "no such segment")),
+        answers=((200, "members"),),
     ),
     Route(
         *("live", "GET", "/live", "read", "A WebSocket that tells every membership change."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import multiprocessing
+import signal
 import socket
 import sys
 from functools import partial
@@ -30,14 +31,16 @@ def serve(options: ApiOptions) -> int:
     """Serves until it is stopped; returns the exit status."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
-        listener = _bind(options.host, options.port)
+        listener = bind(options.host, options.port)
     except OSError as error:
         print(f"--listen {options.host}:{options.port}: {error.strerror}", file=sys.stderr)
         return 2
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     print(f"listening on http://{shown}:{port} (docs: http://{shown}:{port}/docs)", flush=True)
-    config = _config(options)
+    config = server_config(options)
+    # uvicorn takes the signal, ends in peace, and raises it once more: then it is a good end.
+    signal.signal(signal.SIGTERM, _end)
     with contextlib.closing(listener), contextlib.suppress(KeyboardInterrupt):
         if options.workers > 1:
             Multiprocess(config, sockets=[listener]).run()
@@ -48,7 +51,8 @@ def serve(options: ApiOptions) -> int:
     return 0
 
 
-def _config(options: ApiOptions) -> uvicorn.Config:
+def server_config(options: ApiOptions) -> uvicorn.Config:
+    """How uvicorn serves these options."""
     counters = None
     if options.workers > 1:
         spawn = multiprocessing.get_context("spawn")
@@ -76,7 +80,16 @@ def _config(options: ApiOptions) -> uvicorn.Config:
     )
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _end(_signal: int, _frame: object) -> None:
+    raise SystemExit(0)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        OSError: it cannot.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

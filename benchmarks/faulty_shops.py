@@ -1,7 +1,8 @@
 """Shops whose data go wrong in a known way on a known day: what the audit is measured on, and tested with.
 
 Nine weeks of a web shop, an app and a CRM: a weekly season, growth of two per cent a week, a holiday on which half
-of the visitors stay at home. Then, on FAULT_DAY, one fault, until the end. Written as a job's tables, without running the job.
+of the visitors stay at home. Then, on FAULT_DAY, one fault, until the end. Written as a job's tables, without
+running the job.
 """
 
 from __future__ import annotations

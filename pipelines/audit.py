@@ -11,9 +11,8 @@ from typing import Final
 
 from pipelines.io.bigquery.service import BigQueryError
 from pipelines.io.ledger import LedgerError, open_ledger
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output, OutputError
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
 from pipelines.io.tables.query import open_tables
-from pipelines.options.profiles import UsageError
 from pipelines.trust.arguments import (
     CommandParser,
     Problems,
@@ -27,9 +26,9 @@ from pipelines.trust.audit_page import audit_json, audit_lines, audit_page
 from pipelines.trust.ledger import ledger_place
 from pipelines.trust.run_audit import last_complete_day, run_audit
 from pipelines.words.progress import Progress
+from schemas.errors import OutputError, SchemaErrors, UsageError
 from schemas.ledger import AUDITS
 from schemas.tracking_plan import TrackingPlan, load_tracking_plan
-from schemas.tracking_plan_files import SchemaErrors
 from transforms.audit.check import Window
 from transforms.audit.finding import SEVERITIES, Finding, iso_day
 from transforms.failed_events import pipeline_version

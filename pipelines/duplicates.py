@@ -13,6 +13,7 @@ from pipelines.io.bigquery.service import BigQueryError
 from pipelines.io.ledger import Ledger, LedgerError, open_ledger
 from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
 from pipelines.io.tables.query import open_tables
+from pipelines.io.targets.target import TargetError
 from pipelines.io.write_events import EventPlace, write_events
 from pipelines.trust.arguments import (
     CommandParser,
@@ -142,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2
-    except (OutputError, LedgerError, BigQueryError, OSError) as error:
+    except (OutputError, LedgerError, BigQueryError, TargetError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
 

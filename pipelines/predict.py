@@ -11,6 +11,7 @@ from pipelines.io.bigquery.service import BigQueryError
 from pipelines.io.ledger import LedgerError, open_ledger
 from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
 from pipelines.io.tables.query import open_tables
+from pipelines.io.targets.target import TargetError
 from pipelines.io.write_events import EventPlace, write_events
 from pipelines.trust.arguments import (
     CommandParser,
@@ -128,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         return _run(options)
-    except (OutputError, LedgerError, BigQueryError, OSError) as error:
+    except (OutputError, LedgerError, BigQueryError, TargetError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -22,6 +22,7 @@ from pipelines.runners import with_default_runner
 from pipelines.words.failure import describe_failure, end_quietly, quiet_beam
 from pipelines.words.job_progress import show_progress
 from pipelines.words.summary import print_summary
+from pipelines.words.summary_facts import read_counters
 from schemas.errors import UsageError
 
 
@@ -67,7 +68,7 @@ def run(options: ProfilesOptions) -> int:
 
         keep_in_cache(options.cache, options.output)
     try:
-        print_summary(options, result, time.monotonic() - started)
+        print_summary(options, read_counters(result), time.monotonic() - started)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough; the tables are written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -17,10 +17,11 @@ from pipelines.options.stream import LOCAL_SHELVES
 from pipelines.stream_runner import keeps_no_state
 from pipelines.watched_rules import WatchedRules
 from schemas import failure_reasons
-from schemas.event import TIMESTAMP, Event, Failure
+from schemas.event import Failure
 from schemas.message import Message
-from schemas.update import RowUpdate
 from transforms import counting
+from transforms.deduplicate.copies import failure_of, record_of
+from transforms.failed_events import count_failures
 from transforms.parse import EventParser
 from transforms.records import Record
 from transforms.state.outbox import Keyed, in_blocks
@@ -55,6 +56,9 @@ def _shelves(options: ProfilesOptions) -> int:
     """How many shelves a stage has, where the command line does not say."""
     default = LOCAL_SHELVES if keeps_no_state(options.beam_arguments) else DEFAULT_BUCKETS
     return options.stream.shelves or default
+
+
+_TOO_LATE = "/timestamp: expected an event no older than the allowed lateness"
 
 
 class FollowMessages(beam.PTransform):
@@ -95,7 +99,7 @@ class _ParseMessages(beam.DoFn):
     def start_bundle(self) -> None:
         self._read = 0
         self._records: list[Record] = []
-        self._failed: list[RowUpdate] = []
+        self._failed: list[Failure] = []
         self._at_us = MAX_TIMESTAMP.micros
 
     def process(self, message: Message, at: Timestamp = beam.DoFn.TimestampParam) -> Iterator[Outputs]:
@@ -104,12 +108,14 @@ class _ParseMessages(beam.DoFn):
         self._at_us = min(self._at_us, at_us)
         parsed = self._parser.parse(message.raw, message.source, message.attributes)
         if isinstance(parsed, Failure):
-            self._failed.append(failure_update(parsed))
-        elif parsed[TIMESTAMP] < at_us - self._allowed_lateness_us:
+            self._failed.append(parsed)
+            return iter(())
+        record = record_of(parsed, message.raw, message.source, message.attributes)
+        if parsed.timestamp < at_us - self._allowed_lateness_us:
             # An element's time is its event's, but never before the watermark: how far apart they are is how late it is
-            self._failed.append(failure_update(_too_late(parsed, message)))
+            self._failed.append(failure_of(record, failure_reasons.TOO_LATE, _TOO_LATE, "deduplicate"))
         else:
-            self._records.append((*parsed, message.raw, message.source))
+            self._records.append(record)
         return iter(())
 
     def finish_bundle(self) -> Iterator[Any]:
@@ -118,22 +124,9 @@ class _ParseMessages(beam.DoFn):
         at = Timestamp(micros=self._at_us)
         for keyed in keyed_records(self._records, self._buckets):
             yield TaggedOutput("records", WindowedValue(keyed, at, [GlobalWindow()]))
-        for block in in_blocks(self._failed):
+        count_failures(self._failed)
+        for block in in_blocks([failure_update(failure) for failure in self._failed]):
             yield TaggedOutput("failed", WindowedValue(block, at, [GlobalWindow()]))
-
-
-def _too_late(event: Event, message: Message) -> Failure:
-    error = "/timestamp: expected an event no older than the allowed lateness"
-    return Failure(
-        failure_reasons.TOO_LATE,
-        (error,),
-        "deduplicate",
-        event.message_id,
-        message.raw,
-        message.attributes,
-        message.source,
-        event.received_at,
-    )
 
 
 def wall_clock_us() -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 import orjson
 
@@ -31,23 +32,28 @@ def failure_id(failure: Failure) -> str:
     return hashlib.sha256(failure.reason.encode() + b"\0" + failure.raw).hexdigest()[:32]
 
 
-def failed_events_block(failures: Sequence[Failure]) -> TableBlock:
-    """The failures as one block of `failed_events`. Counts them."""
+def count_failures(failures: Iterable[Failure]) -> None:
+    """Counts failures, by reason: where they leave a DoFn, once."""
     for reason, failed in Counter(failure.reason for failure in failures).items():
         counting.count(counting.FAILED + reason, failed)
-    rows = [
-        (
-            failure_id(failure),
-            failure.reason,
-            list(failure.errors),
-            failure.stage,
-            failure.message_id,
-            failure.raw,
-            orjson.dumps(failure.attributes, option=orjson.OPT_SORT_KEYS),
-            failure.source,
-            failure.received_at,
-            _VERSION,
-        )
-        for failure in failures
-    ]
-    return TableBlock(FAILED_EVENTS.name, 0, tuple(zip(*rows, strict=True)))
+
+
+def failure_row(failure: Failure) -> tuple[Any, ...]:
+    """The row of a failure; its first column is its key."""
+    return (
+        failure_id(failure),
+        failure.reason,
+        list(failure.errors),
+        failure.stage,
+        failure.message_id,
+        failure.raw,
+        orjson.dumps(failure.attributes, option=orjson.OPT_SORT_KEYS),
+        failure.source,
+        failure.received_at,
+        _VERSION,
+    )
+
+
+def failed_events_block(failures: Iterable[Failure]) -> TableBlock:
+    """The failures, of which there are some, as one block of `failed_events`."""
+    return TableBlock(FAILED_EVENTS.name, 0, tuple(zip(*map(failure_row, failures), strict=True)))

@@ -1,6 +1,7 @@
-"""Events that a command makes, written so that the main job reads them: into a file, or into a spool.
+"""Events that a command makes, written so that the main job reads them: into a file, a spool, or a broker.
 
-Both are whole or not there. Writing the same events again leaves the same bytes.
+A file, and a file of a spool, are whole or not there; writing the same events again leaves the same bytes. A broker
+gets them again, and the job drops them by their ids.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
 from pipelines.io.files.atomic import replace_file
+from pipelines.io.targets.location import parse_target, shown_target
+from pipelines.io.targets.target import EventTarget, OutgoingEvent, TargetError
+from schemas.errors import UsageError
 
 _SUFFIXES = (".ndjson", ".jsonl", ".json")
-
-
-class EventPlaceError(ValueError):
-    """A place that events cannot be written to, and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +42,35 @@ class Spool:
         return f"spool:{self.folder}"
 
 
-EventPlace = EventFile | Spool
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A topic, queue or stream. `shown`: its address without a password."""
+
+    target: EventTarget
+    shown: str
+
+    def __str__(self) -> str:
+        return self.shown
+
+
+EventPlace = EventFile | Spool | Broker
 
 
 def parse_event_place(text: str) -> EventPlace:
     """Read an `--events` value.
 
     Raises:
-        EventPlaceError: it has none of the forms.
+        UsageError: it has none of the forms.
     """
     scheme, separator, rest = text.partition(":")
-    if separator and scheme == "spool" and rest:
+    if separator and scheme in ("spool", "files") and rest.strip():
         return Spool(Path(rest))
     if Path(text).suffix in _SUFFIXES and "://" not in text:
         return EventFile(Path(text))
-    raise EventPlaceError(f"--events {text!r}: expected an .ndjson file or spool:DIR")
+    try:
+        return Broker(parse_target(text), shown_target(text))
+    except TargetError as error:
+        raise UsageError(f"{error}; or an .ndjson file") from None
 
 
 def write_events(place: EventPlace, name: str, events: Sequence[bytes]) -> None:
@@ -65,7 +81,15 @@ def write_events(place: EventPlace, name: str, events: Sequence[bytes]) -> None:
 
     Raises:
         OSError: the place cannot be written.
+        TargetError: the broker does not take them.
     """
+    if isinstance(place, Broker):
+        place.target.check()
+        try:
+            place.target.send([_outgoing(event) for event in events])
+        finally:
+            place.target.close()
+        return
     content = b"".join(event + b"\n" for event in events)
     if isinstance(place, EventFile):
         _put(place.path, content)
@@ -74,6 +98,11 @@ def write_events(place: EventPlace, name: str, events: Sequence[bytes]) -> None:
     target = place.folder / f"{name}-{digest}.ndjson"
     if events and not target.exists():
         _put(target, content)
+
+
+def _outgoing(event: bytes) -> OutgoingEvent:
+    record = orjson.loads(event)
+    return OutgoingEvent(event, record.get("userId") or record.get("anonymousId") or "", record["messageId"])
 
 
 def _put(target: Path, content: bytes) -> None:

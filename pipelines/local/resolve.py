@@ -22,9 +22,10 @@ from pipelines.io.tables.read_events import TableInput, table_bytes
 from pipelines.local.stages import Read, Settings, Stages, bucket_of_profile
 from pipelines.local.workers import Workers
 from schemas.errors import InputError
+from schemas.event import PREVIOUS_ID
 from transforms.identity.aliases import DEFAULT_MAX_MERGES
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
-from transforms.identity.plan import IdentityPlan, make_plan
+from transforms.identity.plan import IdentityPlan, plan_of
 from transforms.parse import EventParser
 from transforms.records import Record, bucket_count
 
@@ -149,14 +150,13 @@ class _Resolution:
         read = list(self._each("reading", Stages.parse, plan_ranges(files)))
         read += self._each("reading tables", Stages.parse_table, tables)
         claims = list(self._each("removing duplicates", Stages.deduplicate, self._buckets))
-        aliases = [alias for claim in claims for alias in claim.aliases]
-        deletions = [deletion for claim in claims for deletion in claim.deletions]
-        previous_ids = frozenset(alias.previous_id for alias in aliases)
+        records = [record for claim in claims for record in claim.records]
+        previous_ids = frozenset(record[PREVIOUS_ID] for record in records) - {None}
         last_seen: dict[str, int] = {}
-        for found in self._workers.map(Stages.last_seen, self._buckets if aliases else (), previous_ids):
+        for found in self._workers.map(Stages.last_seen, self._buckets if previous_ids else (), previous_ids):
             last_seen |= found
         now = max((claim.latest for claim in claims), default=0) if as_of is None else as_of
-        plan = make_plan(aliases, deletions, last_seen, now, stitch_window_us=stitch_window_us, max_merges=max_merges)
+        plan = plan_of(records, last_seen, now, stitch_window_us=stitch_window_us, max_merges=max_merges)
         for _ in self._each("resolving identity", Stages.resolve_devices, self._buckets, plan):
             pass
         homes = {bucket_of_profile(f"user:{user}", len(self._buckets)) for pair in plan.roots.items() for user in pair}
@@ -166,14 +166,13 @@ class _Resolution:
         for failures in (*(result.failures for result in read), *(claim.failures for claim in claims)):
             failed += failures
         duplicates = sum(claim.duplicates for claim in claims)
-        records = sum(result.records for result in read)
-        return plan, Counts(records, duplicates, failed)
+        return plan, Counts(sum(result.records for result in read), duplicates, failed)
 
     def from_tables(self, tables: Sequence[TableInput], as_of: int | None) -> tuple[IdentityPlan, Counts]:
         read: list[Read] = list(self._each("reading", Stages.read_table, tables))
         latest = max((result.latest for result in read if result.latest is not None), default=0)
         records = sum(result.records for result in read)
-        plan = make_plan([], [], {}, latest if as_of is None else as_of)
+        plan = plan_of([], {}, latest if as_of is None else as_of)
         return plan, Counts(records, 0, Counter())
 
 

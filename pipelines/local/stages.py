@@ -14,8 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
 import duckdb
@@ -28,15 +27,16 @@ from pipelines.io.tables.read_events import TableInput, event_batches
 from pipelines.io.tables.read_events import messages as table_messages
 from pipelines.local.exchange import Exchange
 from schemas.errors import InputError, OutputError
-from schemas.event import ANONYMOUS_ID, MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, TYPE, USER_ID, Event, Failure
-from transforms.deduplicate.copies import RAW, deduplicate
-from transforms.identity.aliases import Alias
-from transforms.identity.links import Link
-from transforms.identity.plan import Deletion, Device, IdentityPlan
+from schemas.event import TIMESTAMP, Event, Failure
+from schemas.tables import EVENTS
+from transforms.deduplicate.copies import deduplicate
+from transforms.identity.devices import resolve_devices
+from transforms.identity.plan import IdentityPlan
+from transforms.identity.routes import route
 from transforms.parse import EventParser
+from transforms.profiles.gather import gather
+from transforms.profiles.history import BY_TIME
 from transforms.records import Buckets, Record, unpack
-
-BY_TIME = itemgetter(TIMESTAMP, MESSAGE_ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,9 @@ class Read(NamedTuple):
 
 
 class Claims(NamedTuple):
-    """Of one bucket: aliases, deletions, the latest event time, how many copies were dropped, which events conflict."""
+    """Of one bucket: aliases and deletions, the latest event time, how many copies were dropped, what conflicts."""
 
-    aliases: list[Alias]
-    deletions: list[Deletion]
+    records: list[Record]
     latest: int
     duplicates: int
     failures: Counter[str]
@@ -80,6 +79,19 @@ class Stages:
     def _write(self, **stages: Buckets) -> None:
         for stage, records in stages.items():
             self._exchange.write(stage, records)
+
+    def _by_profile(self, pairs: Iterable[Record]) -> Buckets:
+        """(profile id, event), by the id without its kind."""
+        found = self._buckets()
+        for pair in pairs:
+            found.add(pair[0][5:], pair)
+        return found
+
+    def _by_first(self, records: Iterable[Record]) -> Buckets:
+        found = self._buckets()
+        for record in records:
+            found.add(record[0], record)
+        return found
 
     def parse(self, piece: FileRange) -> Read:
         """A range of a file into "messages"."""
@@ -127,31 +139,11 @@ class Stages:
         """Messages of a bucket into "known", "devices" and "users" (user id -> last seen)."""
         result = deduplicate(unpack(self._exchange.read("messages", bucket)))
         self._exchange.drop("messages", bucket)
-        known, devices, users = self._buckets(), self._buckets(), self._buckets()
-        aliases, deletions = [], []
-        last_seen: dict[str, int] = {}
-        as_of = self._settings.as_of
-        for record in result.records:
-            user_id, timestamp, message_id = record[USER_ID], record[TIMESTAMP], record[MESSAGE_ID]
-            exists = as_of is None or timestamp <= as_of
-            if user_id is None:
-                devices.add(record[ANONYMOUS_ID], (record[ANONYMOUS_ID], record[:RAW], None))
-            elif record[TYPE] == "delete":
-                deletions += [Deletion(timestamp, message_id, user_id)] if exists else []
-            else:
-                known.add(user_id, (f"user:{user_id}", record[:RAW]))
-                if exists:
-                    last_seen[user_id] = max(timestamp, last_seen.get(user_id, timestamp))
-                    for device, is_alias in _links(record):
-                        devices.add(device, (device, None, (timestamp, message_id, user_id, is_alias)))
-                    if record[TYPE] == "alias":
-                        aliases.append(Alias(timestamp, message_id, record[PREVIOUS_ID], user_id))
-        for user_id, seen in last_seen.items():
-            users.add(user_id, (user_id, seen))
-        self._write(known=known, devices=devices, users=users)
-        latest = max((record[TIMESTAMP] for record in result.records), default=0)
+        told = route(result.records, self._settings.as_of)
+        self._write(known=self._by_profile(told.known))
+        self._write(devices=self._by_first(told.devices), users=self._by_first(told.last_seen.items()))
         failures = Counter(failure.reason for failure in result.failures)
-        return Claims(aliases, deletions, latest, result.duplicates, failures)
+        return Claims(told.claims, told.latest, result.duplicates, failures)
 
     def last_seen(self, bucket: int, wanted: frozenset[str]) -> dict[str, int]:
         """Which of the wanted ids are users in the bucket, and when they were last seen."""
@@ -163,65 +155,26 @@ class Stages:
 
     def resolve_devices(self, bucket: int, plan: IdentityPlan) -> int:
         """Anonymous events of a bucket's devices into "known" or "anonymous". Returns how many were erased."""
-        events: dict[str, list[Record]] = {}
-        links: dict[str, list[Link]] = {}
-        for device_id, event, link in unpack(self._exchange.read("devices", bucket)):
-            if link is None:
-                events.setdefault(device_id, []).append(event)
-            elif stands := plan.stands(link[1], of_previous=link[3]):
-                links.setdefault(device_id, []).append(Link(link[0], link[1], link[2], stands))
+        found = resolve_devices(unpack(self._exchange.read("devices", bucket)), plan)
         self._exchange.drop("devices", bucket)
-        known, anonymous = self._buckets(), self._buckets()
-        erased = 0
-        for device_id, records in events.items():
-            device = Device(plan, links.get(device_id, ()))
-            for event in records:
-                user_id, deletion = device.owner(event[TIMESTAMP])
-                if deletion is not None:
-                    erased += 1
-                elif user_id is None:
-                    anonymous.add(device_id, (f"anon:{device_id}", event))
-                else:
-                    known.add(user_id, (f"user:{user_id}", event))
-        self._write(known=known, anonymous=anonymous)
-        return erased
+        self._write(known=self._by_profile(found.known), anonymous=self._by_profile(found.anonymous))
+        return sum(rows for (_, table), rows in found.erased.items() if table == EVENTS.name)
 
     def move_merged(self, bucket: int, plan: IdentityPlan) -> None:
         """Events of the bucket's users that aliases have made one profile into "merged", where their root is."""
-        shared = frozenset((*plan.roots, *plan.roots.values()))
-        merged = self._buckets()
-        for profile_id, event in unpack(self._exchange.read("known", bucket)):
-            user_id = profile_id[5:]
-            if user_id in shared and _stays(event, plan):
-                root = plan.root(user_id)
-                merged.add(root, (f"user:{root}", event))
-        self._write(merged=merged)
+        found = gather(unpack(self._exchange.read("known", bucket)), plan)
+        self._write(merged=self._by_profile(found.merged))
 
     def histories(self, bucket: int, plan: IdentityPlan) -> Iterator[tuple[str, list[Record]]]:
         """Every profile of a bucket that exists at `as_of`, with its events in order."""
-        histories: dict[str, list[Record]] = {}
-        as_of = plan.as_of
-        for profile_id, event in self._records(bucket, plan):
-            if event[TIMESTAMP] <= as_of:
-                records = histories.get(profile_id)
-                if records is None:
-                    histories[profile_id] = [event]
-                else:
-                    records.append(event)
+        read = self._exchange.read
+        histories = gather(unpack((*read("known", bucket), *read("anonymous", bucket))), plan).histories
+        histories |= gather(unpack(read("merged", bucket)), plan, regrouped=True).histories
         for profile_id in sorted(histories):
-            records = histories.pop(profile_id)
+            records = [record for record in histories.pop(profile_id) if record[TIMESTAMP] <= plan.as_of]
             records.sort(key=BY_TIME)
-            yield profile_id, records
-
-    def _records(self, bucket: int, plan: IdentityPlan) -> Iterator[Record]:
-        exchange = self._exchange
-        shared = frozenset(f"user:{user_id}" for user_id in (*plan.roots, *plan.roots.values()))
-        known = unpack(exchange.read("known", bucket))
-        if plan.erased or plan.refused or shared:
-            known = (pair for pair in known if pair[0] not in shared and _stays(pair[1], plan))
-        yield from known
-        yield from unpack(exchange.read("merged", bucket))
-        yield from unpack(exchange.read("anonymous", bucket))
+            if records:
+                yield profile_id, records
 
 
 def _batches(location: TableInput) -> Iterator[pa.RecordBatch]:
@@ -243,18 +196,3 @@ def _batches(location: TableInput) -> Iterator[pa.RecordBatch]:
 def bucket_of_profile(profile_id: str, buckets: int) -> int:
     """Where a profile's history is (as `Buckets` sorts ids)."""
     return crc32(profile_id[5:].encode()) % buckets
-
-
-def _links(record: Record) -> Iterable[tuple[str, bool]]:
-    """The devices that the event links to its user; whether as an alias."""
-    if record[ANONYMOUS_ID] is not None:
-        yield record[ANONYMOUS_ID], False
-    if record[TYPE] == "alias":
-        yield record[PREVIOUS_ID], True
-
-
-def _stays(event: Any, plan: IdentityPlan) -> bool:
-    """Whether the event is neither erased nor an alias that merges nothing."""
-    if event[MESSAGE_ID] in plan.refused:
-        return False
-    return event[USER_ID] is None or plan.erased_by(event[USER_ID], event[TIMESTAMP]) is None

@@ -40,4 +40,7 @@ def read_activations(tables: duckdb.DuckDBPyConnection) -> list[Activated]:
         " WHERE state IN ('refused', 'pending', 'suppressed') GROUP BY ALL ORDER BY 4 DESC, 3"
     ).fetchall():
         reasons.setdefault((destination, segment), []).append((reason, count))
-    return [Activated(*row, tuple(reasons.get((row[0], row[1]), [])[:_MOST_REASONS])) for row in rows]
+    return [
+        Activated(destination, segment, *counts, reasons=tuple(reasons.get((destination, segment), [])[:_MOST_REASONS]))
+        for destination, segment, *counts in rows
+    ]

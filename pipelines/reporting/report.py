@@ -15,9 +15,10 @@ from pipelines.reporting.activations import Activated, read_activations
 from pipelines.reporting.measures import FailedReason, Headline, SegmentLife
 from schemas.tracking_plan import TrackingPlan
 from transforms.explain import advice
-from transforms.explain.mentioned import Mentioned, Property, mentioned, needed_definitions
+from transforms.explain.mentioned import Mentioned, Property, mentioned
 from transforms.explain.statistics import Overlap
 from transforms.segments.language import ast
+from transforms.segments.language.resolve import needed_definitions
 from transforms.segments.values import path_getter, split_path, trait_value
 
 _ROWS_AT_ONCE = 1_000

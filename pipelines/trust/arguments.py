@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from pipelines.io.outputs import Output, parse_output
-from pipelines.io.write_events import EventPlace, EventPlaceError, parse_event_place
+from pipelines.io.write_events import EventPlace, parse_event_place
 from schemas.errors import OutputError, UsageError
 from transforms.segments.language.errors import closest
 from transforms.segments.language.literals import parse_duration, parse_instant
@@ -43,7 +43,7 @@ class Problems(list[str]):
         """What `read` gives; None, and its error among the problems, where it refuses."""
         try:
             return read()
-        except (UsageError, OutputError, EventPlaceError) as error:
+        except (UsageError, OutputError) as error:
             self.append(str(error))
             return None
 
@@ -78,7 +78,8 @@ def add_events_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--events",
         metavar="LOCATION",
-        help="where the events go: an .ndjson file, or spool:DIR (read with --input watch:DIR)",
+        help="where the events go: an .ndjson file, spool:DIR (read with --input watch:DIR), or kafka:, pubsub:, "
+        "amqp:, kinesis: as pipelines.pull takes them",
     )
 
 
@@ -91,7 +92,7 @@ def tables_of(text: str) -> Output:
 
 
 def events_of(text: str) -> EventPlace:
-    """The `--events`. Raises EventPlaceError: it has none of the forms."""
+    """The `--events`. Raises UsageError: it has none of the forms."""
     return parse_event_place(text)
 
 

@@ -13,6 +13,8 @@ import orjson
 if TYPE_CHECKING:
     from pipelines.io.tables.personal import PersonalTable
 
+_FEW, _MANY = 5, 15
+"""So few rows with so many columns are read from top to bottom."""
 _TITLES = {
     "profiles": "Your profile",
     "events": "Events",
@@ -47,14 +49,20 @@ def _title(name: str) -> str:
 def _rows(rows: list[dict[str, Any]]) -> str:
     if not rows:
         return '<p class="none">Nothing.</p>'
-    if len(rows) == 1:
-        lines = "".join(f"<tr><th>{escape(name)}</th><td>{_cell(value)}</td></tr>" for name, value in rows[0].items())
-        return f'<div class="scroll"><table class="one">{lines}</table></div>'
+    if len(rows) == 1 or (len(rows) <= _FEW and len(rows[0]) > _MANY):
+        return "".join(map(_one_row, rows))
     # Columns in which no row says anything are left out of the page, not out of the data.
     names = [name for name in dict.fromkeys(name for row in rows for name in row) if any(row.get(name) for row in rows)]
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
     lines = "".join("<tr>" + "".join(f"<td>{_cell(row.get(name))}</td>" for name in names) + "</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
+
+
+def _one_row(row: dict[str, Any]) -> str:
+    """A row from top to bottom: what it does not say is left out of the page."""
+    said = ((name, _cell(value)) for name, value in row.items())
+    lines = "".join(f"<tr><th>{escape(name)}</th><td>{cell}</td></tr>" for name, cell in said if cell)
+    return f'<div class="scroll"><table>{lines}</table></div>'
 
 
 def _cell(value: Any) -> str:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import orjson
+import uvicorn
 
 from api.app import Application
 from api.build import ApiOptions, build
 from api.keys import Key, Keys
+from api.server import bind, server_config
 
 Result = TypeVar("Result")
 COLLECT, READ, UPDATE, SLOW = "collect-key", "read-key", "update-key", "slow-key"
@@ -73,6 +76,24 @@ def ask(given: ApiOptions, method: str, path: str, **request: Any) -> httpx.Resp
         return await client.request(method, path, **request)
 
     return run(given, story)
+
+
+@contextlib.contextmanager
+def listening(
+    given: ApiOptions, around: Callable[[Application], Any] = lambda application: application
+) -> Iterator[int]:
+    """A real server in a thread; gives its port. `around` puts something between clients and the application."""
+    listener = bind("127.0.0.1", 0)
+    config = server_config(given)
+    config.app = lambda: around(build(given))
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def basic(text: str) -> httpx.BasicAuth:

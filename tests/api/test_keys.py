@@ -45,7 +45,7 @@ def test_a_name_is_not_given_twice(tmp_path: Path, capsys: pytest.CaptureFixture
     [
         ("keyz: []", "1:1", "did you mean 'keys'?"),
         ("keys: {}", "1:7", "this is no list of keys"),
-        (f"keys:\n  - {{name: a, hash: {HASH}, may: [colect]}}", "2:99", "did you mean 'collect'?"),
+        (f"keys:\n  - {{name: a, hash: {HASH}, may: [colect]}}", "2:100", "did you mean 'collect'?"),
         (f"keys:\n  - {{name: a, hash: {HASH}}}", "2:5", "the key has no may"),
         ("keys:\n  - {name: a, hash: secret-itself, may: [read]}", "2:21", "this is no hash of a key"),
         (f"keys:\n  - {{name: a, hash: {HASH}, may: [read], origins: ['shop']}}", "2:117", "this is no origin"),

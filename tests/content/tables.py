@@ -26,7 +26,7 @@ def write_people(path: Path) -> DuckDBOutput:
                 connection.execute(statement)
         for profile_id, values in _PEOPLE.items():
             row = {"profile_id": profile_id, "traits": "{}", "computed": "{}", "event_count": 1, "version": 1}
-            row |= {"anonymous_ids": [], "segments": []} | values
+            row |= {"anonymous_ids": [], "segments": [], "tags": []} | values
             row |= {"recorded_at": "2026-01-01T00:00:00Z"}
             marks = ", ".join("?" for _ in row)
             statement = f"INSERT INTO {PROFILES.name} ({', '.join(row)}) VALUES ({marks})"  # noqa: S608 - our own names

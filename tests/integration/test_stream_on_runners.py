@@ -6,11 +6,9 @@ import apache_beam as beam
 from apache_beam.transforms.window import TimestampedValue
 
 from services.service import Running
-from tests.stream.batch_tables import Batch
+from tests.laws.memory import World, united_worlds
 from tests.stream.graphs import BUCKETS, milliseconds, run_graph, shuffled_stream
-from tests.stream.made_worlds import World, seeded_world, united
-from tests.stream.simulation import Written, differences
-from transforms.segments.compiler import compile_program
+from tests.stream.simulation import differences, expected, written_failures
 from transforms.state.outbox import Keyed
 from transforms.stream.maintain import keyed_records
 
@@ -18,15 +16,14 @@ WORLDS = 24
 
 
 def made(seed: int) -> World:
-    return united([seeded_world(WORLDS * seed + number) for number in range(WORLDS)])
+    return united_worlds(seed, WORLDS)
 
 
 def check(world: World, stream: beam.PTransform, folder: Path, runner: str, arguments: list[str]) -> None:
-    written = Written()
+    written = written_failures(world)
     for update in run_graph(world, stream, runner, folder, arguments):
         written.write(update)
-    expected = Batch(world, compile_program(world.definitions)).build()
-    assert not differences(expected, written.tables())
+    assert not differences(expected(world), written.tables())
 
 
 def test_prism_ends_in_the_tables_of_the_bounded_job(prism_binary: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pipelines.io.bigquery.refused import KEPT_BYTES, refused_row, row_json
 from pipelines.io.bigquery.rows import MAX_ROW_BYTES, RowEncoder, RowError
 from schemas.tables import DELETIONS, FAILED_EVENTS, PROFILES, TABLES, Table
 from tests.io.rows import NOON_US, block_value
-from transforms.stream.rows import failure_row
+from transforms.failed_events import failure_row
 
 
 def row_of(table: Table, number: int) -> dict[str, Any]:

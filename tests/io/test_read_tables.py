@@ -12,11 +12,13 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from pipelines.io.locations import DuckDBInput
 from pipelines.io.outputs import DuckDBOutput, FilesOutput, Output
+from pipelines.io.tables.query import open_tables
 from pipelines.io.tables.read_back import read_batches, read_table, to_events
 from pipelines.io.tables.read_events import ReadTables
 from pipelines.io.tables.write_tables import WriteTables
 from schemas.arrow import arrow_schema
 from schemas.block import TableBlock
+from schemas.duckdb import create_statements
 from schemas.errors import OutputError
 from schemas.event import Event
 from schemas.tables import EVENTS, PROFILES, TABLES
@@ -112,3 +114,17 @@ def test_a_jobs_events_are_another_jobs_input(tmp_path: Path) -> None:
         parsed = pipeline | ReadTables([location], EventParser(load_tracking_plan()), 4)
         assert_that(parsed.events, check, label="Events")
         assert_that(parsed.failed, equal_to([]), label="Failed")
+
+
+def test_tables_of_an_earlier_release_have_empty_columns_for_what_came_later(tmp_path: Path) -> None:
+    path = tmp_path / "earlier.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        for table in TABLES:
+            for statement in create_statements(table):
+                connection.execute(statement)
+        connection.execute("ALTER TABLE profiles DROP COLUMN tags; ALTER TABLE profiles DROP COLUMN device_type")
+        row = "profile_id, anonymous_ids, traits, computed, segments, event_count, version, recorded_at"
+        connection.execute(f"INSERT INTO profiles ({row}) VALUES ('user:a', [], '{{}}', '{{}}', [], 1, 1, now())")  # noqa: S608
+    with open_tables(DuckDBOutput(str(path))) as connection:
+        found = connection.execute("SELECT profile_id, tags, device_type FROM profiles").fetchall()
+    assert found == [("user:a", [], None)]

@@ -11,13 +11,15 @@ from typing import Any
 
 import apache_beam as beam
 import duckdb
+import pyarrow as pa
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.io.check_outputs import check_output
 from pipelines.io.outputs import DuckDBOutput, FilesOutput, Output
-from pipelines.io.tables.staging import ShardWriter, new_staging_folder
+from pipelines.io.tables.staging import ShardWriter, new_staging_folder, open_staging_database, select_rows
 from pipelines.io.tables.write_tables import WriteSummary, WriteTables
+from schemas.arrow import to_record_batch
 from schemas.block import TableBlock
 from schemas.tables import FAILED_EVENTS, MEMBERSHIPS, PROFILES, TABLES, Table
 from tests.io.rows import block, example_blocks, expected_rows, read_rows
@@ -192,6 +194,36 @@ def test_a_large_bundle_is_written_in_several_shards(tmp_path: Path, monkeypatch
     assert [shard.rows for shard in shards] == [6]
     assert [shard.rows for shard in writer.close()] == [1]
     assert list(writer.close()) == []
+
+
+def test_single_rows_are_gathered_into_few_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Receipts of erasure and refused aliases come a row at a time, by ten thousands."""
+    made = []
+    real = to_record_batch
+
+    def counted(table: Table, of_rows: TableBlock) -> pa.RecordBatch:
+        made.append(of_rows)
+        return real(table, of_rows)
+
+    monkeypatch.setattr("pipelines.io.tables.staging.to_record_batch", counted)
+    writer = ShardWriter(str(tmp_path))
+    shards = [shard for number in range(2_000) for shard in writer.write(block(PROFILES, [number]))]
+    shards += writer.close()
+    assert [shard.rows for shard in shards] == [2_000]
+    assert len(made) < 10
+    query, parameters = select_rows(PROFILES, shards)
+    with open_staging_database(tmp_path) as connection:
+        assert connection.execute(query, parameters).fetchall() == read_rows(PROFILES, list(range(2_000)))
+
+
+def test_long_rows_are_held_back_by_their_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.io.tables.staging.BYTES_PER_SHARD", 100_000)
+    monkeypatch.setattr("pipelines.io.tables.staging.GATHERED_ROWS", 2)
+    writer = ShardWriter(str(tmp_path))
+    one = block(PROFILES, [1, 2])
+    columns = list(one.columns)
+    columns[PROFILES.column_names().index("traits")] = ['"' + "x" * 200_000 + '"'] * 2
+    assert [shard.rows for shard in writer.write(one._replace(columns=tuple(columns)))] == [2]
 
 
 def test_a_log_beside_the_old_database_is_not_met_by_the_new_one(tmp_path: Path) -> None:

@@ -37,9 +37,11 @@ class World:
     identity: Resolution
 
 
-def expected_tables(lines: Iterable[bytes], definitions: ast.Definitions, settings: Settings) -> Tables:
+def expected_tables(
+    lines: Iterable[bytes], definitions: ast.Definitions, settings: Settings, parser: EventParser | None = None
+) -> Tables:
     """Every table, in order of its key; `change_id`, `failure_id`, `receipt_id`, `source` and versions left out."""
-    world = _resolved(lines, settings)
+    world = _resolved(lines, settings, parser or EventParser(load_tracking_plan()))
     by_profile: dict[str, list[Event]] = defaultdict(list)
     for event in sorted(world.events, key=lambda one: (one.timestamp, one.message_id)):
         if event.message_id in world.identity.profile_of and event.timestamp <= world.as_of:
@@ -83,8 +85,7 @@ def comparable(tables: Tables) -> Tables:
     return found
 
 
-def _resolved(lines: Iterable[bytes], settings: Settings) -> World:
-    parser = EventParser(load_tracking_plan())
+def _resolved(lines: Iterable[bytes], settings: Settings, parser: EventParser) -> World:
     failures: list[Failure] = []
     copies: dict[str, list[tuple[bytes, int, bytes, Event]]] = defaultdict(list)
     for line in sorted(set(lines)):
@@ -99,7 +100,7 @@ def _resolved(lines: Iterable[bytes], settings: Settings) -> World:
         events.append(contents[0][3])
         raw[message_id] = contents[0][2]
         failures += [_failure("conflicting_duplicate", "deduplicate", copy[3], copy[2]) for copy in contents[1:]]
-    as_of = max(event.timestamp for event in events) if settings.as_of is None else settings.as_of
+    as_of = max((event.timestamp for event in events), default=0) if settings.as_of is None else settings.as_of
     identity = resolve(events, as_of, settings.stitch_window_us, settings.max_merges)
     failures += [
         _failure(identity.failures[event.message_id], "identity", event, raw[event.message_id])
@@ -152,13 +153,16 @@ def _profile(
     profile_id: str, events: list[Event], rows: list[MembershipRow], definitions: ast.Definitions, as_of: int
 ) -> Row:
     traits: dict[str, Any] = {}
+    writes: dict[str, tuple[Any, int, str]] = {}
     device = None
     for event in events:
         if event.type == "identify":
-            traits.update(_json(event.traits) or {})
+            written = _json(event.traits) or {}
+            traits.update(written)
+            writes.update({name: (value, event.timestamp, event.message_id) for name, value in written.items()})
         device = ((_json(event.context) or {}).get("device") or {}).get("type") or device
     traits = _without_nulls(traits)
-    columns, _ = normalize_traits(traits, device)
+    columns, _ = normalize_traits(writes, device)
     return {
         "profile_id": profile_id,
         "user_id": profile_id[5:] if profile_id.startswith("user:") else None,
@@ -182,7 +186,7 @@ def _without_nulls(values: dict[str, Any]) -> dict[str, Any]:
 def _merged(profile_id: str, into: str, as_of: int) -> Row:
     row = dict.fromkeys(name for name in PROFILES.column_names() if name != "version")
     user_id = profile_id[5:] if profile_id.startswith("user:") else None
-    empty: Row = {"anonymous_ids": [], "traits": {}, "computed": {}, "segments": [], "event_count": 0}
+    empty: Row = {"anonymous_ids": [], "tags": [], "traits": {}, "computed": {}, "segments": [], "event_count": 0}
     return row | empty | {"profile_id": profile_id, "user_id": user_id, "merged_into": into, "recorded_at": as_of}
 
 
@@ -223,7 +227,7 @@ def _left(world: World, events: Iterable[Event]) -> Pass:
 
 
 def _links(world: World) -> list[Row]:
-    """The links of devices, and the aliases that merged a user."""
+    """The links of devices, and the aliases that merged a user; one row per key."""
     left = _left(world, [event for event in world.events if event.message_id not in world.identity.erased])
     links = set(world.identity.links)
     merged: set[str] = set()
@@ -233,7 +237,8 @@ def _links(world: World) -> list[Row]:
                 links.add((event.previous_id, event.user_id or "", event.timestamp, event.message_id))
             merged.add(event.previous_id)
     names = ("anonymous_id", "user_id", "timestamp", "message_id")
-    return [dict(zip(names, link, strict=True)) for link in links]
+    first = {link for link in links if link == min(other for other in links if other[:3] == link[:3])}
+    return [dict(zip(names, link, strict=True)) for link in first]
 
 
 def _deletions(world: World) -> list[Row]:

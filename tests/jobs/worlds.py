@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,16 @@ from transforms.segments.language import ast
 
 USERS = ("u1", "u2", "u3")
 DEVICES = ("a1", "a2")
+UNKNOWN = "p1"
+"""An id that occurs nowhere but in aliases and deletions."""
 MOST_EVENTS = 14
+MOODS = (
+    ("as it is",) * 17 + ("alias",) * 2 + ("delete",),
+    ("as it is",) * 5 + ("alias",) * 3,
+    ("as it is",) * 5 + ("alias",) * 3 + ("delete",) * 2,
+    ("as it is",) * 6 + ("delete",),
+)
+"""Of what kinds the events of a world are."""
 NEW_NAMES = {"Product Viewed": "Thing Viewed", "Order Completed": "Deal Completed", "Product Added": "Thing Added"}
 """Generated properties are of any type: under these names no schema minds."""
 
@@ -48,36 +58,41 @@ def settings(choices: Choices) -> Settings:
     return Settings(as_of, choices.number(1, 12) * GRID_US, choices.pick((100, 1, 2)))
 
 
-def world(choices: Choices, prefix: str) -> list[bytes]:
-    """The lines of one world, in no particular order."""
-    lines = []
-    for number in range(choices.number(3, MOST_EVENTS)):
-        event = _identified(shop_event(f"{prefix}-m{number:02}", choices), prefix, choices)
-        lines.append(_line(event, choices))
-        if choices.chance(12):
-            lines.append(_copy(lines[-1], choices))
+def world(choices: Choices, prefix: str, names: Mapping[str, str] = NEW_NAMES, most: int = MOST_EVENTS) -> list[bytes]:
+    """The lines of one world, in no particular order; `names` of the shop's events are said otherwise."""
+    lines: list[bytes] = []
+    kinds = choices.pick(MOODS)
+    for number in range(choices.number(3, most)):
+        if lines and choices.chance(20):
+            lines.append(_copy(choices.pick(lines), choices, prefix, kinds))
+            continue
+        event = _identified(shop_event(f"{prefix}-m{number:02}", choices), prefix, choices.pick(kinds), choices)
+        lines.append(_line(event, choices, names))
     if choices.chance(30):
         lines.append(_broken(prefix, choices))
     return lines
 
 
-def _identified(event: Event, prefix: str, choices: Choices) -> Event:
+def _identified(event: Event, prefix: str, kind: str, choices: Choices) -> Event:
     user: str | None = f"{prefix}-{choices.pick(USERS)}"
     device: str | None = f"{prefix}-{choices.pick(DEVICES)}"
-    kind = choices.pick(("as it is",) * 17 + ("alias",) * 2 + ("delete",))
+    nothing: dict[str, Any] = {"properties": None, "traits": None, "group_id": None, "name": ""}
     if kind == "alias":
-        previous = f"{prefix}-{choices.pick((*USERS, *DEVICES, 'p1'))}"
-        nothing: dict[str, Any] = {"properties": None, "traits": None, "group_id": None, "name": ""}
-        return event._replace(type="alias", user_id=user, previous_id=previous, **nothing)
+        previous = f"{prefix}-{choices.pick((*USERS, *DEVICES, UNKNOWN))}"
+        linked = device if choices.chance(15) else None
+        return event._replace(type="alias", user_id=user, previous_id=previous, anonymous_id=linked, **nothing)
     if kind == "delete":
-        return event._replace(type="delete", user_id=user, name="", properties=None, traits=None, group_id=None)
+        whose = f"{prefix}-{choices.pick((*USERS, *USERS, UNKNOWN))}"
+        held = device if choices.chance(15) else None
+        return event._replace(type="delete", user_id=whose, anonymous_id=held, **nothing)
     present = choices.number(0, 9)
     return event._replace(user_id=None if present >= 6 else user, anonymous_id=None if present <= 2 else device)
 
 
-def _line(event: Event, choices: Choices) -> bytes:
-    """The event in wire format."""
-    name = NEW_NAMES.get(event.name, event.name)
+def _line(event: Event, choices: Choices, names: Mapping[str, str]) -> bytes:
+    """The event in wire format; some have no time but that of their arrival."""
+    name = names.get(event.name, event.name)
+    arrives = choices.chance(12)
     message = {
         "messageId": event.message_id,
         "type": event.type,
@@ -86,8 +101,8 @@ def _line(event: Event, choices: Choices) -> bytes:
         "anonymousId": event.anonymous_id,
         "previousId": event.previous_id,
         "groupId": event.group_id,
-        "timestamp": iso(event.timestamp),
-        "receivedAt": iso(event.timestamp + 1_000_000) if choices.chance(50) else None,
+        "timestamp": None if arrives else iso(event.timestamp),
+        "receivedAt": iso(event.timestamp + 1_000_000 * (not arrives)) if arrives or choices.chance(50) else None,
     }
     for field in ("properties", "traits", "context"):
         text = getattr(event, field)
@@ -95,16 +110,21 @@ def _line(event: Event, choices: Choices) -> bytes:
     return orjson.dumps({field: value for field, value in message.items() if value is not None})
 
 
-def _copy(line: bytes, choices: Choices) -> bytes:
-    """The same again: to the byte, as a retry, or with other content."""
+def _copy(line: bytes, choices: Choices, prefix: str, kinds: Sequence[str]) -> bytes:
+    """The same again: to the byte, as a retry, in another order of fields, or with other content."""
+    if not line.endswith(b"}"):
+        return line
     message = orjson.loads(line)
-    kind = choices.number(0, 3)
+    kind = choices.number(0, 5)
     if kind == 1:
-        message["receivedAt"] = iso(START_US + 3 * SPAN * GRID_US)
+        message["receivedAt"] = iso(START_US + choices.number(0, SPAN) * GRID_US)
     elif kind == 2:
         message["context"] = {"library": {"name": f"other {choices.number(0, 9)}"}}
     elif kind == 3:
         message = dict(sorted(message.items()))
+    elif kind >= 4:
+        other = _identified(shop_event(message["messageId"], choices), prefix, choices.pick(kinds), choices)
+        return _line(other, choices, {})
     return line if kind == 0 else orjson.dumps(message)
 
 

@@ -36,7 +36,9 @@ def replay_packed(found: Case) -> ReplayResult:
     run(program, state, (), found.as_of)
     state.changes = changes + state.changes
     computed = computed_traits(program, state, found.as_of)
-    return ReplayResult(with_expiry(program, state, list(intervals_of(state.changes))), computed, state.traits)
+    return ReplayResult(
+        with_expiry(program, state, list(intervals_of(state.changes))), computed, state.traits, state.writes
+    )
 
 
 def check(seeds: range) -> None:

@@ -9,7 +9,7 @@ from schemas.event import Event
 from schemas.message import Message
 from schemas.update import pack_updates
 from transforms.parse import EventParser
-from transforms.stream.rows import event_row, failure_update
+from transforms.stream.rows import event_update, failure_update
 
 
 class _ToRows(beam.DoFn):
@@ -19,7 +19,7 @@ class _ToRows(beam.DoFn):
     def process(self, message: Message) -> Iterator[bytes]:
         event = self._parser.parse(message.raw, message.source)
         if isinstance(event, Event):
-            yield pack_updates([event_row(event, f"user:{event.user_id}", 1)])
+            yield pack_updates([event_update(event, f"user:{event.user_id}", 1)])
         else:
             yield pack_updates([failure_update(event)])
 

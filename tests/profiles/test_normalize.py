@@ -16,14 +16,19 @@ from transforms.profiles.normalize.traits import normalize_traits
 COLUMNS = {column.name for column in TRAIT_COLUMNS}
 
 
+def normalized(traits: dict[str, Any], device: str | None) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Traits that one event wrote."""
+    return normalize_traits({name: (value, 0, "m1") for name, value in traits.items()}, device)
+
+
 def column(name: str, **traits: Any) -> Any:
-    columns, failed = normalize_traits(traits, None)
+    columns, failed = normalized(traits, None)
     assert name not in failed
     return columns[name]
 
 
 def refused(name: str, **traits: Any) -> bool:
-    columns, failed = normalize_traits(traits, None)
+    columns, failed = normalized(traits, None)
     assert failed in ((), (name,))
     return columns[name] is None and failed == (name,)
 
@@ -42,9 +47,9 @@ def test_a_usual_identify() -> None:
         "plan": "Premium plan",
         "shoe_size": 38,
     }
-    columns, failed = normalize_traits(traits, "iPhone")
+    columns, failed = normalized(traits, "iPhone")
     assert failed == ()
-    assert {name: value for name, value in columns.items() if value is not None} == {
+    assert {name: value for name, value in columns.items() if value not in (None, [])} == {
         "email": "ada@example.com",
         "country": "US",
         "phone": "+12025550143",
@@ -63,10 +68,10 @@ def test_a_usual_identify() -> None:
 
 
 def test_every_typed_column_is_a_column_of_the_profiles_table() -> None:
-    columns, failed = normalize_traits({}, None)
+    columns, failed = normalized({}, None)
     assert failed == ()
     assert set(columns) == COLUMNS <= set(PROFILES.column_names())
-    assert set(columns.values()) == {None}
+    assert {name: value for name, value in columns.items() if value is not None} == {"tags": []}
 
 
 @pytest.mark.parametrize("name", ["first_name", "firstName", "firstname", "FIRST_NAME", "First Name", "$first_name"])
@@ -102,13 +107,13 @@ def test_a_column_fails_once_and_only_if_nothing_sent_for_it_is_usable() -> None
         "dob": "1990-01-01",
         "city": "Rome",
     }
-    columns, failed = normalize_traits(traits, "toaster")
+    columns, failed = normalized(traits, "toaster")
     assert failed == ("email", "phone", "age", "device_type")
     assert columns["birthday"] == "1990-01-01"
 
 
 def test_null_and_blank_text_say_nothing_and_are_no_failure() -> None:
-    assert normalize_traits({"email": "", "phone": None, "age": "  ", "birthday": "\n"}, " ")[1] == ()
+    assert normalized({"email": "", "phone": None, "age": "  ", "birthday": "\n"}, " ")[1] == ()
 
 
 @pytest.mark.parametrize("address", ["x@y@example.com", "ada@", "ada@localhost", "ada lovelace", 5, True, ["a@b.org"]])
@@ -157,13 +162,30 @@ def test_what_is_no_phone_number_without_a_country(number: Any) -> None:
         ("Czechia", "CZ"),
         ("Russia", "RU"),
         ("Taiwan", "TW"),
+        ("The Netherlands", "NL"),
+        ("UAE", "AE"),
+        ("DR Congo", "CD"),
+        ("Congo, The Democratic Republic of the", "CD"),
+        ("Republic of the Congo", "CG"),
+        ("Republic of Ireland", "IE"),
+        ("Republic of Korea", "KR"),
+        ("Republic of China", "TW"),
+        ("Bosnia & Herzegovina", "BA"),
+        ("St. Lucia", "LC"),
+        ("St Vincent & the Grenadines", "VC"),
+        ("Brunei", "BN"),
+        ("United States of America (USA)", "US"),
+        ("276", "DE"),
+        (276, "DE"),
+        ("070", "BA"),
+        ("The Gambia", "GM"),
     ],
 )
 def test_countries(value: str, code: str) -> None:
     assert column("country", country=value) == code
 
 
-@pytest.mark.parametrize("value", ["Atlantis", "ZZ", "840", 1, {"code": "US"}])
+@pytest.mark.parametrize("value", ["Atlantis", "ZZ", "999", 1, {"code": "US"}, "Korea", "Virgin Islands", "the"])
 def test_no_countries(value: Any) -> None:
     assert refused("country", country=value)
 
@@ -201,7 +223,7 @@ def test_time_zones() -> None:
 
 
 def test_coordinates() -> None:
-    columns, failed = normalize_traits({"latitude": "48.85", "lng": -180, "address": {"lat": 1}}, None)
+    columns, failed = normalized({"latitude": "48.85", "lng": -180, "address": {"lat": 1}}, None)
     assert (columns["latitude"], columns["longitude"], failed) == (48.85, -180.0, ())
     assert str(column("latitude", lat=-0.0)) == "0.0"
     assert refused("latitude", latitude=90.0001)
@@ -304,9 +326,9 @@ def test_no_income_brackets(value: Any) -> None:
 
 
 def test_the_latest_context_stands_above_the_trait() -> None:
-    assert normalize_traits({"device_type": "tv"}, "Desktop")[0]["device_type"] == "desktop"
-    assert normalize_traits({"device_type": "tv"}, None)[0]["device_type"] == "tv"
-    assert normalize_traits({"device_type": "tv"}, "toaster") == ({**dict.fromkeys(COLUMNS)}, ("device_type",))
+    assert normalized({"device_type": "tv"}, "Desktop")[0]["device_type"] == "desktop"
+    assert normalized({"device_type": "tv"}, None)[0]["device_type"] == "tv"
+    assert normalized({"device_type": "tv"}, "toaster") == ({**dict.fromkeys(COLUMNS), "tags": []}, ("device_type",))
 
 
 SPELLINGS = [spelling for column in TRAIT_COLUMNS for spelling in column.spellings if "." not in spelling]
@@ -325,14 +347,51 @@ KINDS = {"STRING": str, "INTEGER": int, "FLOAT": float, "TIMESTAMP": int, "DATE"
 
 @given(TRAITS, st.none() | TEXTS)
 def test_any_json_value_gives_storable_columns_whatever_the_order(traits: dict[str, Any], device: str | None) -> None:
-    columns, failed = normalize_traits(traits, device)
-    assert normalize_traits(dict(reversed(traits.items())), device) == (columns, failed)
+    columns, failed = normalized(traits, device)
+    assert normalized(dict(reversed(traits.items())), device) == (columns, failed)
     for described in PROFILES.columns:
         value: Any = columns.get(described.name)
         if value is not None:
-            assert type(value) is KINDS[described.type]
+            assert type(value) is (list if described.repeated else KINDS[described.type])
             orjson.dumps(value)  # text that has no UTF-8 form could not be stored
             if described.type == "DATE":
                 date.fromisoformat(str(value))
-    assert all(columns[name] is None for name in failed)
+    assert all(columns[name] in (None, []) for name in failed)
     assert len(set(failed)) == len(failed)
+
+
+@pytest.mark.parametrize(
+    ("number", "country", "expected"),
+    [
+        ("tel:+1-202-555-0143", None, "+12025550143"),
+        ("\uff12\uff10\uff12\uff15\uff15\uff15\uff10\uff11\uff14\uff13", "US", "+12025550143"),
+        ("\u202a+1 202 555 0143\u202c", None, "+12025550143"),
+        ("12025550143.0", None, "+12025550143"),
+        (12025550143.0, None, "+12025550143"),
+        ("09876543210", "IN", "+919876543210"),
+        ("0919876543210", "IN", None),
+    ],
+)
+def test_wrappings_of_phone_numbers_are_taken_off_and_only_valid_ones_stand(
+    number: Any, country: str | None, expected: str | None
+) -> None:
+    assert normalized({"phone": number, "country": country}, None)[0]["phone"] == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (["vip", " b2b ", "vip", None, ""], ["vip", "b2b"]),
+        ("vip, b2b", ["vip", "b2b"]),
+        ([7], ["7"]),
+        ([], []),
+    ],
+)
+def test_tags_are_a_list_of_labels(value: Any, expected: list[str]) -> None:
+    assert column("tags", tags=value) == expected
+
+
+@pytest.mark.parametrize("value", [7, {"a": 1}, [["vip"]], [{"name": "vip"}], [True]])
+def test_what_is_no_list_of_labels(value: Any) -> None:
+    columns, failed = normalized({"tags": value}, None)
+    assert (columns["tags"], failed) == ([], ("tags",))

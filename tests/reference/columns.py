@@ -1,4 +1,4 @@
-"""Typed columns at an instant: which write of which spelling decides. What a single value means is the product's.
+"""Typed columns at an instant: which write of which spelling decides. What one value means is the product's affair.
 
 Of all events that write any spelling of a column, the last decides; of its spellings the first with a usable value.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -70,7 +71,7 @@ def at_path(root: Any, path: str) -> Any:
 
 
 def as_number(value: Any) -> int | float | None:
-    """A number, or a string that is a JSON number, as a number; anything else is null."""
+    """A number, or a string that is a JSON number, as a number; anything else, or one beyond every float, is null."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -78,7 +79,7 @@ def as_number(value: Any) -> int | float | None:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         number = json.loads(value)
         assert isinstance(number, int | float)
-        return number
+        return number if math.isfinite(number) else None
     return None
 
 
@@ -150,9 +151,9 @@ def _as_literal(value: Any) -> Any:
 
 def as_written(value: Any) -> Fraction | None:
     """The decimal number that a JSON value says: of a number its JSON text, of a string the string."""
-    if as_number(value) is None:
-        return None
-    return Fraction(value if isinstance(value, str) else json.dumps(value))
+    if isinstance(value, str):
+        return Fraction(value) if _NUMBER.fullmatch(value) else None
+    return None if as_number(value) is None else Fraction(json.dumps(value))
 
 
 def exact_sum(found: list[Any]) -> Fraction:

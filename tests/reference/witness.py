@@ -8,7 +8,7 @@ from tests.reference.columns import concerns_column
 from tests.reference.history import Happening, History
 from tests.reference.instants import nodes
 from tests.reference.rules import TOP, Scope, cast_value, counted, deciding, holds, is_of, operands, value
-from tests.reference.values import as_number, same, singles
+from tests.reference.values import as_written, same, singles
 from transforms.segments.language import ast
 
 MOST = 10
@@ -111,7 +111,7 @@ def read(scalar: ast.Reduced, at: int, history: History, scope: Scope) -> list[H
 def is_usable(scalar: ast.Reduced, single: object) -> bool:
     """Whether a reducer can use a value: a sum only numbers. An event "has the property" where it can."""
     if scalar.reducer in ("sum", "avg"):
-        return as_number(single) is not None
+        return as_written(single) is not None
     return scalar.reducer != "mode" or cast_value(scalar, single) is not None
 
 

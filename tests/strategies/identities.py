@@ -29,7 +29,7 @@ class IdentityCase:
 
 
 def event(message_id: str, choices: Choices, *, deletions: bool) -> Event:
-    """An event, of one of the forms that matter for identity. Aliases carry a device too where nothing is deleted."""
+    """An event, of one of the forms that matter for identity. Some aliases carry a device too."""
     timestamp = START_US + choices.number(0, SPAN) * GRID_US + choices.pick((0, 0, 0, 0, 1))
     kind = choices.pick(("track",) * 6 + ("identify",) * 2 + ("alias",) * 3 + ("delete" if deletions else "track",))
     user: str | None = choices.pick(USERS)
@@ -37,9 +37,9 @@ def event(message_id: str, choices: Choices, *, deletions: bool) -> Event:
     previous = None
     if kind == "alias":
         previous = choices.pick((*USERS, *DEVICES, "p1"))
-        device = device if choices.chance(15) and not deletions else None
+        device = device if choices.chance(15) else None
     elif kind == "delete":
-        device = None
+        device = device if choices.chance(15) else None
     else:
         present = choices.number(0, 9)
         device = None if present <= 2 else device

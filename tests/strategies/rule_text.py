@@ -46,6 +46,8 @@ def scalar(node: ast.Scalar) -> str:
             return f"trait({quoted(node.path)})"
         case ast.ComputedTrait():
             return f"trait({quoted(node.name)})"
+        case ast.Column():
+            return f"profile({quoted(node.name)})"
         case ast.Membership():
             return f"trait({quoted('segments.' + node.name)})"
         case ast.Percent():
@@ -64,7 +66,7 @@ def field(node: ast.Field) -> str:
 
 def reducer(node: ast.Reduced) -> str:
     """A reducer's call as text."""
-    operand = "" if node.operand is None else field(node.operand)
+    operand = "" if node.operand is None else scalar(node.operand)
     if node.cast is not None:
         operand += f" as {node.cast}"
     if node.min_frequency is not None:
@@ -77,7 +79,7 @@ def reducer(node: ast.Reduced) -> str:
 def stream(node: ast.Stream) -> str:
     """A stream and its filters as text."""
     extractor = "event" if node.type == "track" else node.type
-    return f"{extractor}({quoted(node.name)})" + "".join(map(filter_text, node.filters))
+    return f"{extractor}({'' if node.name is None else quoted(node.name)})" + "".join(map(filter_text, node.filters))
 
 
 def filter_text(node: ast.Where | ast.Window | ast.ParentWindow) -> str:

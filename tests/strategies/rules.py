@@ -12,7 +12,10 @@ from transforms.segments.language import ast
 NUMBER_OPERATORS = ("at_least", "greater_than", "equals", "at_most", "less_than", "differs")
 TEXT_OPERATORS = ("equals", "differs", "contains", "omits", "starts_with", "ends_with", "one_of", "none_of")
 RELATIVE_OPERATORS = ("within_last", "within_next", "before_last", "after_next")
-TEXTS = ("shoes", "p1", "hats", "5", "York", "true", "sho", "p", "Lima", "e")
+TEXTS = ("shoes", "p1", "hats", "5", "York", "true", "sho", "p", "Lima", "e", "PE", "mobile")
+VISITS = ("sessions", "time_spent")
+TEXT_COLUMNS = ("city", "country", "phone", "device_type", "city")
+DATE_COLUMNS = ("signed_up_at", "birthday")
 NUMBER_PATHS = ("price", "products.$.price")
 TEXT_PATHS = ("category", "product_id", "products.$.product_id", "tags.$", "tags")
 
@@ -51,6 +54,8 @@ def stream(choices: Choices, names: Names) -> ast.Stream:
     filters = tuple(_filter(choices, names) for _ in range(choices.pick((0, 1, 1, 1, 0, 1, 2, 2, 3))))
     if choices.chance(8):
         return ast.Stream(choices.pick(("page", "screen")), "Home", filters)
+    if choices.chance(12):
+        return ast.Stream(choices.pick(("activity", "track", "page", "screen")), None, filters)
     return ast.Stream("track", choices.pick(TRACKS), filters)
 
 
@@ -87,7 +92,7 @@ def number_scalar(choices: Choices, names: Names) -> ast.Scalar:
     if kind == 18 and names.number_traits:
         return ast.ComputedTrait(choices.pick(names.number_traits))
     if kind >= 16:
-        return ast.Trait("age")
+        return ast.Column("age") if choices.chance(30) else ast.Trait("age")
     if kind >= 13 and names.depth:
         return field(choices, names, NUMBER_PATHS)
     return number_reduced(choices, names)
@@ -95,8 +100,10 @@ def number_scalar(choices: Choices, names: Names) -> ast.Scalar:
 
 def number_reduced(choices: Choices, names: Names) -> ast.Reduced:
     """A stream brought down to a number."""
-    reducer = choices.pick(("count",) * 6 + ("sum", "avg", "max", "min", "unique_count", "mode", "sum", "max"))
+    reducer = choices.pick(("count",) * 6 + ("sum", "avg", "max", "min", "unique_count", "mode", "sum", "max", *VISITS))
     source = stream(choices, names)
+    if reducer in VISITS:
+        return ast.Reduced(source, reducer, ast.Duration(duration(choices)))
     if reducer == "count":
         return ast.Reduced(source, "count")
     paths = TEXT_PATHS if reducer == "unique_count" else NUMBER_PATHS
@@ -117,6 +124,8 @@ def text_scalar(choices: Choices, names: Names) -> ast.Scalar:
         return ast.Field("context", "device.type") if names.depth else ast.Trait("tags.$")
     if kind >= 7:
         return text_reduced(choices, names)
+    if choices.chance(35):
+        return ast.Column(choices.pick(TEXT_COLUMNS))
     return ast.Trait(choices.pick(("city", "city", "address.city", "vip", "tags")))
 
 
@@ -135,7 +144,7 @@ def date_scalar(choices: Choices, names: Names) -> ast.Scalar:
     """A scalar that is a date."""
     kind = choices.number(0, 9)
     if kind <= 2:
-        return ast.Trait("renewal")
+        return ast.Column(choices.pick(DATE_COLUMNS)) if choices.chance(35) else ast.Trait("renewal")
     if kind == 3 and names.date_traits:
         return ast.ComputedTrait(choices.pick(names.date_traits))
     if kind <= 5 and names.depth:
@@ -177,6 +186,8 @@ def trait_comparison(choices: Choices, names: Names) -> ast.Compare:
         return number_comparison(choices, names, left) if name in names.number_traits else dated(choices, names, left)
     if kind >= 5:
         return dated(choices, names, ast.Trait("renewal"))
+    if kind == 3:
+        return text_comparison(choices, names, ast.Column(choices.pick(TEXT_COLUMNS)))
     if kind == 4:
         return number_comparison(choices, names, ast.Trait("age"))
     return text_comparison(choices, names, ast.Trait(choices.pick(("city", "vip", "address.city"))))
@@ -216,7 +227,7 @@ def number_comparison(choices: Choices, names: Names, left: ast.Scalar) -> ast.C
 
 
 def _is_count(scalar: ast.Scalar) -> bool:
-    return isinstance(scalar, ast.Reduced) and scalar.reducer in ("count", "unique_count")
+    return isinstance(scalar, ast.Reduced) and scalar.reducer in ("count", "unique_count", "sessions")
 
 
 def text_comparison(choices: Choices, names: Names, left: ast.Scalar) -> ast.Compare:
@@ -241,6 +252,8 @@ def _right(choices: Choices, names: Names) -> ast.Scalar:
 
 def list_comparison(choices: Choices, names: Names) -> ast.Compare:
     """A comparison of a list."""
+    if choices.chance(25):
+        return ast.Compare(choices.pick(("contains", "omits")), ast.Column("tags"), (ast.Literal(choices.pick(TEXTS)),))
     operand = _operand(choices, names, TEXT_PATHS)
     source = stream(choices, names)
     mode = ast.Reduced(source, "mode", ast.Field("properties", "tags"), "array", choices.pick((None, 2)))

@@ -14,10 +14,11 @@ START_US = 1_767_571_200_000_000  # 2026-01-05T00:00:00Z
 SPAN = 24
 
 TRACKS = ("Product Viewed", "Product Viewed", "Order Completed", "Order Completed", "Product Added")
-PRICES = (10, 5, 12.5, 0, 10, 20, 1, "10", "7.5", "cheap", True, None)
+PRICES = (10, 5, 12.5, 0, 10, 20, 1, "10", "7.5", "cheap", True, None, 0.1, 0.2, 1e308, -1e308, 2**63, "0.30", "1e400")
 CATEGORIES = ("shoes", "hats", "shoes", "5", 5, True, None, "old shoes")
 PRODUCTS = ("p1", "p2", "p3")
 CITIES = ("New York", "York", "Lima", None, 5)
+PHONES = ("+12025550143", "2025550143", "12", None, "(01) 6123456")
 DEVICES = ("mobile", "desktop")
 MOST_EVENTS = 12
 
@@ -93,8 +94,16 @@ def traits(choices: Choices) -> dict[str, Any]:
         found["renewal"] = date_value(choices)
     if choices.chance(30):
         found["vip"] = choices.pick((True, False, None))
+    if choices.chance(15):
+        found[choices.pick(("City", "town"))] = choices.pick(CITIES)
+    if choices.chance(20):
+        found[choices.pick(("phone", "Phone", "mobile"))] = choices.pick(PHONES)
+    if choices.chance(20):
+        found[choices.pick(("country", "Country"))] = choices.pick(("Peru", "US", "Atlantis", None))
+    if choices.chance(15):
+        found[choices.pick(("birthday", "created_at", "signed_up_at"))] = date_value(choices)
     if choices.chance(30):
-        found["address"] = choices.pick(({"city": "Lima"}, {"city": None}, None, "Lima"))
+        found["address"] = choices.pick(({"city": "Lima"}, {"city": None}, None, "Lima", {"country": "PE"}))
     if choices.chance(20):
         found["tags"] = choices.several(CATEGORIES, 0, 3)
     return found
@@ -104,7 +113,7 @@ def event(message_id: str, choices: Choices) -> Event:
     """One event of the profile."""
     kind = choices.pick(("track",) * 13 + ("identify",) * 4 + ("page", "screen", "group"))
     name = choices.pick(TRACKS) if kind == "track" else choices.pick(("Home", "")) if kind in ("page", "screen") else ""
-    context = {"device": {"type": choices.pick(DEVICES)}} if choices.chance(30) else None
+    context = {"device": {"type": choices.pick((*DEVICES, "", None))}} if choices.chance(30) else None
     return Event(
         message_id=message_id,
         timestamp=instant(choices),

@@ -1,7 +1,7 @@
 """Runs worlds through the Beam graph, with a watermark that moves when a test says so."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
 from schemas.update import RowUpdate, unpack_updates
-from tests.stream.made_worlds import World
+from tests.laws.memory import World
 from transforms.profiles.evaluate import Rules
 from transforms.segments.compiler import compile_program
 from transforms.state.horizon import Horizon
@@ -134,31 +134,60 @@ class KeepUpdates(beam.DoFn):
             (Path(self._folder) / name).write_bytes(msgspec.msgpack.encode(self._found))
 
 
+_LOOKUPS_THAT_FAIL = (3, 40, 41, 150, 400, 900)
+_LOSSES: dict[str, "Losses"] = {}
+"""By name: what is pickled finds the one of its test again."""
+
+
+class Losses:
+    """When a look-up of one test fails, and how often that has happened."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lookups = self.failures = 0
+        _LOSSES[name] = self
+
+    def __reduce__(self) -> Any:
+        return _losses_of, (self.name,)
+
+    def happen(self) -> None:
+        self.lookups += 1
+        if self.lookups in _LOOKUPS_THAT_FAIL:
+            self.failures += 1
+            raise ConnectionError("a worker was lost")
+
+
+def _losses_of(test: str) -> Losses:
+    return _LOSSES[test]
+
+
 class FlakyVersions(dict[str, str]):
     """Segment versions whose look-up fails now and then: in the middle of a bundle, when cells have changed already."""
 
-    lookups = 0
-    failures = 0
+    def __init__(self, versions: Mapping[str, str], losses: Losses) -> None:
+        super().__init__(versions)
+        self._losses = losses
 
     def __getitem__(self, segment: str) -> str:
-        FlakyVersions.lookups += 1
-        if self.lookups in (3, 40, 41, 150, 400, 900):
-            FlakyVersions.failures += 1
-            raise ConnectionError("a worker was lost")
+        self._losses.happen()
         return super().__getitem__(segment)
 
 
 class FlakyRules(FixedRules):
     """Rules of which a bundle may fail; the runner plays it again."""
 
+    def __init__(self, rules: Rules, losses: Losses) -> None:
+        super().__init__(rules)
+        object.__setattr__(self, "losses", losses)
+
     def current(self) -> Rules:
         rules = Rules(self.rules.program)
-        rules.versions = FlakyVersions(rules.versions)
+        rules.versions = FlakyVersions(rules.versions, self.losses)
         return rules
 
     def __reduce__(self) -> Any:
-        return _flaky_rules, (self.rules.program,)
+        return _flaky_rules, (self.rules.program, self.losses)
 
 
-def _flaky_rules(program: Any) -> FlakyRules:
-    return FlakyRules(Rules(program))
+def _flaky_rules(program: Any, losses: Losses) -> FlakyRules:
+    return FlakyRules(Rules(program), losses)

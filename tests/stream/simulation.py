@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from schemas.tables import TABLES
 from schemas.update import RowUpdate
-from tests.stream.batch_tables import Tables, comparable
-from tests.stream.made_worlds import World
+from tests.laws.memory import World, whole
 from transforms.deduplicate.cell import MessageIdCell
 from transforms.identity.cells.devices import DeviceCell
 from transforms.identity.cells.link_index import LinkIndexCell
@@ -27,8 +26,12 @@ from transforms.state.facts import Message, pack_messages, unpack_messages
 from transforms.state.horizon import Horizon
 from transforms.state.outbox import bucket_of
 from transforms.state.shelf import Shelf
+from transforms.stream.rows import failure_update
 from transforms.stream.stages import DEVICES, LINKS, MESSAGES, NAMES, ORDER, PROFILES, RECEIPTS, REGISTRY, USERS
 
+Tables = dict[str, dict[tuple[Any, ...], tuple[Any, ...]]]
+"""Rows by table and key, without the columns that tell when a row was written."""
+WRITTEN_WHEN = {"version", "recorded_at", "completed_at"}
 BUCKETS = 3
 CELLS: dict[str, Any] = {
     MESSAGES: MessageIdCell,
@@ -42,6 +45,19 @@ CELLS: dict[str, Any] = {
 }
 SETTLING = (DEVICES, USERS, PROFILES)
 """The stages whose cells leave events behind."""
+
+
+def comparable(table: str, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row without what tells when it was written."""
+    names = next(known for known in TABLES if known.name == table).column_names()
+    return tuple(value for name, value in zip(names, row, strict=True) if name not in WRITTEN_WHEN)
+
+
+def expected(world: World) -> Tables:
+    """The tables by F."""
+    keys = {table.name: len(table.key) for table in TABLES}
+    tables = whole(world)
+    return {name: {row[: keys[name]]: comparable(name, row) for row in rows} for name, rows in tables.items()}
 
 
 class Written:
@@ -66,6 +82,14 @@ class Written:
             if not update.withdrawn:
                 found[table][key] = comparable(table, update.row)
         return found
+
+
+def written_failures(world: World) -> Written:
+    """What is written once the lines that are no events have come by."""
+    written = Written()
+    for failure in world.parsed.failures:
+        written.write(failure_update(failure))
+    return written
 
 
 def differences(expected: Tables, got: Tables) -> list[str]:
@@ -98,7 +122,9 @@ class Simulation:
         self.logs: dict[tuple[str, str], list[bytes]] = defaultdict(list)
         self.shelves: dict[tuple[str, str], Shelf[Any]] = {}
         self.queue: dict[tuple[str, str], list[Message]] = defaultdict(list)
-        self.written = Written()
+        self.written = written_failures(world)
+        self.records = world.parsed.records
+        self.counted: Counter[str] = Counter()
         self.watermark = 0
         self.clock = 0
         self.horizon = horizon
@@ -106,7 +132,7 @@ class Simulation:
         self.left_behind = self.given_back = 0
 
     def run(self) -> Tables:
-        arrivals = list(self.world.records)
+        arrivals = list(self.records)
         self.random.shuffle(arrivals)
         while arrivals or self.queue:
             if arrivals and self.random.random() < 0.4:
@@ -114,7 +140,7 @@ class Simulation:
             elif self.queue:
                 self.deliver(self.random.choice(list(self.queue)))
             if self.random.random() < 0.05:
-                self.advance(self.random.choice([record[1] for record in self.world.records]))
+                self.advance(self.random.choice([record[1] for record in self.records]))
         self.advance(self.world.as_of)
         return self.written.tables()
 
@@ -123,7 +149,9 @@ class Simulation:
             address = (MESSAGES, bucket_of(message_id, BUCKETS))
             shelf = self.shelf(address)
             same = [record for record in records if record[0] == message_id]
-            self.send(MESSAGES, shelf.cell(message_id).handle(same))
+            cell = shelf.cell(message_id)
+            self.send(MESSAGES, cell.handle(same))
+            self.count(cell)
             self.keep(address, shelf)
 
     def deliver(self, address: tuple[str, str]) -> None:
@@ -142,6 +170,7 @@ class Simulation:
             self.send(stage, cell.handle(self.rules, messages, self.clock))
         else:
             self.send(stage, cell.handle(messages))
+        self.count(cell)
         if self.random.random() < 0.5:
             self.leave_behind(cell, place, key)
         shelf.settle(key)
@@ -161,7 +190,7 @@ class Simulation:
         return cell
 
     def leave_behind(self, cell: Any, place: tuple[str, str], key: str) -> None:
-        settled = [record[1] for record in self.world.records if record[1] <= self.settled()]
+        settled = [record[1] for record in self.records if record[1] <= self.settled()]
         if place[0] not in SETTLING or not settled:
             return
         until = self.random.choice(settled)
@@ -219,6 +248,10 @@ class Simulation:
                 continue
             assert ORDER.index(output.stage) > ORDER.index(stage)
             self.queue[output.stage, output.key].append(output)
+
+    def count(self, cell: Any) -> None:
+        self.counted.update(cell.counted)
+        cell.counted.clear()
 
     def current_log(self) -> dict[tuple[str, str, int], int | None]:
         """What the log of changes comes to: (profile, segment, entered_at) -> exited_at."""

@@ -14,10 +14,9 @@ import pytest
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.testing.test_stream import TestStream
 
-from tests.stream.batch_tables import Batch
-from tests.stream.graphs import FlakyRules, FlakyVersions, restless, run_graph, settings_of, shuffled_stream
-from tests.stream.made_worlds import seeded_world, united
-from tests.stream.simulation import Written, differences
+from tests.laws.memory import World, seeded_world, united_worlds
+from tests.stream.graphs import FlakyRules, Losses, restless, run_graph, settings_of, shuffled_stream
+from tests.stream.simulation import differences, expected, written_failures
 from transforms.profiles.evaluate import Rules
 from transforms.segments.compiler import compile_program
 from transforms.state.archive import Archive
@@ -30,12 +29,11 @@ LONG_CASES = int(os.environ.get("TIDEMARK_CASES", "40"))
 
 def check(seed: int, folder: Path) -> None:
     """Many worlds in one pipeline: starting it costs more than they do."""
-    world = united([seeded_world(WORLDS * seed + number) for number in range(WORLDS)])
-    expected = Batch(world, compile_program(world.definitions)).build()
-    written = Written()
+    world = united_worlds(seed, WORLDS)
+    written = written_failures(world)
     for update in run_graph(world, shuffled_stream(world, seed, steps=8), BundleBasedDirectRunner(), folder):
         written.write(update)
-    assert not differences(expected, written.tables())
+    assert not differences(expected(world), written.tables())
 
 
 @pytest.mark.parametrize("seed", range(CASES))
@@ -50,31 +48,37 @@ def test_more_worlds_end_in_the_tables_of_the_bounded_job(seed: int, tmp_path: P
 
 
 def test_bundles_that_fail_halfway_and_are_played_again_change_nothing(tmp_path: Path) -> None:
-    world = united([seeded_world(WORLDS * 90 + number) for number in range(WORLDS)])
-    rules = FlakyRules(Rules(compile_program(world.definitions)))
-    settings = replace(settings_of(world), rules=rules)
-    written = Written()
+    world, losses = united_worlds(90, WORLDS), Losses("halfway")
+    settings = replace(settings_of(world), rules=flaky(world, losses))
+    written = written_failures(world)
     stream = shuffled_stream(world, 1, steps=8)
     for update in run_graph(world, stream, BundleBasedDirectRunner(), tmp_path, settings=settings):
         written.write(update)
-    assert FlakyVersions.failures
-    assert not differences(Batch(world, rules.rules.program).build(), written.tables())
+    assert losses.failures > 1
+    assert not differences(expected(world), written.tables())
 
 
-def test_cells_that_leave_events_behind_end_there_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seed", [70, 71])
+def test_cells_that_leave_events_behind_end_there_too(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     used: Counter[str] = Counter()
     for name in ("add", "take"):
         monkeypatch.setattr(Archive, name, counted(getattr(Archive, name), used))
-    world = united([seeded_world(WORLDS * 70 + number) for number in range(WORLDS)])
-    program = compile_program(world.definitions)
-    settings = restless(replace(settings_of(world), rules=FlakyRules(Rules(program))))
-    written = Written()
-    stream = shuffled_stream(world, 1, steps=16)
+    world, losses = united_worlds(seed, WORLDS // 3), Losses(f"behind {seed}")
+    settings = restless(replace(settings_of(world), rules=flaky(world, losses)))
+    written = written_failures(world)
+    stream = shuffled_stream(world, 1, steps=10)
     for update in run_graph(world, stream, BundleBasedDirectRunner(), tmp_path, settings=settings):
         written.write(update)
+    assert losses.failures
     assert used["add"] > 9
     assert used["take"] > 3
-    assert not differences(Batch(world, program).build(), written.tables())
+    assert not differences(expected(world), written.tables())
+
+
+def flaky(world: World, losses: Losses) -> FlakyRules:
+    return FlakyRules(Rules(compile_program(world.definitions)), losses)
 
 
 def counted(method: Callable[..., Any], used: Counter[str]) -> Callable[..., Any]:

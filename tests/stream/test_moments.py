@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stream.made_worlds import seeded_world
+from tests.laws.memory import seeded_world
 from tests.stream.test_stream_ends_where_batch_does import wrong
 from transforms.profiles import engine
 

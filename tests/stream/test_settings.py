@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.laws.memory import seeded_world
 from tests.stream.graphs import FixedClock
-from tests.stream.made_worlds import seeded_world
 from transforms.profiles.evaluate import Rules
 from transforms.segments.compiler import compile_program
 from transforms.stream.settings import CATCH_UP_STEPS, FixedRules, StreamSettings

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.event import TYPE
-from tests.stream.batch_tables import Batch, Tables
-from tests.stream.made_worlds import World, seeded_world
-from tests.stream.simulation import ANY_TIME, Simulation, differences
+from schemas.event import Event
+from tests.laws.memory import SOURCE, World, parser, seeded_world
+from tests.stream.simulation import ANY_TIME, Simulation, Tables, differences, expected
 from transforms.records import Record
 from transforms.segments.compiler import compile_program
 from transforms.segments.program import Program
@@ -28,7 +27,7 @@ class InTime(Simulation):
         self.to_come: list[Record] = []
 
     def run(self) -> Tables:
-        order = sorted(self.world.records, key=lambda record: record[1])
+        order = sorted(self.records, key=lambda record: record[1])
         places = {id(record): place + self.random.choice((0, 0, 1, 3)) for place, record in enumerate(order)}
         self.to_come = sorted(order, key=lambda record: places[id(record)])
         while self.to_come:
@@ -42,29 +41,30 @@ class InTime(Simulation):
     def settled(self) -> int:
         """No event comes that is older than the oldest to come; nor is one taken back, but for one with its id."""
         ids = {record[0] for record in self.to_come}
-        times = [record[1] for record in self.world.records if record[0] in ids]
+        times = [record[1] for record in self.records if record[0] in ids]
         return min(times, default=self.world.as_of + 1) - 1 - self.world.stitch_window
 
     def deliver(self, address: tuple[str, str]) -> None:
         """A cell leaves something behind while messages are on their way: what they are about has not settled."""
-        held, self.to_come = self.to_come, list(self.world.records)
+        held, self.to_come = self.to_come, list(self.records)
         super().deliver(address)
         self.to_come = held
 
 
 def without_merges(world: World) -> World:
-    records = tuple(record for record in world.records if record[TYPE] not in ("alias", "delete"))
-    return replace(world, records=records)
+    """Also without the lines that are no events."""
+    kinds = {line: parser().parse(line, SOURCE) for line in world.lines}
+    kept = (line for line, event in kinds.items() if isinstance(event, Event) and event.type not in ("alias", "delete"))
+    return replace(world, lines=tuple(kept))
 
 
 def check(part: int, total: int) -> None:
     left_behind = 0
     for seed in range(part * total // PARTS, (part + 1) * total // PARTS):
         world = without_merges(seeded_world(seed))
-        if world.records:
-            program = compile_program(world.definitions)
-            simulation = InTime(world, program, seed)
-            wrong = differences(Batch(world, program).build(), simulation.run())
+        if world.lines:
+            simulation = InTime(world, compile_program(world.definitions), seed)
+            wrong = differences(expected(world), simulation.run())
             assert not wrong, f"seed {seed}\n" + "\n".join(wrong)
             left_behind += simulation.left_behind
     assert left_behind > total // PARTS

@@ -2,7 +2,8 @@
 
 Of the reference's days the weekday's median is expected, and the spread is that of all its days around their own
 weekday's median (MAD): seven times as many numbers as one weekday has. A day that was alarmed leaves the reference, or
-the second day of a fault would be normal. After LONGEST_ALARM days in a row the new level is what is normal.
+the second day of a fault would be normal. After LONGEST_ALARM days in a row the new
+level is how things are: the reference begins anew.
 """
 
 from __future__ import annotations
@@ -87,5 +88,5 @@ def alarms(days: list[int], judge: Callable[[int, set[int], int], Verdict | None
         alarmed.add(day)
         yield Alarm(day, verdict, first)
         if day - first + 1 >= LONGEST_ALARM:
-            since, first = first, None
+            since, first = day + 1, None
             alarmed.clear()

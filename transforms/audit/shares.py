@@ -48,7 +48,7 @@ def wilson(part: float, whole: float, deviations: float = _BOUND) -> tuple[float
     share, square = part / whole, deviations**2
     middle = (share + square / (2 * whole)) / (1 + square / whole)
     reach = deviations * sqrt(share * (1 - share) / whole + square / (4 * whole**2)) / (1 + square / whole)
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    return max(0.0, middle - reach) if part else 0.0, min(1.0, middle + reach) if part < whole else 1.0
 
 
 Counts = Mapping[int, tuple[float, float]]
@@ -72,11 +72,9 @@ def share_alarms(counts: Counts, rule: ShareRule) -> Iterator[Alarm]:
         before = [counts[d] for d in shares if max(day - 7 * WEEKS, since) <= d < day and d not in alarmed]
         pooled = sum(one for one, _ in before) / sum(all_ for _, all_ in before)
         moved = share - expected
-        worse = (
-            rule.direction >= 0 and moved >= rule.least and low > max(expected, pooled) and expected <= rule.usual
-        ) or (
-            rule.direction <= 0 and -moved >= rule.least and high < min(expected, pooled) and 1 - expected <= rule.usual
-        )
+        up = moved >= rule.least and low > max(expected, pooled) and expected <= rule.usual
+        down = -moved >= rule.least and high < min(expected, pooled) and 1 - expected <= rule.usual
+        worse = (rule.direction >= 0 and up) or (rule.direction <= 0 and down)
         return Verdict(score, share, expected, worse and whole >= rule.fewest)
 
     return alarms(sorted(counts), judge)

@@ -1,4 +1,4 @@
-"""Keeps one event of each message id (CONTRACT section 2).
+"""Keeps one event of each message id.
 
 After parsing, before identity. The outcome does not depend on order: of copies (the same content but for `receivedAt`
 and `sentAt`) the one with the earliest event time stands; of different contents the one with the smallest canonical
@@ -7,8 +7,10 @@ hash stands, and each other one fails once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
 
 from schemas import failure_reasons
 from schemas.event import MESSAGE_ID, RECEIVED_AT, TIMESTAMP, Event, Failure
@@ -16,8 +18,32 @@ from transforms.parse import canonical_content_hash
 from transforms.records import Record
 
 RAW = len(Event._fields)
-"""Where a record holds the event's bytes; before it are the fields of `Event`, after it the source."""
+"""Where a record holds the event's bytes; before it are the fields of `Event`."""
 SOURCE = RAW + 1
+ATTRIBUTES = SOURCE + 1
+"""The message's attributes as JSON; a record of a message without any ends with its source."""
+
+
+def record_of(event: Event, raw: bytes, source: str, attributes: Mapping[str, Any]) -> Record:
+    """An event with what a failure tells of it, should it come to that."""
+    if not attributes:
+        return (*event, raw, source)
+    return (*event, raw, source, orjson.dumps(attributes, option=orjson.OPT_SORT_KEYS))
+
+
+def failure_of(record: Record, reason: str, error: str, stage: str) -> Failure:
+    """The failure of a record that could be read."""
+    attributes = orjson.loads(record[ATTRIBUTES]) if len(record) > ATTRIBUTES else {}
+    return Failure(
+        reason,
+        (error,),
+        stage,
+        record[MESSAGE_ID],
+        record[RAW],
+        attributes,
+        record[SOURCE],
+        record[RECEIVED_AT],
+    )
 
 
 class Deduplicated(NamedTuple):
@@ -57,21 +83,12 @@ def distinct_contents(records: Sequence[Record]) -> list[Record]:
     return [by_hash[content] for content in sorted(by_hash)]
 
 
-def _standing(record: Record) -> tuple[int, bytes, str]:
+def _standing(record: Record) -> tuple[object, ...]:
     """Of copies the smallest stands; to the source, which a failure tells, so that the order of arrival never shows."""
-    return record[TIMESTAMP], record[RAW], record[SOURCE]
+    return record[TIMESTAMP], *record[RAW:]
 
 
 def conflict(record: Record) -> Failure:
     """The failure of a record whose content does not stand."""
     error = "/messageId: expected other events with this messageId to have the same content"
-    return Failure(
-        failure_reasons.CONFLICTING_DUPLICATE,
-        (error,),
-        "deduplicate",
-        record[MESSAGE_ID],
-        record[RAW],
-        {},
-        record[SOURCE],
-        record[RECEIVED_AT],
-    )
+    return failure_of(record, failure_reasons.CONFLICTING_DUPLICATE, error, "deduplicate")

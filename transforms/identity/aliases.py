@@ -1,4 +1,4 @@
-"""Aliases of users: which users are one profile (CONTRACT section 3). Pure.
+"""Aliases of users: which users are one profile . Pure.
 
 Aliases are few, and each can concern any other: they are resolved together, in order of (timestamp, message id).
 """
@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from schemas import failure_reasons
+from schemas.event import Failure
+from transforms.deduplicate.copies import failure_of
+from transforms.records import Record
 
 DEFAULT_MAX_MERGES = 100
 
@@ -78,6 +81,11 @@ class Merges:
     def _size_with(self, alias: Alias) -> int:
         """How many users the alias's root would have absorbed with it."""
         return self._sizes.get(self.root(alias.user_id), 0) + self._sizes.get(alias.previous_id, 0) + 1
+
+
+def refusal(alias: Record, reason: str) -> Failure:
+    """The failure of an alias that merges nothing, from its record."""
+    return failure_of(alias, reason, "/previousId: expected a previousId that can be merged into userId", "identity")
 
 
 def merge_users(

@@ -1,11 +1,10 @@
-"""Decides, in a bounded job, whose each event is: the Beam side of `plan.py` and `links.py`.
+"""Decides, in a bounded job, whose each event is: the Beam side of `plan.py` and `devices.py`.
 
 After deduplication, before profiles are built. Aliases and deletions are resolved in one place, into the
 `IdentityPlan`; anonymous events meet the links of their device in a bucket of the device's id.
 """
 
 from collections.abc import Iterable, Iterator
-from operator import itemgetter
 from typing import Literal, NamedTuple, TypeAlias
 
 import apache_beam as beam
@@ -13,16 +12,16 @@ from apache_beam.pvalue import AsList, AsSingleton, TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
 from schemas.block import TableBlock
-from schemas.event import MESSAGE_ID, TIMESTAMP, Failure
-from schemas.tables import IDENTITY_LINKS, PROFILES
+from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE
+from schemas.tables import EVENTS, IDENTITY_LINKS, PROFILES
 from transforms import counting
-from transforms.deduplicate.bucket import Claim, DeduplicatedEvents
-from transforms.failed_events import failed_events_block
-from transforms.identity.aliases import Alias
-from transforms.identity.links import Link
-from transforms.identity.plan import Deletion, Device, IdentityPlan, make_plan
-from transforms.profiles.rows import block, merged_profile
-from transforms.records import Buckets, Record, unpack
+from transforms.deduplicate.bucket import DeduplicatedEvents
+from transforms.failed_events import count_failures, failed_events_block
+from transforms.identity.aliases import refusal
+from transforms.identity.devices import resolve_devices
+from transforms.identity.plan import IdentityPlan, merged_profiles, plan_of
+from transforms.profiles.rows import block
+from transforms.records import Buckets, Record, pack, unpack
 
 Erased = tuple[str, tuple[str, int]]
 """(message id of the deletion, (table, rows))."""
@@ -55,7 +54,7 @@ class ResolvedIdentity(NamedTuple):
 
 
 class ResolveIdentity(beam.PTransform):
-    """Identity of CONTRACT section 3 and erasure of section 5."""
+    """Links, aliases and erasure (docs/identity.md)."""
 
     def __init__(self, buckets: int, as_of: int | None, stitch_window_us: int, max_merges: int) -> None:
         super().__init__()
@@ -99,9 +98,9 @@ class ResolveIdentity(beam.PTransform):
         return ResolvedIdentity(plan, devices.known, devices.anonymous, tables, devices.erased)
 
 
-def _previous_id(claim: Claim) -> Iterator[str]:
-    if claim[0] == "alias":
-        yield claim[1][2]
+def _previous_id(claim: Record) -> Iterator[str]:
+    if claim[TYPE] == "alias":
+        yield claim[PREVIOUS_ID]
 
 
 def _last_seen(bucket: tuple[int, Iterable[bytes]], previous_ids: list[str]) -> Iterator[tuple[str, int]]:
@@ -118,7 +117,7 @@ def _last_seen(bucket: tuple[int, Iterable[bytes]], previous_ids: list[str]) -> 
 
 def _plan(
     _: None,
-    claims: list[Claim],
+    claims: list[Record],
     users: list[tuple[str, int]],
     latest: list[int],
     *,
@@ -127,26 +126,20 @@ def _plan(
     max_merges: int,
 ) -> IdentityPlan:
     now = max(latest, default=0) if as_of is None else as_of
-    aliases = [Alias(*claim[:4]) for kind, claim in claims if kind == "alias"]
-    deletions = [Deletion(*claim) for kind, claim in claims if kind == "delete"]
-    return make_plan(aliases, deletions, dict(users), now, stitch_window_us=stitch_window_us, max_merges=max_merges)
+    return plan_of(claims, dict(users), now, stitch_window_us=stitch_window_us, max_merges=max_merges)
 
 
-def _refuse(claim: Claim, plan: IdentityPlan) -> Iterator[TableBlock]:
-    kind, fields = claim
-    reason = plan.refused.get(fields[1]) if kind == "alias" else None
+def _refuse(claim: Record, plan: IdentityPlan) -> Iterator[TableBlock]:
+    reason = plan.refused.get(claim[MESSAGE_ID])
     if reason is not None:
-        _, message_id, _, _, raw, source, received_at = fields
-        error = "/previousId: expected a previousId that can be merged into userId"
-        yield failed_events_block([Failure(reason, (error,), "identity", message_id, raw, {}, source, received_at)])
+        failures = [refusal(claim, reason)]
+        count_failures(failures)
+        yield failed_events_block(failures)
 
 
 def _merged_rows(plan: IdentityPlan) -> Iterator[TableBlock]:
     if plan.roots:
-        rows = [merged_profile(f"user:{user}", f"user:{root}", plan.as_of) for user, root in plan.roots.items()]
-        yield block(PROFILES, rows)
-    if plan.merged:
-        yield block(IDENTITY_LINKS, [(a.previous_id, a.user_id, a.timestamp, a.message_id) for a in plan.merged])
+        yield block(PROFILES, merged_profiles(plan))
 
 
 class _ResolveDevices(beam.DoFn):
@@ -156,65 +149,17 @@ class _ResolveDevices(beam.DoFn):
         self._buckets = buckets
 
     def process(self, bucket: tuple[int, Iterable[bytes]], plan: IdentityPlan) -> Iterator[Outputs]:
-        events: dict[str, list[Record]] = {}
-        links: dict[str, list[Link]] = {}
-        for device, event, link in unpack(bucket[1]):
-            if link is None:
-                events.setdefault(device, []).append(event)
-            elif stands := plan.stands(link[1], of_previous=link[3]):
-                links.setdefault(device, []).append(Link(link[0], link[1], link[2], stands))
-        resolver = _Resolver(plan, Buckets(self._buckets))
-        for device in sorted(events.keys() | links.keys()):
-            resolver.take(device, events.get(device, []), links.get(device, []))
-        yield from resolver.outputs(bucket[0])
-
-
-class _Resolver:
-    """What one bucket's devices come to."""
-
-    def __init__(self, plan: IdentityPlan, known: Buckets) -> None:
-        self._plan = plan
-        self._known = known
-        self._anonymous = Buckets(1)
-        self._links: list[Record] = []
-        self._absorbed: list[Record] = []
-        self._erased: dict[tuple[str, str], int] = {}
-
-    def take(self, device_id: str, events: list[Record], links: list[Link]) -> None:
-        plan = self._plan
-        device = Device(plan, links)
-        if plan.erased:
-            for link in links:
-                self._count_erased(plan.erased_by(link.user_id, link.timestamp), IDENTITY_LINKS.name)
-        self._links += [(device_id, link.user_id, link.timestamp, link.message_id) for link in device.links]
-        own, stitched = False, None
-        for event in sorted(events, key=itemgetter(TIMESTAMP, MESSAGE_ID)) if links else events:
-            user, deletion = device.owner(event[TIMESTAMP]) if links else (None, None)
-            if deletion is not None:
-                self._count_erased(deletion, "events")
-            elif user is None:
-                own = own or event[TIMESTAMP] <= plan.as_of
-                self._anonymous.add("", (f"anon:{device_id}", event))
-            else:
-                self._known.add(user, (f"user:{user}", event))
-                if stitched is None and device.is_stitched(event[TIMESTAMP]) and event[TIMESTAMP] <= plan.as_of:
-                    stitched = user
-        if stitched is not None and not own:
-            self._absorbed.append(merged_profile(f"anon:{device_id}", f"user:{plan.root(stitched)}", plan.as_of))
-
-    def _count_erased(self, deletion: str | None, table: str) -> None:
-        if deletion is not None:
-            self._erased[deletion, table] = self._erased.get((deletion, table), 0) + 1
-
-    def outputs(self, bucket: int) -> Iterator[Outputs]:
-        for keyed in self._known.blocks():
+        found = resolve_devices(unpack(bucket[1]), plan)
+        known = Buckets(self._buckets)
+        for profile_id, event in found.known:
+            known.add(profile_id[5:], (profile_id, event))
+        for keyed in known.blocks():
             yield TaggedOutput("known", keyed)
-        for _, packed in self._anonymous.blocks():
-            yield TaggedOutput("anonymous", (bucket, [packed]))
-        if self._links:
-            yield TaggedOutput("tables", block(IDENTITY_LINKS, self._links))
-        if self._absorbed:
-            yield TaggedOutput("tables", block(PROFILES, self._absorbed))
-        for (deletion, table), rows in self._erased.items():
-            yield TaggedOutput("erased", (deletion, (table, rows)))
-            counting.count(counting.ERASED, rows if table == "events" else 0)
+        if found.anonymous:
+            yield TaggedOutput("anonymous", (bucket[0], [pack(found.anonymous)]))
+        for table, rows in ((IDENTITY_LINKS, found.links), (PROFILES, found.absorbed)):
+            if rows:
+                yield TaggedOutput("tables", block(table, rows))
+        for (deletion, name), count in found.erased.items():
+            yield TaggedOutput("erased", (deletion, (name, count)))
+            counting.count(counting.ERASED, count if name == EVENTS.name else 0)

@@ -1,20 +1,21 @@
-"""Receipts of erasure (CONTRACT section 5): one per delete event, with what it erased."""
+"""Receipts of erasure in a bounded job: one per delete event, with what it erased."""
 
-import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
-import orjson
 from apache_beam.pvalue import AsSingleton
 from apache_beam.typehints.decorators import no_annotations
 
 from schemas.block import TableBlock
+from schemas.event import MESSAGE_ID, TIMESTAMP, TYPE, USER_ID
 from schemas.tables import DELETIONS
-from transforms.deduplicate.bucket import Claim
 from transforms.identity.bucket import Erased
 from transforms.identity.plan import IdentityPlan
+from transforms.identity.receipts import receipt_row
 from transforms.profiles.rows import block
+from transforms.records import Record
 
 
 class WriteReceipts(beam.PTransform):
@@ -22,7 +23,7 @@ class WriteReceipts(beam.PTransform):
 
     @no_annotations
     def expand(
-        self, inputs: tuple[beam.PCollection[Claim], beam.PCollection[Erased], beam.PCollection[IdentityPlan]]
+        self, inputs: tuple[beam.PCollection[Record], beam.PCollection[Erased], beam.PCollection[IdentityPlan]]
     ) -> beam.PCollection[TableBlock]:
         claims, erased, plan = inputs
         requests = claims | "Requests" >> beam.FlatMap(_request)
@@ -33,23 +34,15 @@ class WriteReceipts(beam.PTransform):
         )
 
 
-def _request(claim: Claim) -> Iterator[tuple[str, tuple[int, str]]]:
-    if claim[0] == "delete":
-        timestamp, message_id, user_id = claim[1]
-        yield message_id, (timestamp, user_id)
+def _request(claim: Record) -> Iterator[tuple[str, tuple[int, str]]]:
+    if claim[TYPE] == "delete":
+        yield claim[MESSAGE_ID], (claim[TIMESTAMP], claim[USER_ID])
 
 
 def _receipt(request: tuple[str, dict[str, Iterable[Any]]], plan: IdentityPlan) -> Iterator[TableBlock]:
     message_id, found = request
-    counts = {"events": 0, "identity_links": 0}
+    counts: Counter[str] = Counter()
     for table, rows in found["erased"]:
         counts[table] += rows
     for timestamp, user_id in found["requests"]:
-        receipt = (
-            hashlib.sha256(f"receipt\0{message_id}".encode()).hexdigest()[:32],
-            hashlib.sha256(user_id.encode()).hexdigest(),
-            timestamp,
-            plan.as_of,
-            orjson.dumps(counts),
-        )
-        yield block(DELETIONS, [receipt])
+        yield block(DELETIONS, [receipt_row(message_id, timestamp, user_id, counts, plan.as_of)])

@@ -11,8 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from schemas.event import MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, TYPE, USER_ID
 from transforms.identity.aliases import DEFAULT_MAX_MERGES, Alias, merge_users
-from transforms.identity.links import AFTER, BEFORE, BOTH, DEFAULT_STITCH_WINDOW_US, DeviceLinks, Link
+from transforms.identity.links import AFTER, BEFORE, BOTH, DEFAULT_STITCH_WINDOW_US
+from transforms.profiles.rows import Row, merged_profile
+from transforms.records import Record
 
 
 class Deletion(NamedTuple):
@@ -61,6 +64,31 @@ class IdentityPlan(NamedTuple):
         return deletions[place][1] if place < len(deletions) else None
 
 
+def plan_of(
+    claims: Iterable[Record],
+    last_seen: Mapping[str, int],
+    as_of: int,
+    *,
+    stitch_window_us: int = DEFAULT_STITCH_WINDOW_US,
+    max_merges: int = DEFAULT_MAX_MERGES,
+) -> IdentityPlan:
+    """The plan that the records of aliases and deletions make (arguments as of `make_plan`)."""
+    aliases: list[Alias] = []
+    deletions: list[Deletion] = []
+    for claim in claims:
+        if claim[TYPE] == "alias":
+            aliases.append(Alias(claim[TIMESTAMP], claim[MESSAGE_ID], claim[PREVIOUS_ID], claim[USER_ID]))
+        else:
+            deletions.append(Deletion(claim[TIMESTAMP], claim[MESSAGE_ID], claim[USER_ID]))
+    limits = {"stitch_window_us": stitch_window_us, "max_merges": max_merges}
+    return make_plan(aliases, deletions, last_seen, as_of, **limits)
+
+
+def merged_profiles(plan: IdentityPlan) -> list[Row]:
+    """The rows of `profiles` that merged users keep."""
+    return [merged_profile(f"user:{user}", f"user:{root}", plan.as_of) for user, root in plan.roots.items()]
+
+
 def make_plan(
     aliases: Iterable[Alias],
     deletions: Iterable[Deletion],
@@ -75,7 +103,8 @@ def make_plan(
     Args:
         aliases: all alias events.
         deletions: all delete events.
-        last_seen: previous ids of aliases that occur as a userId -> timestamp of their last event as such.
+        last_seen: user ids that occur, those of deletions included -> timestamp of their last event. No other ids are
+            asked for than the previous ids of aliases.
         as_of: nothing that is given here is later.
         stitch_window_us: how long before a device's first link its events still become the user's.
         max_merges: how many users one may absorb.
@@ -108,43 +137,3 @@ def _erased(roots: Mapping[str, str], deletions: Iterable[Deletion]) -> dict[str
         if root in of_root:
             erased[user_id] = of_root[root]
     return erased
-
-
-class Device:
-    """One anonymous id: whose its anonymous events are, before and after erasure."""
-
-    __slots__ = ("_after", "_before", "_plan", "links")
-
-    def __init__(self, plan: IdentityPlan, links: Iterable[Link]) -> None:
-        links = list(links)
-        before = [link for link in links if link.stands & BEFORE]
-        after = [link for link in links if link.stands & AFTER]
-        if plan.erased:
-            after = [link for link in after if plan.erased_by(link.user_id, link.timestamp) is None]
-        self._plan = plan
-        self._before = DeviceLinks(before)
-        self._after = self._before if after == before else DeviceLinks(after)
-        self.links = self._after.distinct()
-
-    def owner(self, timestamp: int) -> tuple[str | None, str | None]:
-        """Whose an anonymous event is: (user or None for nobody, None), or (None, deletion) where it is erased."""
-        window = self._plan.stitch_window_us
-        user = self._before.owner(timestamp, window)
-        if user is not None and self._plan.erased:
-            deletion = self._plan.erased_by(user, timestamp)
-            if deletion is not None:
-                return None, deletion
-        return user if self._after is self._before else self._after.owner(timestamp, window), None
-
-    def confirms(self, link: Link) -> bool:
-        """Whether a further link changes nobody's event: its user is behind the device at that instant anyway."""
-        stand_alike = not self._plan.erased and self._after is self._before and link.stands == BOTH
-        return stand_alike and self._before.latest_user(link.timestamp) == link.user_id
-
-    def add(self, link: Link) -> None:
-        """Takes in a link that `confirms` what is known."""
-        self._before.add(link)
-
-    def is_stitched(self, timestamp: int) -> bool:
-        """Whether an event at `timestamp` came before the first link that still stands."""
-        return self._after.is_stitched(timestamp)

@@ -12,11 +12,12 @@ from apache_beam.pvalue import AsSingleton, TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
 from schemas.block import TableBlock
-from schemas.event import MESSAGE_ID, TIMESTAMP, USER_ID
 from schemas.tables import EVENTS, MEMBERSHIP_CHANGES, MEMBERSHIPS, PROFILES
 from transforms import counting
+from transforms.accounts.bucket import add_to_accounts
 from transforms.identity.bucket import Erased
 from transforms.identity.plan import IdentityPlan
+from transforms.profiles.gather import gather
 from transforms.profiles.history import BY_TIME, ProfileHistory, build_history
 from transforms.profiles.rows import Row, block
 from transforms.records import Buckets, Record, collection_paused, unpack
@@ -27,15 +28,19 @@ Outputs: TypeAlias = (
     TaggedOutput[Literal["tables"], TableBlock]
     | TaggedOutput[Literal["erased"], Erased]
     | TaggedOutput[Literal["merged"], tuple[int, bytes]]
+    | TaggedOutput[Literal["accounts"], tuple[int, bytes]]
 )
 
 
 class BuiltProfiles(NamedTuple):
-    """Blocks of the output's tables, what was erased, and the events of merged users, keyed by their root's bucket."""
+    """Blocks of the output's tables, what was erased, and events that go on, keyed by bucket: those of merged users to
+    their root, those of accounts' users to the account.
+    """
 
     tables: beam.PCollection[TableBlock]
     erased: beam.PCollection[Erased]
     merged: beam.PCollection[tuple[int, bytes]]
+    accounts: beam.PCollection[tuple[int, bytes]]
 
 
 class BuildProfiles(beam.PTransform):
@@ -60,7 +65,7 @@ class BuildProfiles(beam.PTransform):
         blocks, plan = inputs
         build = _BuildProfiles(self._definitions, self._buckets, self._order, self._regrouped)
         outputs = blocks | "Build" >> beam.ParDo(build, AsSingleton(plan)).with_outputs(*BuiltProfiles._fields)
-        return BuiltProfiles(outputs.tables, outputs.erased, outputs.merged)
+        return BuiltProfiles(outputs.tables, outputs.erased, outputs.merged, outputs.accounts)
 
 
 class _BuildProfiles(beam.DoFn):
@@ -74,40 +79,24 @@ class _BuildProfiles(beam.DoFn):
         self._program = compile_program(self._definitions)
 
     def process(self, bucket: tuple[int, Iterable[bytes]], plan: IdentityPlan) -> Iterator[Outputs]:
-        histories: dict[str, list[Record]] = {}
-        merged = Buckets(self._buckets)
-        erased: dict[str, int] = {}
-        shared = frozenset((*plan.roots, *plan.roots.values()))
-        for key, event in unpack(bucket[1]):
-            if plan.erased and event[USER_ID] is not None:
-                deletion = plan.erased_by(event[USER_ID], event[TIMESTAMP])
-                if deletion is not None:
-                    erased[deletion] = erased.get(deletion, 0) + 1
-                    continue
-            if event[MESSAGE_ID] in plan.refused:
-                continue
-            if shared and not self._regrouped and key[5:] in shared and key.startswith("user:"):
-                root = plan.root(key[5:])
-                merged.add(root, (f"user:{root}", event))
-                continue
-            records = histories.get(key)
-            if records is None:
-                histories[key] = [event]
-            else:
-                records.append(event)
-        for deletion, rows in erased.items():
+        found = gather(unpack(bucket[1]), plan, regrouped=self._regrouped)
+        for deletion, rows in found.erased.items():
             counting.count(counting.ERASED, rows)
-            yield TaggedOutput("erased", (deletion, ("events", rows)))
+            yield TaggedOutput("erased", (deletion, (EVENTS.name, rows)))
+        merged = Buckets(self._buckets)
+        for pair in found.merged:
+            merged.add(pair[0][5:], pair)
         for packed in merged.blocks():
             yield TaggedOutput("merged", packed)
-        if histories:
+        if found.histories:
             with collection_paused():
-                yield from self._tables(bucket[0], histories, plan.as_of)
+                yield from self._tables(bucket[0], found.histories, plan.as_of)
 
     def _tables(self, bucket: int, histories: dict[str, list[Record]], as_of: int) -> Iterator[Outputs]:
         built: list[ProfileHistory] = []
         events: list[Record] = []
         owners: list[str] = []
+        accounts = Buckets(self._buckets)
         for profile_id in sorted(histories):
             records = histories.pop(profile_id)
             records.sort(key=BY_TIME)
@@ -116,10 +105,13 @@ class _BuildProfiles(beam.DoFn):
                 built.append(history)
                 for column in history.not_normalised:
                     counting.count(counting.NOT_NORMALISED + column)
+            add_to_accounts(accounts, profile_id, records)
             events += records
             owners += [profile_id] * len(records)
         counting.count(counting.ACCEPTED, len(events))
         counting.count(counting.PROFILES, len(built))
+        for packed in accounts.blocks():
+            yield TaggedOutput("accounts", packed)
         yield TaggedOutput("tables", _events_block(events, owners, self._order + bucket))
         for table, rows in (
             (PROFILES, [history.profile for history in built]),

@@ -165,7 +165,8 @@ class ProfileEngine:
     def _change_records(self, added: Sequence[Record], removed: Sequence[Record]) -> None:
         records = self._records
         for record in removed:
-            del records[bisect_left(records, BY_TIME(record), key=BY_TIME)]
+            # Another content of its message id may be here already: it stands at the same place.
+            del records[records.index(record, bisect_left(records, BY_TIME(record), key=BY_TIME))]
             self._devices[record[ANONYMOUS_ID]] -= 1
         for record in added:
             if records and BY_TIME(record) < BY_TIME(records[-1]):

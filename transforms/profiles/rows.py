@@ -11,6 +11,7 @@ import orjson
 from schemas.block import TableBlock
 from schemas.tables import TYPED_COLUMNS as TYPED
 from schemas.tables import Table
+from transforms.records import Record
 from transforms.segments.replay import MembershipInterval
 
 Row = tuple[Any, ...]
@@ -28,6 +29,13 @@ def block(table: Table, rows: Sequence[Row], order: int = 0) -> TableBlock:
 def json_object(value: dict[str, Any]) -> bytes:
     """Compact JSON whose text does not depend on the order in which fields were written."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+
+
+def event_row(event: Record, profile_id: str) -> Row:
+    """The row of `events` for an event that belongs to a profile."""
+    message_id, timestamp, kind, name, user, device, previous, group, received, properties, traits, context = event
+    said = (properties, traits, context, previous, group)
+    return (message_id, profile_id, user, device, kind, name or None, timestamp, received, *said)
 
 
 def user_id_of(profile_id: str) -> str | None:

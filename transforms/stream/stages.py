@@ -16,9 +16,10 @@ Messages go from a stage to later ones only.
 
 from __future__ import annotations
 
-from schemas.event import ANONYMOUS_ID, MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, TYPE, USER_ID
-from transforms.deduplicate.copies import RAW, SOURCE
+from schemas.event import MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, TYPE, USER_ID
+from transforms.deduplicate.copies import RAW
 from transforms.identity.links import BOTH
+from transforms.identity.routes import tell
 from transforms.records import Record
 from transforms.state.cell import Target
 from transforms.state.facts import event_fact
@@ -39,19 +40,30 @@ THE_REGISTRY = "registry"
 
 
 def record_targets(record: Record) -> list[Target]:
-    """What a standing record (an event, its bytes and its source) tells to whom."""
-    event, user_id, device = record[:RAW], record[USER_ID], record[ANONYMOUS_ID]
+    """What a standing record (an event, its bytes and its source) tells to whom.
+
+    What an alias or a deletion comes to depends on all the others: the registry says it.
+    """
+    told = tell(record)
     timestamp, message_id = record[TIMESTAMP], record[MESSAGE_ID]
-    if user_id is None:
-        return [(DEVICES, device, event_fact(event))]
+    targets: list[Target] = []
+    if told.device is not None:
+        targets.append((DEVICES, told.device, event_fact(record[:RAW])))
+    if told.seen is not None:
+        targets.append((NAMES, told.seen, ("seen", timestamp)))
+    if told.claims:
+        return targets + _claim_targets(record)
+    if told.user is not None:
+        targets.append((USERS, told.user, event_fact(record[:RAW])))
+        for device, _ in told.links:
+            targets += link_targets(device, timestamp, message_id, told.user)
+    return targets
+
+
+def _claim_targets(record: Record) -> list[Target]:
     if record[TYPE] == "delete":
-        return [(REGISTRY, THE_REGISTRY, ("delete", timestamp, message_id, user_id))]
-    seen = (NAMES, user_id, ("seen", timestamp))
-    if record[TYPE] == "alias":
-        alias = ("alias", *event, record[RAW], record[SOURCE])
-        return [seen, (NAMES, record[PREVIOUS_ID], ("asked",)), (REGISTRY, THE_REGISTRY, alias)]
-    told = [seen, (USERS, user_id, event_fact(event))]
-    return told if device is None else [*told, *link_targets(device, timestamp, message_id, user_id)]
+        return [(REGISTRY, THE_REGISTRY, ("delete", record[TIMESTAMP], record[MESSAGE_ID], record[USER_ID]))]
+    return [(NAMES, record[PREVIOUS_ID], ("asked",)), (REGISTRY, THE_REGISTRY, ("alias", *record))]
 
 
 def link_targets(device: str, timestamp: int, message_id: str, user_id: str, stands: int = BOTH) -> list[Target]:

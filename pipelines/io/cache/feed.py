@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -32,7 +32,6 @@ CHECK_SECONDS = 2.0
 """How often a quiet cache is asked whether it has its data still."""
 LONGEST_PAUSE_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
-_LOGGER = logging.getLogger(__name__)
 
 
 class CacheFeed:
@@ -42,6 +41,7 @@ class CacheFeed:
         location: the cache.
         output: where the tables are published.
         make_client: makes the client, once.
+        tell: is told when the cache is away, and when it is back.
     """
 
     def __init__(
@@ -49,11 +49,13 @@ class CacheFeed:
         location: CacheLocation,
         output: Output,
         make_client: Callable[[CacheLocation], redis.Redis] = connect,
+        tell: Callable[[str], object] | None = None,
     ) -> None:
         self._location = location
         self._output = output
         self._client = make_client(location)
         self._writer = CacheWriter(self._client)
+        self._say = tell or _say
         self._waiting: dict[str, tuple[Entry, int]] = {}
         self._published_us: int | None = None
         self._fill_from_us: int | None = 0
@@ -95,7 +97,7 @@ class CacheFeed:
         self._thread.join(CLOSE_SECONDS)
         left = len(self._waiting)
         if left or self._is_away:
-            _LOGGER.warning("%s: %d profiles could not be told; the next start fills it", self._location, left)
+            self._say(f"{self._location}: {left:,} profiles could not be told; the next start fills it")
         self._client.close()
 
     def _run(self) -> None:
@@ -158,12 +160,16 @@ class CacheFeed:
         if not self._is_away:
             self._is_away = True
             reason = type(error).__name__
-            _LOGGER.warning("%s does not take what is written (%s); it is made up for later", self._location, reason)
+            self._say(f"{self._location} does not take what is written ({reason}); it is made up for later")
 
     def _say_back(self) -> None:
         if self._is_away:
             self._is_away = False
-            _LOGGER.warning("%s is back, and up to date", self._location)
+            self._say(f"{self._location} is back, and up to date")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)  # whatever that is now: a running job's is not what logging began with
 
 
 def monotonic_us(last_us: int) -> int:

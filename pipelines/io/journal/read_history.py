@@ -11,18 +11,19 @@ from typing import Any, Literal
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 
-from pipelines.io.journal.history_files import HistorySource, failure_of
+from pipelines.io.journal.history_files import HistorySource
 from pipelines.io.journal.history_first import Boot, JournaledSource, JournalSource
 from pipelines.io.journal.history_tables import TableHistorySource
 from pipelines.io.journal.journal import open_journal
 from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, InputLocation
+from pipelines.io.stream.found_records import failure_of
 from pipelines.io.stream.read_sources import ReadMessages, make_source
 from pipelines.io.stream.source import StreamSource
 from pipelines.io.stream.source_options import SourceOptions
 from schemas.message import Message
 from schemas.tables import FAILED_EVENTS
 from schemas.update import RowUpdate, pack_updates
-from transforms.failed_events import failed_events_block
+from transforms.failed_events import count_failures, failure_row
 
 _HISTORY = FileInput | DuckDBInput | BigQueryInput
 
@@ -64,7 +65,8 @@ class _SetAside(beam.DoFn):
         if failure is None:
             yield message
         else:
-            row = tuple(column[0] for column in failed_events_block([failure]).columns)
+            count_failures([failure])
+            row = failure_row(failure)
             yield TaggedOutput(UNREADABLE, pack_updates([RowUpdate(FAILED_EVENTS.name, row, 0)]))
 
 

@@ -19,7 +19,8 @@ from pipelines.io.stream.source_options import SourceOptions
 from schemas.event import Event, Failure
 from schemas.message import Message
 from transforms import counting
-from transforms.failed_events import failed_events_block
+from transforms.deduplicate.copies import record_of
+from transforms.failed_events import count_failures, failed_events_block
 from transforms.parse import EventParser
 from transforms.records import Buckets
 
@@ -59,15 +60,17 @@ class _ParseMessages(beam.DoFn):
         parsed = self._parser.parse(message.raw, message.source, dict(message.attributes))
         counting.count(counting.READ)
         if isinstance(parsed, Event):
-            self._buckets.add(parsed.message_id, (*parsed, message.raw, message.source))
+            self._buckets.add(parsed.message_id, record_of(parsed, message.raw, message.source, message.attributes))
         else:
             self._failures.append(parsed)
 
     @no_annotations
     def finish_bundle(self) -> Iterator[TaggedOutput]:
+        counting.count_parsed(self._parser)
         window = GlobalWindow()
         for block in self._buckets.blocks():
             yield TaggedOutput("events", WindowedValue(block, window.max_timestamp(), [window]))
         if self._failures:
+            count_failures(self._failures)
             rows = failed_events_block(self._failures)
             yield TaggedOutput("failed", WindowedValue(rows, window.max_timestamp(), [window]))

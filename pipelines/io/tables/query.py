@@ -17,9 +17,10 @@ from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
 from pipelines.io.tables.read_back import read_batches
 from schemas.arrow import arrow_schema, to_record_batch
 from schemas.block import TableBlock
+from schemas.duckdb import duckdb_type
 from schemas.errors import OutputError
 from schemas.ledger import LEDGER_TABLES
-from schemas.tables import TABLES, Table
+from schemas.tables import TABLES, Column, Table
 
 
 @contextmanager
@@ -75,20 +76,33 @@ def _attach(connection: duckdb.DuckDBPyConnection, output: DuckDBOutput, name: s
 
 
 def _make_view(connection: duckdb.DuckDBPyConnection, output: Output, table: Table) -> None:
-    name = f'"{table.name}"'
-    if isinstance(output, DuckDBOutput):
-        try:
-            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM job.{name}")
-        except duckdb.CatalogException as error:
-            raise OutputError(f"{output}: there is no table {table.name!r}") from error
-    elif isinstance(output, BigQueryOutput):
+    if isinstance(output, BigQueryOutput):
         rows = pa.RecordBatchReader.from_batches(arrow_schema(table), read_batches(output, table))
         connection.register("rows", rows)
-        connection.execute(f"CREATE TABLE {name} AS SELECT * FROM rows")
+        connection.execute(f'CREATE TABLE "{table.name}" AS SELECT * FROM rows')
         connection.unregister("rows")
+    elif isinstance(output, DuckDBOutput):
+        try:
+            _view(connection, table, f'job."{table.name}"')
+        except duckdb.CatalogException as error:
+            raise OutputError(f"{output}: there is no table {table.name!r}") from error
     else:
         parts = Path(output.directory) / table.name / "*.parquet"
         if not list(parts.parent.glob("*.parquet")):
             raise OutputError(f"{output}: there is no {table.name}/*.parquet")
         pattern = str(parts).replace("'", "''")
-        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{pattern}')")
+        _view(connection, table, f"read_parquet('{pattern}')")
+
+
+def _view(connection: duckdb.DuckDBPyConnection, table: Table, source: str) -> None:
+    """A view of the table as it is today: a column that came after the tables were written is empty."""
+    there = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}
+    columns = (
+        f'"{column.name}"' if column.name in there else f'{_empty(column)} AS "{column.name}"'
+        for column in table.columns
+    )
+    connection.execute(f'CREATE VIEW "{table.name}" AS SELECT {", ".join(columns)} FROM {source}')
+
+
+def _empty(column: Column) -> str:
+    return f"CAST({'[]' if column.repeated else 'NULL'} AS {duckdb_type(column)})"

@@ -14,7 +14,7 @@ import socket
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -26,6 +26,10 @@ from schemas.tables import TABLES, Table
 
 ROWS_PER_SHARD = 200_000
 """Rows of a sorted table that are held back, at most, to be written in one shard."""
+BYTES_PER_SHARD = 64 * 1024 * 1024
+"""The same in bytes of Arrow data: rows may be long."""
+GATHERED_ROWS = 512
+"""Smaller blocks wait for each other, to become one batch."""
 
 TABLES_BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
 
@@ -85,12 +89,59 @@ def _is_running(pid: int) -> bool:
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
+class _Held:
+    """Rows of one table that are held back. Few rows at a time are gathered first: Arrow's cost is per batch."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.rows = 0
+        self.size_bytes = 0
+        self._batches: list[pa.RecordBatch] = []
+        self._gathered: tuple[list[Any], ...] = tuple([] for _ in table.columns)
+
+    def add(self, block: TableBlock) -> None:
+        if _is_small(block, self.table):
+            for gathered, column in zip(self._gathered, block.columns, strict=True):
+                gathered.extend(column)
+            self.rows += len(block.columns[0])
+            if len(self._gathered[0]) >= GATHERED_ROWS:
+                self._add_gathered()
+        else:
+            batch = to_record_batch(self.table, block)
+            self.rows += batch.num_rows
+            self._add(batch)
+
+    def take(self) -> list[pa.RecordBatch]:
+        self._add_gathered()
+        batches, self._batches = self._batches, []
+        self.rows = self.size_bytes = 0
+        return batches
+
+    def _add_gathered(self) -> None:
+        if self._gathered[0]:
+            columns, self._gathered = self._gathered, tuple([] for _ in self.table.columns)
+            self._add(to_record_batch(self.table, TableBlock(self.table.name, 0, columns)))
+
+    def _add(self, batch: pa.RecordBatch) -> None:
+        if batch.num_rows:
+            self._batches.append(batch)
+            self.size_bytes += batch.nbytes
+
+
+def _is_small(block: TableBlock, table: Table) -> bool:
+    """Whether the block can wait for others: a large one, or one that does not fit, is looked at at once."""
+    if len(block.columns) != len(table.columns):
+        return False
+    lengths = {len(column) for column in block.columns}
+    return len(lengths) == 1 and lengths.pop() < GATHERED_ROWS
+
+
 class ShardWriter:
     """Writes blocks as shards. One per bundle; not shared between threads."""
 
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder)
-        self._held: dict[str, list[pa.RecordBatch]] = {}
+        self._held: dict[str, _Held] = {}
         self._folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, block: TableBlock) -> Iterator[Shard]:
@@ -102,22 +153,23 @@ class ShardWriter:
         table = TABLES_BY_NAME.get(block.table)
         if table is None:
             raise ValueError(f"no table {block.table!r}; there are {', '.join(TABLES_BY_NAME)}")
-        batch = to_record_batch(table, block)
-        if not batch.num_rows:
-            return
         if block.table in BLOCK_ORDERED:
-            yield self._shard(table, block.order, [batch])
+            batch = to_record_batch(table, block)
+            if batch.num_rows:
+                yield self._shard(table, block.order, [batch])
             return
-        held = self._held.setdefault(block.table, [])
-        held.append(batch)
-        if sum(one.num_rows for one in held) >= ROWS_PER_SHARD:
-            yield self._shard(table, 0, self._held.pop(block.table))
+        held = self._held.get(table.name) or self._held.setdefault(table.name, _Held(table))
+        held.add(block)
+        if held.rows >= ROWS_PER_SHARD or held.size_bytes >= BYTES_PER_SHARD:
+            yield self._shard(table, 0, held.take())
 
     def close(self) -> Iterator[Shard]:
         """Write what is held back."""
-        held, self._held = self._held, {}
-        for name, batches in held.items():
-            yield self._shard(TABLES_BY_NAME[name], 0, batches)
+        every, self._held = self._held, {}
+        for held in every.values():
+            batches = held.take()
+            if batches:
+                yield self._shard(held.table, 0, batches)
 
     def _shard(self, table: Table, order: int, batches: list[pa.RecordBatch]) -> Shard:
         path = self._folder / f"{table.name}-{uuid.uuid4().hex}.parquet"

@@ -27,7 +27,7 @@ from pipelines.io.outputs import BigQueryOutput, Output
 from schemas.event import Failure
 from schemas.tables import FAILED_EVENTS
 from schemas.update import RowUpdate, unpack_updates
-from transforms.failed_events import failed_events_block
+from transforms.failed_events import count_failures, failure_row
 
 
 class WriteUpdates(beam.PTransform):
@@ -131,5 +131,6 @@ class _ToFailedEvent(beam.DoFn):
     """A row that BigQuery refused, as a row of `failed_events`."""
 
     def process(self, failure: Failure) -> Iterator[RowUpdate]:
-        row = tuple(column[0] for column in failed_events_block([failure]).columns)
+        count_failures([failure])
+        row = failure_row(failure)
         yield RowUpdate(FAILED_EVENTS.name, row, 1)

@@ -6,8 +6,10 @@ import pytest
 
 from schemas.errors import DefinitionErrors
 from transforms.segments.language.errors import Origin, SourceFile
-from transforms.segments.language.functions import Filter, Reducer, named
+from transforms.segments.language.functions import named
+from transforms.segments.language.kinds import Filter
 from transforms.segments.language.parser import parse_condition, parse_scalar
+from transforms.segments.reducers import Reducer
 
 
 def errors_of(text: str) -> str:
@@ -37,7 +39,7 @@ def test_all_errors_of_a_rule_at_once() -> None:
         segments/x.yaml:1:1: unknown function 'evnt'
             {text}
             ^
-            expected one of event, page, screen, trait, property, context, literal, percent
+            expected one of event, page, screen, activity, trait, profile, property, context, literal, percent
             did you mean 'event'?
 
         segments/x.yaml:1:38: unknown function 'cont'
@@ -88,7 +90,7 @@ WRONG = {
     "Event('A').count() = 1": (
         1,
         "unknown function 'Event'",
-        "one of event, page, screen, trait, property, context, literal, percent",
+        "one of event, page, screen, activity, trait, profile, property, context, literal, percent",
         "'event'",
     ),
     "trait('a').equal('b')": (

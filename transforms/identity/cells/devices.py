@@ -13,8 +13,9 @@ from typing import NamedTuple
 from schemas.event import MESSAGE_ID, TIMESTAMP
 from schemas.tables import IDENTITY_LINKS
 from transforms.identity.cells.owners import Change, Context, Decision, OwnerCell, as_erasures
+from transforms.identity.devices import Device, erased_links
 from transforms.identity.links import BOTH, DEFAULT_STITCH_WINDOW_US, Link
-from transforms.identity.plan import Device, IdentityPlan
+from transforms.identity.plan import IdentityPlan
 from transforms.state.cell import Output, RowChanges, Target
 from transforms.state.facts import EVENT, Fact, Message, device_version, event_fact
 from transforms.stream.stages import PROFILES, RECEIPTS, USERS
@@ -69,9 +70,11 @@ class DeviceCell(OwnerCell[_Basis]):
         for link in device.links:
             row = self._row(link)
             rows[row[:3]] = min(row, rows.get(row[:3], row))
-        deletions = [plan.erased_by(link.user_id, link.timestamp) for link in links] if erased else []
         told: Counter[Target] = Counter(
-            (RECEIPTS, deletion, ("erased", IDENTITY_LINKS.name)) for deletion in deletions if deletion is not None
+            {
+                (RECEIPTS, name, ("erased", IDENTITY_LINKS.name)): count
+                for name, count in erased_links(links, plan).items()
+            }
         )
         return Context(_Basis(device, rows), told)
 

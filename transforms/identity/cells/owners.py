@@ -19,10 +19,11 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from schemas.event import MESSAGE_ID, TIMESTAMP
+from transforms import counting
 from transforms.state.cell import FactCell, Output, Target, difference
 from transforms.state.facts import DELETED, EVENT, MERGE, Fact, Message, event_of
 from transforms.state.horizon import Horizon
-from transforms.stream.rows import event_row, no_event_row
+from transforms.stream.rows import event_update, no_event_row
 
 Erasures = tuple[tuple[int, str], ...]
 """(instant, message id of the deletion), in order."""
@@ -209,6 +210,11 @@ class OwnerCell(FactCell, Generic[Basis]):
     def _said(self, context: Context[Basis], fact: Fact, version: int | None) -> tuple[Decision, int] | None:
         return None if version is None else (self.decide(context, event_of(fact)), version)
 
+    def _count(self, said: tuple[Decision, int] | None, by: int) -> None:
+        owner = None if said is None else said[0].owner
+        if owner is not None:
+            self.counted[counting.ACCEPTED if owner else counting.ERASED] += by
+
     def _outputs(
         self,
         changes: Iterable[Change],
@@ -218,6 +224,8 @@ class OwnerCell(FactCell, Generic[Basis]):
         for fact, was, now in changes:
             if was == now:
                 continue
+            self._count(was, -1)
+            self._count(now, 1)
             why = reasons.get(fact) or (DELETED if now is not None and now[0].owner == "" else MERGE)
             if was is not None:
                 found.append(Message(*was[0].target, -1, 0, why))
@@ -227,7 +235,7 @@ class OwnerCell(FactCell, Generic[Basis]):
             said = self.version_of(version)
             found.append(Message(*decision.target, 1, said, why))
             if decision.owner:
-                found.append(event_row(event_of(fact), decision.owner, said))
+                found.append(event_update(event_of(fact), decision.owner, said))
             elif decision.owner is not None:
                 found.append(no_event_row(fact[1 + MESSAGE_ID], said))
         return found

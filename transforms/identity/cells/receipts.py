@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
-import orjson
-
 from schemas.tables import DELETIONS
+from transforms.identity.receipts import COUNTED, receipt_row
 from transforms.state.cell import FactCell, Output, RowChanges
 from transforms.state.facts import Fact, Message
 
@@ -25,10 +23,8 @@ class ReceiptCell(FactCell):
         return [*_ROWS.updates(before, after, self.counter)]
 
     def _rows(self) -> dict[tuple[object, ...], Fact]:
-        counts = {table: max(0, self.facts.count(("erased", table))) for table in ("events", "identity_links")}
+        counts = {table: max(0, self.facts.count(("erased", table))) for table in COUNTED}
         for _, timestamp, user_id in self.facts.of("request"):
-            receipt_id = hashlib.sha256(f"receipt\0{self.key}".encode()).hexdigest()[:32]
-            user_hash = hashlib.sha256(user_id.encode()).hexdigest()
-            row = (receipt_id, user_hash, timestamp, timestamp, orjson.dumps(counts))
+            row = receipt_row(self.key, timestamp, user_id, counts, timestamp)
             return {row[:1]: row}
         return {}

@@ -10,17 +10,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.event import ANONYMOUS_ID, MESSAGE_ID, PREVIOUS_ID, RECEIVED_AT, TIMESTAMP, USER_ID, Event, Failure
+from schemas.event import ANONYMOUS_ID, MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, USER_ID
 from schemas.tables import FAILED_EVENTS
-from transforms.identity.aliases import DEFAULT_MAX_MERGES, Alias
+from transforms import counting
+from transforms.failed_events import failure_row
+from transforms.identity.aliases import DEFAULT_MAX_MERGES, Alias, refusal
 from transforms.identity.plan import Deletion, IdentityPlan, make_plan
 from transforms.state.cell import FactCell, Output, RowChanges, Target, difference
 from transforms.state.facts import DELETED, EVENT, MERGE, Fact, Message, device_version, event_fact, event_of
-from transforms.stream.rows import failure_row, no_event_row
+from transforms.stream.rows import no_event_row
 from transforms.stream.stages import DEVICES, LINKS, RECEIPTS, USERS, link_targets
 
 _FAILURES = RowChanges(FAILED_EVENTS.name, 1)
-_RAW = 1 + len(Event._fields)
+_REASON = FAILED_EVENTS.column_names().index("reason")
 
 
 @dataclass(slots=True)
@@ -32,9 +34,16 @@ class _Told:
     failures: dict[tuple[object, ...], Fact]
     erased: frozenset[str]
 
+    @property
+    def outcomes(self) -> Counter[str]:
+        """What is counted: aliases that failed, deletions (`erased`, as the events that they erase)."""
+        found = Counter(counting.FAILED + row[_REASON] for row in self.failures.values())
+        found[counting.ERASED] = sum(count for (stage, _, _), count in self.targets.items() if stage == RECEIPTS)
+        return found
+
 
 class RegistryCell(FactCell):
-    """Facts: ("alias", event..., bytes, source), ("delete", timestamp, message id, user), ("name", id, last seen)."""
+    """Facts: ("alias", record...), ("delete", timestamp, message id, user), ("name", id, last seen)."""
 
     max_merges = DEFAULT_MAX_MERGES
 
@@ -55,6 +64,8 @@ class RegistryCell(FactCell):
         after = self._last = self._told()
         gone = (before.targets - after.targets) or before.events.items() - after.events.items()
         self.counter += bool(gone or before.failures != after.failures)
+        self.counted.update(after.outcomes)
+        self.counted.subtract(before.outcomes)
         came = {message.fact[0] for message in messages}
         why = DELETED if "delete" in came else MERGE
         return [
@@ -133,8 +144,5 @@ class RegistryCell(FactCell):
         if reason is None:
             told.events[alias] = self.facts.version(alias) or 0
             return
-        raw, source = alias[_RAW : _RAW + 2]
-        error = "/previousId: expected a previousId that can be merged into userId"
-        failure = Failure(reason, (error,), "identity", message_id, raw, {}, source, event[RECEIVED_AT])
-        row = failure_row(failure)
+        row = failure_row(refusal(alias[1:], reason))
         told.failures[row[:1]] = row

@@ -14,7 +14,7 @@ FIRST_BIRTH_YEAR: Final = 1900
 LAST_YEAR: Final = 2099
 
 # 1990/05/17 and 1990.05.17 are no ISO 8601, and mean nothing else.
-_OTHER_SIGNS: Final = re.compile(r"(\d{4})([/.])(\d\d)\2(\d\d)(?=[Tt ]|$)", re.ASCII)
+_OTHER_SIGNS: Final = re.compile(r"(\d{4})([/.])(\d\d)\2(\d\d)(?=[Tt ]|\Z)", re.ASCII)
 _END_US: Final = from_datetime(datetime(LAST_YEAR + 1, 1, 1))
 
 # A number since the epoch is told by its size: each range starts in March 1973 and ends in November 5138.

@@ -12,9 +12,9 @@ from transforms.segments.language.kinds import Comparator, Extractor, Filter, Fu
 from transforms.segments.reducers import REDUCERS
 
 _ALL: tuple[Function, ...] = (
-    Extractor("event", "event('NAME') or event()", nameless=True),
-    Extractor("page", "page('NAME') or page()", nameless=True),
-    Extractor("screen", "screen('NAME') or screen()", nameless=True),
+    Extractor("event", "event('NAME')", nameless=True),
+    Extractor("page", "page('NAME')", nameless=True),
+    Extractor("screen", "screen('NAME')", nameless=True),
     Extractor("activity", "activity()", nameless=True, named=False),
     Extractor("trait", "trait('NAME')"),
     Extractor("profile", "profile('COLUMN')"),

@@ -1,0 +1,1 @@
+"""Attributes that others know, joined to profiles that agreed to it. Pure."""
