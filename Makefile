@@ -44,6 +44,12 @@ $(STAMP):
 .PHONY: run
 run: setup ## Build profiles and segments of the example shop into out/tidemark.duckdb
 	@$(PY) -m pipelines.profiles --input 'examples/events/*' --segments segments --traits traits --output duckdb:$(OUT)/tidemark.duckdb
+	@echo && echo "What activation would send (make activate-demo sends it, to made-up vendors):" && echo
+	@$(PY) -m pipelines.activate --input duckdb:$(OUT)/tidemark.duckdb --destinations destinations --dry_run
+
+.PHONY: activate-demo
+activate-demo: run ## Activate the example shop against made-up vendors, and show what they hold
+	@$(PY) -m examples.shop_activated --input duckdb:$(OUT)/tidemark.duckdb --destinations destinations
 
 .PHONY: stream
 stream: setup ## Watch a live feed: segments grow and shrink in the terminal (Ctrl-C ends it)

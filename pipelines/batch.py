@@ -8,6 +8,7 @@ from pipelines.io.stream.read_topics import ReadTopics
 from pipelines.io.tables.read_events import ReadTables, table_bytes
 from pipelines.io.tables.write_tables import WriteTables
 from pipelines.options.profiles import ProfilesOptions
+from transforms.accounts.bucket import BuildAccounts
 from transforms.deduplicate.bucket import DeduplicateEvents
 from transforms.identity.bucket import ResolveIdentity
 from transforms.identity.erasure import WriteReceipts
@@ -45,6 +46,9 @@ def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
         definitions, buckets, 2 * buckets, regrouped=True
     )
     erased = (identity.erased, known.erased) | "Erased" >> beam.Flatten()
+    users = (anonymous.accounts, known.accounts, merged.accounts) | "Accounts" >> beam.Flatten()
+    by_account = users | "ByAccount" >> beam.GroupByKey()
+    accounts = (by_account, identity.plan) | "BuildAccounts" >> BuildAccounts(definitions)
     receipts = (events.claims, erased, identity.plan) | "WriteReceipts" >> WriteReceipts()
     _ = (
         *(source.failed for source in sources),
@@ -53,5 +57,6 @@ def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
         anonymous.tables,
         known.tables,
         merged.tables,
+        accounts,
         receipts,
     ) | "WriteTables" >> WriteTables(options.output)

@@ -13,6 +13,7 @@ from apache_beam.runners.runner import PipelineState
 
 from pipelines.batch import build_batch
 from pipelines.io.files.read_files import plan_ranges
+from pipelines.io.job_record import note_end, note_start
 from pipelines.io.locations import FileInput
 from pipelines.io.outputs import local_target
 from pipelines.io.tables.staging import remove_abandoned
@@ -21,6 +22,7 @@ from pipelines.runners import with_default_runner
 from pipelines.words.failure import describe_failure, end_quietly, quiet_beam
 from pipelines.words.job_progress import show_progress
 from pipelines.words.summary import print_summary
+from pipelines.words.summary_facts import read_counters
 from schemas.errors import UsageError
 
 
@@ -46,6 +48,7 @@ def run(options: ProfilesOptions) -> int:
     started = time.monotonic()
     ranges = plan_ranges(location for location in options.inputs if isinstance(location, FileInput))
     try:
+        note_start(options.output)
         with quiet_beam(verbose=options.verbose), show_progress(len(ranges), str(options.output)):
             pipeline = beam.Pipeline(options=PipelineOptions(with_default_runner(options)))
             build_batch(pipeline, options)
@@ -59,12 +62,13 @@ def run(options: ProfilesOptions) -> int:
         return _failed(f"Stopped. {options.output} is what it was before.", options)
     if state not in (None, PipelineState.DONE):
         return _failed(f"The job failed: the runner says {state}. Its own log knows why.", options)
+    note_end(options.output, options.definitions.segments)
     if options.cache is not None:
         from pipelines.cache import keep_in_cache
 
         keep_in_cache(options.cache, options.output)
     try:
-        print_summary(options, result, time.monotonic() - started)
+        print_summary(options, read_counters(result), time.monotonic() - started)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough; the tables are written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -73,6 +77,7 @@ def run(options: ProfilesOptions) -> int:
 
 def _failed(text: str, options: ProfilesOptions) -> int:
     print(text, file=sys.stderr)
+    note_end(options.output, None)
     remove_abandoned(local_target(options.output), own=True)
     return 1
 

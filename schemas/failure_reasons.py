@@ -7,6 +7,7 @@ from typing import Final
 TOO_LARGE: Final = "too_large"
 NOT_UTF8: Final = "not_utf8"
 MALFORMED_JSON: Final = "malformed_json"
+MALFORMED_GZIP: Final = "malformed_gzip"
 MALFORMED_AVRO: Final = "malformed_avro"
 MALFORMED_PARQUET: Final = "malformed_parquet"
 SCHEMA_VIOLATION: Final = "schema_violation"
@@ -27,6 +28,7 @@ REASONS: Final[dict[str, str]] = {
     TOO_LARGE: "The record has more bytes than one event may have.",
     NOT_UTF8: "The bytes are not UTF-8.",
     MALFORMED_JSON: "The text is not JSON, is not a JSON object, or is nested too deeply.",
+    MALFORMED_GZIP: "A part of a gzipped file cannot be unpacked.",
     MALFORMED_AVRO: "A part of an Avro file cannot be read.",
     MALFORMED_PARQUET: "A part of a Parquet file cannot be read.",
     SCHEMA_VIOLATION: "The envelope or the event's properties break their JSON Schema, or an instant is unreadable.",

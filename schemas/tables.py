@@ -194,6 +194,25 @@ DELETIONS = Table(
     key=("receipt_id",),
 )
 
+ACCOUNTS = Table(
+    "accounts",
+    "One row per account: a company, a household, whoever group events put users into.",
+    (
+        Column("account_id", "STRING", "`account:<groupId>`.", required=True),
+        Column("traits", "JSON", "Every trait of its group events, as it was sent.", required=True),
+        Column("computed", "JSON", "Computed traits by name.", required=True),
+        Column("segments", "STRING", "Names of the segments the account is in, sorted.", repeated=True),
+        Column("user_count", "INTEGER", "Profiles that were put into it.", required=True),
+        Column("first_seen_at", "TIMESTAMP", "Event time of its first group event.", required=True),
+        Column("last_seen_at", "TIMESTAMP", "Event time of its last event.", required=True),
+        Column("event_count", "INTEGER", "Events of its users since each was put into it.", required=True),
+        Column("version", "INTEGER", "Grows with each write of the row.", required=True),
+        _recorded_at(),
+    ),
+    key=("account_id",),
+    cluster=("account_id",),
+)
+
 TABLES: tuple[Table, ...] = (
     PROFILES,
     MEMBERSHIPS,
@@ -202,4 +221,5 @@ TABLES: tuple[Table, ...] = (
     FAILED_EVENTS,
     IDENTITY_LINKS,
     DELETIONS,
+    ACCOUNTS,
 )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from pipelines.io.files.watch import read_journal
+from pipelines.io.files.watched_files import of_positions, read_journal
 
 _LAST_LINES = 12
 _STOP_SECONDS = 60.0
@@ -80,8 +80,10 @@ class Children:
 
 def remove_read_files(journal: Path, folder: Path) -> int:
     """Removes the files of a folder that a job has read whole, by what its journal says. Returns how many."""
-    read = read_journal(str(journal))
-    done = [file for file in folder.iterdir() if read.get(str(file)) == file.stat().st_size]
+    read = of_positions(read_journal(str(journal)))
+    done = [
+        file for file in folder.iterdir() if str(file) in read and read[str(file)].read_bytes == file.stat().st_size
+    ]
     for file in done:
         file.unlink()
     return len(done)

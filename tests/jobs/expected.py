@@ -186,7 +186,7 @@ def _without_nulls(values: dict[str, Any]) -> dict[str, Any]:
 def _merged(profile_id: str, into: str, as_of: int) -> Row:
     row = dict.fromkeys(name for name in PROFILES.column_names() if name != "version")
     user_id = profile_id[5:] if profile_id.startswith("user:") else None
-    empty: Row = {"anonymous_ids": [], "traits": {}, "computed": {}, "segments": [], "event_count": 0}
+    empty: Row = {"anonymous_ids": [], "tags": [], "traits": {}, "computed": {}, "segments": [], "event_count": 0}
     return row | empty | {"profile_id": profile_id, "user_id": user_id, "merged_into": into, "recorded_at": as_of}
 
 

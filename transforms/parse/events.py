@@ -29,6 +29,7 @@ from schemas.event import Event, Failure
 from schemas.instants import DAY_US, EARLIEST_US, LATEST_US, parse_instant_us
 from schemas.tracking_plan import EVENT_TYPES, TrackingPlan
 from transforms.parse.identifiers import BLOCKED_IDENTIFIERS, BlockedIdentifiers, without_empty_ones
+from transforms.parse.rows import Attributes
 from transforms.parse.violations import (
     UNREADABLE,
     Epoch,
@@ -56,8 +57,6 @@ _NAMED_TYPES: Final = ("page", "screen")
 
 _new: Final = tuple.__new__
 _dumps: Final = orjson.dumps
-
-Attributes = dict[str, Any]
 
 
 class EventParser:

@@ -66,6 +66,7 @@ class _ParseMessages(beam.DoFn):
 
     @no_annotations
     def finish_bundle(self) -> Iterator[TaggedOutput]:
+        counting.count_parsed(self._parser)
         window = GlobalWindow()
         for block in self._buckets.blocks():
             yield TaggedOutput("events", WindowedValue(block, window.max_timestamp(), [window]))

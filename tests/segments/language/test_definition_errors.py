@@ -88,11 +88,11 @@ class TestErrors:
 
     def test_a_file_that_is_not_utf8(self) -> None:
         Path("segments/s.yaml").write_bytes(b"when: \xff")
-        assert errors() == "segments/s.yaml:1:1: not UTF-8: invalid start byte at byte 6"
+        assert errors() == "segments/s.yaml:1:7: not UTF-8: invalid start byte at byte 6\n    expected UTF-8"
 
     def test_a_members_file_with_a_hole(self) -> None:
         Path("segments/m.csv").write_text("user_id,name\nu_1,Ann\n,Bob\n")
-        assert headlines("members_file: m.csv") == ["segments/m.csv:3:1: no user id in the first column"]
+        assert headlines("members_file: m.csv") == ["segments/m.csv:3:1: no user id in this line"]
 
     def test_no_such_directory(self) -> None:
         with pytest.raises(DefinitionErrors, match=r"^missing:1:1: there is no such directory$"):
