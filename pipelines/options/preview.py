@@ -120,9 +120,8 @@ def load_rules(options: PreviewOptions) -> Rules:
             against = load_segment_file(options.against, options.traits, options.plan)
         except DefinitionErrors as errors:
             problems.append(errors)
-    for one in (loaded, against):
-        if one is not None and one.segment.of == "accounts":
-            problems.append(DefinitionErrors([_not_of_people(one.segment)]))
+    of_accounts = [one.segment for one in (loaded, against) if one is not None and one.segment.of == "accounts"]
+    problems += [DefinitionErrors([_not_of_people(segment)]) for segment in of_accounts]
     if problems or loaded is None:
         raise DefinitionErrors([problem for errors in problems for problem in errors.problems])
     folder, note = _folder(options, loaded.definitions, loaded.segment)
