@@ -118,7 +118,7 @@ def test_packages_of_the_layers_are_installed() -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    """Also not inside functions, nor for types alone: what knows each other is one thing, or one of them knows too much."""
+    """Also not inside functions, nor for types alone: one of two that know each other knows too much."""
     modules = {
         ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in LAYER_FILES
     }
