@@ -106,11 +106,12 @@ def isolation_forest(tables: duckdb.DuckDBPyConnection) -> set[Alarm]:
     by_day = {(row[0], row[1]): [float(value or 0) for value in row[2:]] for row in rows}
     alarms = set()
     for source in LIBRARIES.values():
-        for day in range(LAST_DAY - AUDITED + 1, LAST_DAY + 1):
-            before = [by_day[source, d] for d in range(day - REFERENCE, day) if (source, d) in by_day]
-            values = by_day.get((source, day), [0.0] * 8)
-            if IsolationForest(random_state=0, n_estimators=50).fit(before).predict([values])[0] < 0:
-                alarms.add(Alarm(day, "outlier", source))
+        for week in range(LAST_DAY - AUDITED + 1, LAST_DAY + 1, 7):
+            before = [by_day[source, d] for d in range(week - REFERENCE, week) if (source, d) in by_day]
+            forest = IsolationForest(random_state=0).fit(before)
+            for day in range(week, min(week + 7, LAST_DAY + 1)):
+                if forest.predict([by_day.get((source, day), [0.0] * 8)])[0] < 0:
+                    alarms.add(Alarm(day, "outlier", source))
     return alarms
 
 

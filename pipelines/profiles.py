@@ -14,6 +14,7 @@ from apache_beam.runners.runner import PipelineState
 
 from pipelines.batch import build_batch
 from pipelines.io.files.read_files import plan_ranges
+from pipelines.io.job_record import note_end, note_start
 from pipelines.io.locations import FileInput
 from pipelines.io.outputs import local_target
 from pipelines.io.tables.staging import remove_abandoned
@@ -55,6 +56,7 @@ def _run_batch(options: ProfilesOptions, stopped: threading.Event) -> int:
     started = time.monotonic()
     ranges = plan_ranges(location for location in options.inputs if isinstance(location, FileInput))
     try:
+        note_start(options.output)
         with quiet_beam(verbose=options.verbose), show_progress(len(ranges), str(options.output)):
             pipeline = beam.Pipeline(options=PipelineOptions(with_default_runner(options)))
             build_batch(pipeline, options)
@@ -70,6 +72,7 @@ def _run_batch(options: ProfilesOptions, stopped: threading.Event) -> int:
         return _failed(_stopped(options), options)
     if state not in (None, PipelineState.DONE):
         return _failed(f"The job failed: the runner says {state}. Its own log knows why.", options)
+    note_end(options.output, options.definitions.segments)
     if options.cache is not None:
         from pipelines.cache import keep_in_cache
 
@@ -88,6 +91,7 @@ def _stopped(options: ProfilesOptions) -> str:
 
 def _failed(text: str, options: ProfilesOptions) -> int:
     print(text, file=sys.stderr)
+    note_end(options.output, None)
     remove_abandoned(local_target(options.output), own=True)
     return 1
 

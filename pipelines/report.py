@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.io.bigquery.service import BigQueryError
+from pipelines.io.ledger import LedgerError, ledger_of
 from pipelines.io.outputs import parse_output
-from pipelines.io.tables.query import open_tables
+from pipelines.io.tables.query import add_ledger, open_tables
 from pipelines.reporting.page import render
 from pipelines.reporting.report import read_report
+from pipelines.reporting.trust import read_trust
 from schemas.errors import DefinitionErrors, OutputError, SchemaErrors
 from schemas.tracking_plan import load_tracking_plan
 from transforms.failed_events import pipeline_version
@@ -54,11 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         with open_tables(place) as tables:
+            add_ledger(tables, ledger_of(place))
             report = read_report(tables, definitions, plan)
-        page = render(report, known.title, pipeline_version())
+        page = render(report, known.title, pipeline_version(), read_trust(place))
         known.output.parent.mkdir(parents=True, exist_ok=True)
         known.output.write_text(page, encoding="utf-8")
-    except (OutputError, BigQueryError, OSError) as error:
+    except (OutputError, LedgerError, BigQueryError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"{known.output}: {len(report.segments)} segments, {len(page.encode()) / 1024:,.0f} KB; open it in a browser")

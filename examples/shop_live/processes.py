@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -26,10 +27,18 @@ class Children:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._groups: set[int] = set()
         self._logs: list[IO[bytes]] = []
 
-    def start(self, name: str, module: str, arguments: Sequence[str]) -> None:
-        """Runs `python -m MODULE ARGUMENTS`."""
+    def start(self, name: str, module: str, arguments: Sequence[str], *, whole_group: bool = False) -> None:
+        """Runs `python -m MODULE ARGUMENTS`.
+
+        Args:
+            name: of its log.
+            module: of this project.
+            arguments: its command line.
+            whole_group: whether all that it started is told to end with it: a wrapper hands no signal on.
+        """
         log = (self._folder / f"{name}.txt").open("wb")
         self._logs.append(log)
         self._running[name] = subprocess.Popen(  # noqa: S603 - this project's own modules
@@ -39,6 +48,8 @@ class Children:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        if whole_group:
+            self._groups.add(self._running[name].pid)
 
     def ended(self) -> str | None:
         """The name of one that has ended, if one has."""
@@ -54,11 +65,14 @@ class Children:
         """Ends all of them, last started first: SIGINT, and SIGKILL when one does not end."""
         for process in reversed(self._running.values()):
             if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+                if process.pid in self._groups:
+                    os.killpg(process.pid, signal.SIGINT)
+                else:
+                    process.send_signal(signal.SIGINT)
                 try:
                     process.wait(_STOP_SECONDS)
                 except subprocess.TimeoutExpired:
-                    process.kill()
+                    os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
         for log in self._logs:
             log.close()

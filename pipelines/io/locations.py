@@ -26,10 +26,14 @@ from pipelines.io.files.listing import (
     is_local_file,
     list_files,
 )
+from pipelines.io.kinesis import address as kinesis
+from pipelines.io.kinesis.address import KinesisInput
+from pipelines.io.rabbitmq import address as rabbitmq
+from pipelines.io.rabbitmq.address import RabbitMQInput
 from schemas.errors import InputError
 from schemas.instants import parse_date_or_instant_us
 
-KINDS = ("watch", "pubsub", "kafka", "bigquery", "duckdb")
+KINDS = ("watch", "pubsub", "kafka", "amqp", "amqps", "kinesis", "bigquery", "duckdb")
 _ANY_KIND = "file pattern, folder, or one of " + " ".join(f"{kind}:" for kind in KINDS)
 _FORMS = {
     "watch": "watch:PATTERN, for example watch:incoming/*.ndjson",
@@ -37,6 +41,9 @@ _FORMS = {
     "kafka": "kafka:HOST:PORT[,HOST:PORT...]/TOPIC[?group=NAME][&from=first][&until=now]",
     "bigquery": "bigquery:PROJECT.DATASET.events[?from=INSTANT][&to=INSTANT]",
     "duckdb": "duckdb:PATH of a database that holds an events table",
+    "amqp": rabbitmq.FORM,
+    "amqps": rabbitmq.FORM,
+    "kinesis": kinesis.FORM,
 }
 
 
@@ -121,7 +128,8 @@ class DuckDBInput:
     bounded: ClassVar[bool] = True
 
 
-InputLocation = FileInput | WatchInput | PubSubInput | KafkaInput | BigQueryInput | DuckDBInput
+LiveInput = WatchInput | PubSubInput | KafkaInput | RabbitMQInput | KinesisInput
+InputLocation = FileInput | LiveInput | BigQueryInput | DuckDBInput
 
 
 def parse_inputs(texts: list[str]) -> tuple[InputLocation, ...]:
@@ -197,7 +205,9 @@ def _checked_pattern(text: str, pattern: str) -> str:
         FileSystems.get_filesystem(pattern)
     except ValueError as error:
         scheme = pattern.partition("://")[0]
-        raise InputError(f"--input {text}: no file system for {scheme}:// is installed") from error
+        shown = re.sub(r"//[^/@]*@", "//", text)  # it may be an address with a password
+        hint = did_you_mean(scheme, KINDS)
+        raise InputError(f"--input {shown}: no file system for {scheme}:// is installed{hint}") from error
     if is_folder(pattern) or has_known_extension(pattern) or pattern.endswith(".gz") or is_local_file(pattern):
         return pattern
     extension = PurePosixPath(pattern).suffix
@@ -231,6 +241,22 @@ def _parse_kafka(text: str, rest: str) -> InputLocation:
     return KafkaInput(text, brokers, topic, options.get("group"), "until" in options, "from" in options)
 
 
+def _parse_rabbitmq(text: str, _rest: str) -> InputLocation:
+    try:
+        address = rabbitmq.parse_address(text)
+    except ValueError as error:
+        raise _error(text.partition("//")[0] + "//...", str(error), rabbitmq.FORM) from None
+    return RabbitMQInput(str(address), address)
+
+
+def _parse_kinesis(text: str, rest: str) -> InputLocation:
+    path, options = _split_options(text, rest, ("endpoint",))
+    try:
+        return KinesisInput(text, kinesis.make_address(path, options.get("endpoint", "")))
+    except ValueError as error:
+        raise _error(text, str(error), kinesis.FORM) from None
+
+
 def _parse_bigquery(text: str, rest: str) -> InputLocation:
     table, options = _split_options(text, rest, ("from", "to"))
     match = re.fullmatch(r"([a-z0-9.:-]+)\.([A-Za-z0-9_]+)\.(\w+)", table)
@@ -255,6 +281,9 @@ _PARSERS = {
     "watch": _parse_watch,
     "pubsub": _parse_pubsub,
     "kafka": _parse_kafka,
+    "amqp": _parse_rabbitmq,
+    "amqps": _parse_rabbitmq,
+    "kinesis": _parse_kinesis,
     "bigquery": _parse_bigquery,
     "duckdb": _parse_duckdb,
 }

@@ -125,6 +125,20 @@ def overlap_chart(names: Sequence[str], overlaps: dict[tuple[str, str], Overlap]
         return _svg(figure, title)
 
 
+def calibration_chart(points: Sequence[tuple[float, float]], title: str) -> str:
+    """What was told (across) and what happened (up), 0 to 1; on the diagonal the two are one."""
+    with mpl.rc_context(_STYLE):
+        figure, (axes,) = _figure(3.0)
+        axes.plot([0, 1], [0, 1], color=RULE, linewidth=1.5)
+        axes.plot([told for told, _ in points], [happened for _, happened in points], "o", color=BLUE, markersize=6)
+        axes.set_xlim(-0.03, 1.03)
+        axes.set_ylim(-0.03, 1.03)
+        axes.set_xlabel("risk told")
+        axes.set_ylabel("did not order")
+        axes.tick_params(length=0, labelsize=11)
+        return _svg(figure, title)
+
+
 def _share_of_row(found: Overlap, members: int) -> float:
     return found.both / members if members else 0.0
 

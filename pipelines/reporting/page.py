@@ -11,6 +11,7 @@ from string import Template
 from pipelines.reporting import charts
 from pipelines.reporting.measures import FailedReason, Headline, SegmentLife
 from pipelines.reporting.report import Report
+from pipelines.reporting.trust import Trust, trust_section
 from transforms.explain.timeline import Timeline, timeline
 from transforms.explain.words import instant_words, span_words
 
@@ -20,9 +21,9 @@ _MOST_UNPLANNED = 50
 _LARGEST_MATRIX = 20
 
 
-def render(report: Report, title: str, version: str) -> str:
-    """The whole page."""
-    sections = [section for section in _sections(report) if section is not None]
+def render(report: Report, title: str, version: str, trust: Trust | None = None) -> str:
+    """The whole page. `trust`: what other commands found, where they were run."""
+    sections = [section for section in _sections(report, trust) if section is not None]
     links = "".join(f'<a href="#{name}">{_text(heading)}</a>' for name, heading, _ in sections)
     bodies = "\n".join(
         f'<section id="{name}"><h2>{_text(heading)}</h2>{body}</section>' for name, heading, body in sections
@@ -48,14 +49,16 @@ def _resource(name: str, **values: str) -> str:
 Section = tuple[str, str, str]
 
 
-def _sections(report: Report) -> Iterable[Section | None]:
+def _sections(report: Report, trust: Trust | None) -> Iterable[Section | None]:
     yield ("warnings", "Worth a look", _warnings(report.warnings)) if report.warnings else None
     yield "segments", "Segments", _segments(report.segments)
     yield ("overlaps", "Overlaps", _overlaps(report)) if len(report.segments) > 1 else None
+    yield ("activation", "Activation", _activations(report)) if report.activations else None
     yield "funnel", "Purchase funnel", _funnel(report.funnel)
     yield "events", "Events", _events(report)
     yield "failed", "Failed events", _failures(report.failures, report.headline)
     yield "quality", "Data quality", _quality(report)
+    yield ("trust", "Trust", trust_section(trust)) if trust is not None else None
 
 
 def _headline(head: Headline) -> str:
@@ -130,6 +133,19 @@ def _overlaps(report: Report) -> str:
         f'<p>{text}</p><div class="grid two"><div class="card">{chart}</div>'
         f'<div class="card"><h3>Most in common</h3>{table}</div></div>'
     )
+
+
+def _activations(report: Report) -> str:
+    text = "Who should be at each destination, and who is there by its own answer. Suppressed: who said no."
+    rows = [
+        (
+            *(one.destination, one.segment, one.wanted, one.acknowledged, one.pending, one.refused, one.suppressed),
+            ", ".join(f"{reason} ({count:,})" for reason, count in one.reasons),
+        )
+        for one in report.activations
+    ]
+    names = ("destination", "segment", "wanted", "acknowledged", "pending", "refused", "suppressed", "why not")
+    return f'<p>{text}</p><div class="card wide">{_table(names, rows)}</div>'
 
 
 def _funnel(steps: Sequence[tuple[str, int]]) -> str:

@@ -17,6 +17,7 @@ from pipelines.io.locations import (
     parse_input,
     parse_inputs,
 )
+from pipelines.io.rabbitmq.address import RabbitMQInput
 from schemas.errors import InputError
 
 
@@ -201,3 +202,39 @@ def test_inputs_are_listed_once(tmp_path: Path) -> None:
     assert isinstance(location, FileInput)
     assert [file.path for file in location.files] == [f"{tmp_path}/a.ndjson"]
     assert [piece.path for piece in plan_ranges([location])] == [f"{tmp_path}/a.ndjson"]
+
+
+def test_a_queue_of_rabbitmq_shows_no_password() -> None:
+    location = parse_input("amqp://me:hush@broker.test:5673/shop?queue=clicks")
+    assert isinstance(location, RabbitMQInput)
+    assert location.text == "amqp://broker.test:5673/shop?queue=clicks"
+    assert location.address.queue == "clicks"
+    assert "hush" in location.address.url
+    assert "hush" not in repr(location)
+    assert not location.bounded
+    default = parse_input("amqp://localhost")
+    assert isinstance(default, RabbitMQInput)
+    assert default.address.url == "amqp://localhost/%2F"
+    assert default.address.queue == "events"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("amqp://", "there is no host"),
+        ("amqp://me:hush@localhost:high/", "the port is no number"),
+        ("amqp://me:hush@localhost/?que=x", "unknown option 'que'"),
+        ("amqp://localhost/?queue=amq.gen", "'amq.gen' is no name of a queue"),
+        ("ampq://me:hush@localhost/", "Did you mean 'amqp'?"),
+        ("kinesis:mars/events", "'mars' is no region"),
+        ("kinesis:eu-central-1/", "'' is no stream's name"),
+        ("kinesis:eu-central-1/events?endpoint=x", "'x' is no URL"),
+        ("kinesis:eu-central-1/events?endpont=x", "Did you mean 'endpoint'?"),
+        ("kinesi:eu-central-1/events", "Did you mean 'kinesis'?"),
+    ],
+)
+def test_what_is_no_queue_or_stream_is_refused_without_a_password(text: str, told: str) -> None:
+    with pytest.raises(InputError) as refused:
+        parse_input(text)
+    assert told in str(refused.value)
+    assert "hush" not in str(refused.value)

@@ -14,8 +14,15 @@ from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines.io.files.watch import WatchSource
 from pipelines.io.kafka.source import KafkaSource
-from pipelines.io.locations import InputLocation, KafkaInput, PubSubInput, WatchInput
+from pipelines.io.kinesis.address import KinesisInput
+from pipelines.io.locations import (
+    InputLocation,
+    KafkaInput,
+    PubSubInput,
+    WatchInput,
+)
 from pipelines.io.pubsub.source import PubSubSource
+from pipelines.io.rabbitmq.address import RabbitMQInput
 from pipelines.io.stream.acknowledge import AcknowledgeWritten
 from pipelines.io.stream.message_coder import MessageCoder
 from pipelines.io.stream.read_stream import RECEIPTS, ReadStream
@@ -138,6 +145,14 @@ def make_source(location: InputLocation, options: SourceOptions) -> StreamSource
         return PubSubSource(location, options)
     if isinstance(location, WatchInput):
         return WatchSource(location, options)
+    if isinstance(location, RabbitMQInput):
+        from pipelines.io.rabbitmq.source import RabbitMQSource
+
+        return RabbitMQSource(location, options)
+    if isinstance(location, KinesisInput):
+        from pipelines.io.kinesis.source import KinesisSource
+
+        return KinesisSource(location, options)
     return None
 
 

@@ -32,6 +32,8 @@ class SourceOptions:
         ack_deadline_seconds: Pub/Sub holds a message back from others for this long, while its bundle is in work.
         files_read: watched files that were read before: path -> bytes that were read.
         watch_journal: a local file in which acknowledged files are noted, for the next start; "" for none.
+        positions_folder: a local folder in which it is kept how far sources were read that keep no place themselves
+            (Kinesis), for the next start; "" for none.
         acknowledge: when a batch needs not come again. "bundle": when the runner has made its bundle durable (Flink,
             Dataflow). "written": when `AcknowledgeWritten` sees that everything read up to then is in the output (for
             runners that keep bundles in memory, such as Prism).
@@ -54,6 +56,7 @@ class SourceOptions:
     ack_deadline_seconds: int = 120
     files_read: Mapping[str, int] = field(default_factory=dict)
     watch_journal: str = ""
+    positions_folder: str = ""
     acknowledge: Literal["bundle", "written"] = "bundle"
     max_in_flight: int = 100_000
     epoch: Epoch | None = None
