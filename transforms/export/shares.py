@@ -63,6 +63,7 @@ SHARES: dict[str, Share] = {
 }
 
 EXCEPTIONS: dict[str, str] = {
+    tables.ACCOUNTS.name: "about a company or a household; a person's own group events are among the events",
     ledger.PREDICTION_TRIALS.name: "how good predictions were, none about a person",
     ledger.AUDITS.name: "figures about days and sources, none about a person",
 }
