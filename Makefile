@@ -44,6 +44,12 @@ $(STAMP):
 .PHONY: run
 run: setup ## Build profiles and segments of the example shop into out/tidemark.duckdb
 	@$(PY) -m pipelines.profiles --input 'examples/events/*' --segments segments --traits traits --output duckdb:$(OUT)/tidemark.duckdb
+	@echo && echo "What activation would send (make activate-demo sends it, to made-up vendors):" && echo
+	@$(PY) -m pipelines.activate --input duckdb:$(OUT)/tidemark.duckdb --destinations destinations --dry_run
+
+.PHONY: activate-demo
+activate-demo: run ## Activate the example shop against made-up vendors, and show what they hold
+	@$(PY) -m examples.shop_activated --input duckdb:$(OUT)/tidemark.duckdb --destinations destinations
 
 .PHONY: stream
 stream: setup ## Watch a live feed: segments grow and shrink in the terminal (Ctrl-C ends it)
@@ -51,6 +57,16 @@ stream: setup ## Watch a live feed: segments grow and shrink in the terminal (Ct
 	@# Without Go it cannot be built here; then Beam downloads it.
 	@if command -v go >/dev/null && $(PY) -m services build prism && $(PY) -m services isolated -- true 2>/dev/null; \
 		then $(PY) -m services isolated -- $(PY) -m examples.shop_live; else $(PY) -m examples.shop_live; fi
+
+.PHONY: shop
+shop: setup ## A shop to click on in a browser: API, stream, and what becomes of one's own clicks (needs npm)
+	@npm ci --prefix examples/shop --ignore-scripts --no-audit --no-fund --silent
+	@if command -v go >/dev/null && $(PY) -m services build prism && $(PY) -m services isolated -- true 2>/dev/null; \
+		then $(PY) -m examples.shop --isolated; else $(PY) -m examples.shop; fi
+
+.PHONY: bench-collect
+bench-collect: setup ## Measure the API: events per second, beside an endpoint that only answers
+	@$(PY) -m benchmarks.collect
 
 .PHONY: test
 test: setup ## Run the tests (a few minutes)

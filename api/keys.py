@@ -180,6 +180,26 @@ def key_entry(name: str, key: str, may: Sequence[str]) -> str:
     return f"  - name: {shown}\n    hash: sha256:{digest}\n    may: [{', '.join(may)}]\n"
 
 
+def add_key(path: Path, name: str, may: Sequence[str], key: str | None = None) -> str:
+    """Adds a key's hash to a file, which is made if it is not there; returns the key, a new one unless it is given.
+
+    Raises:
+        DefinitionErrors: the file would be wrong, so it stays as it was.
+        OSError: it cannot be written.
+    """
+    key = key or secrets.token_urlsafe(_KEY_BYTES)
+    before = path.read_text() if path.exists() else "keys:\n"
+    new = path.with_name(f".{path.name}.new")
+    try:
+        new.write_text(before.rstrip("\n") + "\n" + key_entry(name, key, may))
+        new.chmod(0o640)
+        load_keys(new)
+        os.replace(new, path)  # noqa: PTH105 - one step, or none
+    finally:
+        new.unlink(missing_ok=True)
+    return key
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Makes a key, adds its hash to a file and prints it, once."""
     parser = argparse.ArgumentParser(
@@ -196,23 +216,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wrong = [scope for scope in may if scope not in SCOPES]
     if wrong:
         parser.error(f"--may {wrong[0]}: expected {', '.join(SCOPES)}")
-    key = options.key or secrets.token_urlsafe(_KEY_BYTES)
     path = Path(options.file)
-    before = path.read_text() if path.exists() else "keys:\n"
-    new = path.with_name(f".{path.name}.new")
     try:
-        new.write_text(before.rstrip("\n") + "\n" + key_entry(options.name, key, may))
-        new.chmod(0o640)
-        load_keys(new)
-        os.replace(new, path)  # noqa: PTH105 - one step, or none
+        key = add_key(path, options.name, may, options.key)
     except DefinitionErrors as errors:
-        print(str(errors).replace(new.name, path.name), file=sys.stderr)
+        print(errors, file=sys.stderr)
         return 2
     except OSError as error:
         print(f"--file {path}: {error.strerror}", file=sys.stderr)
         return 2
-    finally:
-        new.unlink(missing_ok=True)
     print(key)
     return 0
 

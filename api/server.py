@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import multiprocessing
+import signal
 import socket
 import sys
 from functools import partial
@@ -38,6 +39,8 @@ def serve(options: ApiOptions) -> int:
     shown = f"[{host}]" if ":" in host else host
     print(f"listening on http://{shown}:{port} (docs: http://{shown}:{port}/docs)", flush=True)
     config = server_config(options)
+    # uvicorn takes the signal, ends in peace, and raises it once more: then it is a good end.
+    signal.signal(signal.SIGTERM, _end)
     with contextlib.closing(listener), contextlib.suppress(KeyboardInterrupt):
         if options.workers > 1:
             Multiprocess(config, sockets=[listener]).run()
@@ -75,6 +78,10 @@ def server_config(options: ApiOptions) -> uvicorn.Config:
         timeout_graceful_shutdown=_STOP_SECONDS,
         backlog=_BACKLOG,
     )
+
+
+def _end(_signal: int, _frame: object) -> None:
+    raise SystemExit(0)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -8,7 +8,8 @@ from pipelines.io.stream.read_topics import ReadTopics
 from pipelines.io.tables.read_events import ReadTables, table_bytes
 from pipelines.io.tables.write_tables import WriteTables
 from pipelines.options.profiles import ProfilesOptions
-from transforms.deduplicate.bucket import DeduplicateEvents
+from transforms.accounts.bucket import BuildAccounts
+from transforms.deduplicate.bucket import DeduplicateEvents, WriteRetractions
 from transforms.identity.bucket import ResolveIdentity
 from transforms.identity.erasure import WriteReceipts
 from transforms.profiles.bucket import BuildProfiles
@@ -45,7 +46,11 @@ def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
         definitions, buckets, 2 * buckets, regrouped=True
     )
     erased = (identity.erased, known.erased) | "Erased" >> beam.Flatten()
+    users = (anonymous.accounts, known.accounts, merged.accounts) | "Accounts" >> beam.Flatten()
+    by_account = users | "ByAccount" >> beam.GroupByKey()
+    accounts = (by_account, identity.plan) | "BuildAccounts" >> BuildAccounts(definitions)
     receipts = (events.claims, erased, identity.plan) | "WriteReceipts" >> WriteReceipts()
+    retractions = events | "WriteRetractions" >> WriteRetractions()
     _ = (
         *(source.failed for source in sources),
         events.failed,
@@ -53,5 +58,7 @@ def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
         anonymous.tables,
         known.tables,
         merged.tables,
+        accounts,
         receipts,
+        retractions,
     ) | "WriteTables" >> WriteTables(options.output)

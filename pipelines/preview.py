@@ -14,6 +14,7 @@ from pipelines.words.preview_text import preview_text
 from pipelines.words.progress import Progress
 from pipelines.words.story_text import story_text
 from schemas.errors import DefinitionErrors, InputError, UsageError
+from schemas.text import printable, printable_json
 from transforms.explain.preview import make_preview
 from transforms.explain.story import tell
 from transforms.explain.survey import Question, merged, survey
@@ -58,7 +59,7 @@ def _show(options: PreviewOptions, rules: Rules, events: ResolvedEvents, progres
         print(error, file=sys.stderr)
         return 2
     progress.clear()
-    out.write(text)
+    out.write(printable_json(text) if options.json else printable(text))
     out.flush()
     return 0
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Sequence
@@ -13,14 +14,17 @@ from apache_beam.runners.runner import PipelineState
 
 from pipelines.batch import build_batch
 from pipelines.io.files.read_files import plan_ranges
+from pipelines.io.job_record import note_end, note_start
 from pipelines.io.locations import FileInput
 from pipelines.io.outputs import local_target
 from pipelines.io.tables.staging import remove_abandoned
 from pipelines.options.profiles import ProfilesOptions, parse_profiles_options
 from pipelines.runners import with_default_runner
+from pipelines.temporary import interruptible, own_temporary_folder
 from pipelines.words.failure import describe_failure, end_quietly, quiet_beam
 from pipelines.words.job_progress import show_progress
 from pipelines.words.summary import print_summary
+from pipelines.words.summary_facts import read_counters
 from schemas.errors import UsageError
 
 
@@ -42,37 +46,52 @@ def run(options: ProfilesOptions) -> int:
     if not all(location.bounded for location in options.inputs):
         from pipelines.stream_job import run_stream
 
-        return run_stream(options)
+        with own_temporary_folder():
+            return run_stream(options)
+    with own_temporary_folder(), interruptible() as stopped:
+        return _run_batch(options, stopped)
+
+
+def _run_batch(options: ProfilesOptions, stopped: threading.Event) -> int:
     started = time.monotonic()
     ranges = plan_ranges(location for location in options.inputs if isinstance(location, FileInput))
     try:
+        note_start(options.output)
         with quiet_beam(verbose=options.verbose), show_progress(len(ranges), str(options.output)):
             pipeline = beam.Pipeline(options=PipelineOptions(with_default_runner(options)))
             build_batch(pipeline, options)
             result = pipeline.run()
             state = result.wait_until_finish()
     except Exception as error:  # noqa: BLE001 - whatever it is, it has ended the job
+        if stopped.is_set():
+            return _failed(_stopped(options), options)
         if options.verbose:
             traceback.print_exc()
         return _failed(describe_failure(error, str(options.output)), options)
     except KeyboardInterrupt:
-        return _failed(f"Stopped. {options.output} is what it was before.", options)
+        return _failed(_stopped(options), options)
     if state not in (None, PipelineState.DONE):
         return _failed(f"The job failed: the runner says {state}. Its own log knows why.", options)
+    note_end(options.output, options.definitions.segments)
     if options.cache is not None:
         from pipelines.cache import keep_in_cache
 
         keep_in_cache(options.cache, options.output)
     try:
-        print_summary(options, result, time.monotonic() - started)
+        print_summary(options, read_counters(result), time.monotonic() - started)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough; the tables are written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
+def _stopped(options: ProfilesOptions) -> str:
+    return f"Stopped. {options.output} is what it was before."
+
+
 def _failed(text: str, options: ProfilesOptions) -> int:
     print(text, file=sys.stderr)
+    note_end(options.output, None)
     remove_abandoned(local_target(options.output), own=True)
     return 1
 

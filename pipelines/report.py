@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.io.bigquery.service import BigQueryError
-from pipelines.io.ledger import LedgerError
+from pipelines.io.ledger import LedgerError, ledger_of
 from pipelines.io.outputs import parse_output
-from pipelines.io.tables.query import open_tables
+from pipelines.io.tables.query import add_ledger, open_tables
 from pipelines.reporting.page import render
 from pipelines.reporting.report import read_report
 from pipelines.reporting.trust import read_trust
@@ -56,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     try:
         with open_tables(place) as tables:
+            add_ledger(tables, ledger_of(place))
             report = read_report(tables, definitions, plan)
         page = render(report, known.title, pipeline_version(), read_trust(place))
         known.output.parent.mkdir(parents=True, exist_ok=True)

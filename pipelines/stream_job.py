@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.io.duckdb.stream_writer import WriteOptions, check_writers, close_writers
+from pipelines.io.job_record import note_end
 from pipelines.io.journal.history_first import BEFORE_ALL_US, Boot
 from pipelines.io.journal.journal import close_journals
 from pipelines.io.journal.read_history import READABLE, UNREADABLE, ReadHistoryAndLive, SetAsideUnreadable, begin
@@ -25,6 +27,8 @@ from pipelines.options.profiles import ProfilesOptions
 from pipelines.stream_runner import keeps_no_state, with_stream_runner
 from pipelines.words.failure import end_quietly, quiet_beam, read_cause
 from pipelines.words.retention import retention_lines
+from pipelines.words.summary import print_summary
+from pipelines.words.summary_facts import read_counters
 from schemas.errors import UsageError
 from schemas.message import Message
 
@@ -40,10 +44,15 @@ def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2
+    left_out = options.definitions.about("accounts")
+    if left_out.segments or left_out.traits:
+        names = ", ".join([*(item.name for item in left_out.segments), *(item.name for item in left_out.traits)])
+        print(f"warning: accounts are told by bounded jobs only; a stream leaves out {names}", file=sys.stderr)
     for line in retention_lines(options):
         print(line, file=sys.stderr)
     stopped, shown = threading.Event(), sys.stderr
     failure: BaseException | None = None
+    result, started = None, time.monotonic()
     try:
         with quiet_beam(verbose=options.verbose):
             pipeline = beam.Pipeline(options=PipelineOptions(arguments))
@@ -56,12 +65,15 @@ def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
         failure = None if stopped.is_set() else error  # work that is cut off fails, of course
     if stopped.is_set() and not options.verbose:
         end_quietly()
+    counters = _counters(result)
     try:
         close_all()
     except Exception as error:  # noqa: BLE001 - what is left could not be published
         failure = failure or error
     if failure is not None:
         return _failed(failure, options, shown)
+    if counters:
+        print_summary(options, counters, time.monotonic() - started)
     if stopped.is_set():
         goes_on = options.stream.journal_folder(options.output) or not keeps_no_state(arguments)
         again = "; started again, the job goes on from here" if goes_on else ""
@@ -80,6 +92,7 @@ def build_live(
         arguments: Beam's own.
         build: the graph between messages and rows; None: the one of pipelines/stream.py.
     """
+    note_end(options.output, options.definitions.segments)
     folder = options.stream.journal_folder(options.output)
     boot = begin(folder, uuid.uuid4().hex, options.inputs) if folder else None
     # With a journal a record is safe once it is read. Without one, a runner without checkpoints has it in memory only.
@@ -107,7 +120,15 @@ def close_all() -> None:
         close_writers()
     finally:
         close_connections()
+        _close_brokers()
         close_journals()
+
+
+def _close_brokers() -> None:
+    """Those whose clients were ever imported: a job that does not use one need not have it installed."""
+    for name in ("pipelines.io.rabbitmq.source", "pipelines.io.kinesis.source"):
+        if name in sys.modules:
+            sys.modules[name].close_connections()
 
 
 def _build_stream(
@@ -128,6 +149,8 @@ def _source_options(options: ProfilesOptions, boot: Boot | None, in_memory_only:
         kafka_settings=stream.kafka_settings,
         group="tidemark" if boot is None else f"tidemark-{boot.journal_id()[:8]}",
         watch_journal="" if boot is None else str(boot.folder / "files"),
+        epoch=options.epoch,
+        positions_folder="" if boot is None else str(boot.folder),
         acknowledge="written" if in_memory_only else "bundle",
     )
 
@@ -153,6 +176,14 @@ def _wait(result: Any, stopped: threading.Event) -> None:
     state = result.wait_until_finish()  # raises what ended the job
     if state not in (None, PipelineState.DONE, PipelineState.DRAINED):
         raise RuntimeError(f"the runner says {state}")
+
+
+def _counters(result: Any) -> dict[str, int]:
+    """What the job has counted; nothing where the runner does not say, or is gone already."""
+    try:
+        return {} if result is None else read_counters(result)
+    except Exception:  # noqa: BLE001 - a summary is no reason to fail
+        return {}
 
 
 def _failed(error: BaseException, options: ProfilesOptions, shown: TextIO) -> int:

@@ -17,9 +17,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from schemas.text import printable
+
 
 class TidemarkError(ValueError):
     """The text is for the person who gave the command."""
+
+    def __str__(self) -> str:
+        """Safe to be printed: it may quote names and lines of files that somebody else wrote."""
+        return printable(super().__str__())
 
 
 class UsageError(TidemarkError):
@@ -59,7 +65,7 @@ class Problem:
     def headline(self) -> str:
         """`file:line:column: message`, on one line."""
         place = self.file if self.position is None else f"{self.file}:{self.position}"
-        return f"{place}: {self.message}"
+        return printable(f"{place}: {self.message}")
 
     def one_line(self) -> str:
         """The headline with the suggestion, for warnings."""
@@ -71,7 +77,10 @@ class Problem:
             # Tabs stay tabs, so that the caret stands below its character whatever a tab's width is.
             column = 1 if self.position is None else self.position.column
             before = self.source_line[: column - 1].ljust(column - 1)
-            parts += ["    " + self.source_line, "    " + "".join("\t" if c == "\t" else " " for c in before) + "^"]
+            parts += [
+                "    " + printable(self.source_line),
+                "    " + "".join("\t" if c == "\t" else " " for c in before) + "^",
+            ]
         if self.expected:
             parts.append(f"    expected {self.expected}")
         if self.suggestion:

@@ -7,6 +7,7 @@ from typing import Final
 TOO_LARGE: Final = "too_large"
 NOT_UTF8: Final = "not_utf8"
 MALFORMED_JSON: Final = "malformed_json"
+MALFORMED_GZIP: Final = "malformed_gzip"
 MALFORMED_AVRO: Final = "malformed_avro"
 MALFORMED_PARQUET: Final = "malformed_parquet"
 SCHEMA_VIOLATION: Final = "schema_violation"
@@ -16,6 +17,7 @@ BLOCKED_IDENTIFIER: Final = "blocked_identifier"
 MISSING_TIMESTAMP: Final = "missing_timestamp"
 TIMESTAMP_IN_FUTURE: Final = "timestamp_in_future"
 CONFLICTING_DUPLICATE: Final = "conflicting_duplicate"
+NOT_RETRACTABLE: Final = "not_retractable"
 ALIAS_CYCLE: Final = "alias_cycle"
 ALIAS_CONFLICT: Final = "alias_conflict"
 MERGE_LIMIT: Final = "merge_limit"
@@ -27,6 +29,7 @@ REASONS: Final[dict[str, str]] = {
     TOO_LARGE: "The record has more bytes than one event may have.",
     NOT_UTF8: "The bytes are not UTF-8.",
     MALFORMED_JSON: "The text is not JSON, is not a JSON object, or is nested too deeply.",
+    MALFORMED_GZIP: "A part of a gzipped file cannot be unpacked.",
     MALFORMED_AVRO: "A part of an Avro file cannot be read.",
     MALFORMED_PARQUET: "A part of a Parquet file cannot be read.",
     SCHEMA_VIOLATION: "The envelope or the event's properties break their JSON Schema, or an instant is unreadable.",
@@ -36,6 +39,7 @@ REASONS: Final[dict[str, str]] = {
     MISSING_TIMESTAMP: "Neither timestamp nor receivedAt.",
     TIMESTAMP_IN_FUTURE: "The event time is more than 24 hours after receivedAt.",
     CONFLICTING_DUPLICATE: "Another event has the same messageId and other content, and stands.",
+    NOT_RETRACTABLE: "The retract names a delete or another retract, which are final.",
     ALIAS_CYCLE: "The alias would merge a profile into itself.",
     ALIAS_CONFLICT: "The alias would give a previousId a second user.",
     MERGE_LIMIT: "The alias would put more than max_merges profiles into one.",

@@ -9,9 +9,11 @@ class Message(NamedTuple):
     """One record of an unbounded input.
 
     `raw` holds its bytes untouched. `source` is the `--input` location as it was given. `attributes` are the message's
-    attributes (Pub/Sub) or headers (Kafka) as text; empty for files.
+    attributes (Pub/Sub) or headers (Kafka) as text; empty for files. `failure` says, as JSON, why the source itself
+    could not read the record (a part of a damaged file); "" for all others. No sender can set it.
     """
 
     raw: bytes
     source: str
     attributes: dict[str, str]
+    failure: str = ""

@@ -115,7 +115,7 @@ MEMBERSHIP_CHANGES = Table(
         Column(
             "cause",
             "STRING",
-            "event, time, late_event, merge, segment_changed, segment_expired or deleted.",
+            "event, time, late_event, merge, retraction, segment_changed, segment_expired or deleted.",
             required=True,
         ),
         Column("message_ids", "STRING", "The events that caused it, at most 10, earliest first.", repeated=True),
@@ -194,6 +194,37 @@ DELETIONS = Table(
     key=("receipt_id",),
 )
 
+ACCOUNTS = Table(
+    "accounts",
+    "One row per account: a company, a household, whoever group events put users into.",
+    (
+        Column("account_id", "STRING", "`account:<groupId>`.", required=True),
+        Column("traits", "JSON", "Every trait of its group events, as it was sent.", required=True),
+        Column("computed", "JSON", "Computed traits by name.", required=True),
+        Column("segments", "STRING", "Names of the segments the account is in, sorted.", repeated=True),
+        Column("user_count", "INTEGER", "Profiles that were put into it.", required=True),
+        Column("first_seen_at", "TIMESTAMP", "Event time of its first group event.", required=True),
+        Column("last_seen_at", "TIMESTAMP", "Event time of its last event.", required=True),
+        Column("event_count", "INTEGER", "Events of its users since each was put into it.", required=True),
+        Column("version", "INTEGER", "Grows with each write of the row.", required=True),
+        _recorded_at(),
+    ),
+    key=("account_id",),
+    cluster=("account_id",),
+)
+
+RETRACTIONS = Table(
+    "retractions",
+    "Events that were taken out of the set.",
+    (
+        Column("message_id", "STRING", "The retract's identity.", required=True),
+        Column("retracts", "STRING", "The message id of the event that it takes out.", required=True),
+        Column("timestamp", "TIMESTAMP", "Event time of the retract.", required=True),
+        Column("found", "BOOLEAN", "Whether the event was there.", required=True),
+    ),
+    key=("message_id",),
+)
+
 TABLES: tuple[Table, ...] = (
     PROFILES,
     MEMBERSHIPS,
@@ -202,4 +233,6 @@ TABLES: tuple[Table, ...] = (
     FAILED_EVENTS,
     IDENTITY_LINKS,
     DELETIONS,
+    RETRACTIONS,
+    ACCOUNTS,
 )

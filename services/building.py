@@ -23,6 +23,7 @@ APT_PACKAGES = {
     "patch": "patch",
     "redis-server": "redis-server",
     "rabbitmq-server": "rabbitmq-server",
+    "epmd": "erlang-base",
 }
 """The Debian package of each tool that a build, a start or an integration test may miss."""
 

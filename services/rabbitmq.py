@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 from services.building import debian_program
@@ -20,15 +21,14 @@ def _prepare(_binary: Path, data: Path, ports: Ports) -> None:
         "disk_free_limit.absolute = 50MB\n"
         "log.console = true\nlog.console.level = warning\nlog.file = false\n"
     )
-    (data / "erl_inetrc").write_text('{hosts_file, "/etc/hosts"}.\n{lookup, [file, native]}.\n')
 
 
 def _command(_binary: Path, data: Path, ports: Ports) -> list[str]:
-    node = f"tidemark-{os.getpid()}-{ports['amqp']}@localhost"
+    name = f"tidemark-{os.getpid()}-{ports['amqp']}@localhost"
     loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
     settings = {
         "HOME": str(data),  # of Erlang's cookie
-        "RABBITMQ_NODENAME": node,
+        "RABBITMQ_NODENAME": name,
         "RABBITMQ_DIST_PORT": str(ports["distribution"]),
         "RABBITMQ_CONFIG_FILE": str(data / "rabbitmq.conf"),
         "RABBITMQ_CONF_ENV_FILE": str(data / "none"),
@@ -36,10 +36,9 @@ def _command(_binary: Path, data: Path, ports: Ports) -> list[str]:
         "RABBITMQ_LOG_BASE": str(data / "log"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(data / "plugins"),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": loopback,
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "ERL_EPMD_PORT": str(ports["names"]),
     }
-    return ["env", *(f"{name}={value}" for name, value in settings.items()), str(_SERVER)]
+    node = ["env", *(f"{key}={value}" for key, value in settings.items()), str(_SERVER)]
+    return [sys.executable, "-m", "services.with_name_server", str(ports["names"]), *node]
 
 
 def _environment(ports: Ports) -> dict[str, str]:

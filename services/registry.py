@@ -6,6 +6,7 @@ from services.bigquery import BIGQUERY
 from services.flink import FLINK
 from services.gcs import GCS
 from services.kafka import KAFKA
+from services.kinesis import KINESIS
 from services.prism import PRISM
 from services.pubsub import PUBSUB
 from services.rabbitmq import RABBITMQ
@@ -14,7 +15,7 @@ from services.service import Service, ServiceError
 from services.shop import SHOP
 
 SERVICES: dict[str, Service] = {
-    service.name: service for service in (GCS, BIGQUERY, PUBSUB, KAFKA, REDIS, RABBITMQ, SHOP, PRISM, FLINK)
+    service.name: service for service in (GCS, BIGQUERY, PUBSUB, KAFKA, REDIS, RABBITMQ, KINESIS, SHOP, PRISM, FLINK)
 }
 
 

@@ -18,8 +18,9 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import NamedTuple
 
-from schemas.event import MESSAGE_ID, TIMESTAMP, TYPE, USER_ID, Event, Failure
+from schemas.event import MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, TYPE, USER_ID, Event, Failure
 from schemas.tables import (
+    ACCOUNTS,
     DELETIONS,
     EVENTS,
     FAILED_EVENTS,
@@ -27,9 +28,12 @@ from schemas.tables import (
     MEMBERSHIP_CHANGES,
     MEMBERSHIPS,
     PROFILES,
+    RETRACTIONS,
     TABLES,
 )
-from transforms.deduplicate.copies import deduplicate, record_of
+from transforms.accounts.history import accounts
+from transforms.accounts.rules import AccountRules, compile_accounts
+from transforms.deduplicate.copies import RETRACT, deduplicate, record_of, tell_retractions
 from transforms.failed_events import failure_row
 from transforms.identity.aliases import DEFAULT_MAX_MERGES, refusal
 from transforms.identity.devices import resolve_devices
@@ -71,7 +75,7 @@ def parse_lines(lines: Iterable[bytes], parser: EventParser, source: str) -> Par
 
 def tables_of(
     records: Iterable[Record],
-    definitions: ast.Definitions | Program,
+    definitions: ast.Definitions,
     as_of: int | None = None,
     *,
     failures: Iterable[Failure] = (),
@@ -88,16 +92,20 @@ def tables_of(
         stitch_window_us: how long before its first link a device's events become the user's, microseconds.
         max_merges: how many users aliases may put into one.
     """
-    program = definitions if isinstance(definitions, Program) else compile_program(definitions)
-    kept = deduplicate(records)
+    compiled = _Compiled(compile_program(definitions), compile_accounts(definitions))
+    given = list(records)
+    kept = deduplicate(given, {record[PREVIOUS_ID] for record in given if record[TYPE] == RETRACT})
+    retracts = tell_retractions(kept.retracts, kept.retracted)
     told = route(kept.records, as_of)
     now = told.latest if as_of is None else as_of
     plan = plan_of(told.claims, told.last_seen, now, stitch_window_us=stitch_window_us, max_merges=max_merges)
     tables = _Tables()
     refused = [refusal(claim, plan.refused[claim[MESSAGE_ID]]) for claim in told.claims if _is_refused(claim, plan)]
-    for failure in (*failures, *kept.failures, *refused):
+    for failure in (*failures, *kept.failures, *retracts.failures, *refused):
         tables.add(FAILED_EVENTS.name, failure_row(failure))
-    _resolve(told, plan, program, tables)
+    for row in retracts.rows:
+        tables.add(RETRACTIONS.name, row)
+    _resolve(told, plan, compiled, tables)
     return tables.sorted()
 
 
@@ -105,7 +113,12 @@ def _is_refused(claim: Record, plan: IdentityPlan) -> bool:
     return claim[MESSAGE_ID] in plan.refused
 
 
-def _resolve(told: Routed, plan: IdentityPlan, program: Program, tables: _Tables) -> None:
+class _Compiled(NamedTuple):
+    people: Program
+    accounts: AccountRules
+
+
+def _resolve(told: Routed, plan: IdentityPlan, compiled: _Compiled, tables: _Tables) -> None:
     devices = resolve_devices(told.devices, plan)
     first = gather((*told.known, *devices.known, *devices.anonymous), plan)
     histories = first.histories | gather(first.merged, plan, regrouped=True).histories
@@ -114,7 +127,13 @@ def _resolve(told: Routed, plan: IdentityPlan, program: Program, tables: _Tables
     for row in devices.links:
         tables.add(IDENTITY_LINKS.name, row)
     for profile_id, records in histories.items():
-        _add_profile(profile_id, sorted(records, key=BY_TIME), program, plan.as_of, tables)
+        records.sort(key=BY_TIME)
+        _add_profile(profile_id, records, compiled.people, plan.as_of, tables)
+    for _, account in accounts(histories, compiled.accounts, plan.as_of):
+        tables.add(ACCOUNTS.name, account.account)
+        for name, rows in ((MEMBERSHIPS.name, account.memberships), (MEMBERSHIP_CHANGES.name, account.changes)):
+            for row in rows:
+                tables.add(name, row)
     erased = Counter(devices.erased)
     erased.update({(deletion, EVENTS.name): count for deletion, count in first.erased.items()})
     for claim in told.claims:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from examples.shop_live.snapshot import Change, Snapshot
+from schemas.text import plain
 
 _RESET, _BOLD, _DIM, _GREEN, _RED, _CYAN = "\033[0m", "\033[1m", "\033[2m", "\033[32m", "\033[31m", "\033[36m"
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -50,8 +51,8 @@ def describe(change: Change) -> str:
     >>> describe(Change(0, "user:a", "vip", "entered", "event", "c", ("Order Completed",) * 2))
     'Order Completed x2'
     """
-    names = list(dict.fromkeys(change.events))
-    counted = [name if change.events.count(name) == 1 else f"{name} x{change.events.count(name)}" for name in names]
+    events = [plain(name) for name in change.events]
+    counted = [name if events.count(name) == 1 else f"{name} x{events.count(name)}" for name in dict.fromkeys(events)]
     told = ", ".join(counted[:_MOST_NAMES]) + (" ..." if len(counted) > _MOST_NAMES else "")
     cause = _CAUSES.get(change.cause, change.cause)
     return f"{cause} ({told})" if cause and told else cause or told or "event"
@@ -87,7 +88,7 @@ def _bar(value: int, most: int, room: int) -> str:
 
 def _change(change: Change, width: int, color: bool) -> str:
     sign, paint = _SIGNS.get(change.change, ("?", _DIM))
-    who = change.profile_id if len(change.profile_id) <= _MOST_ID else change.profile_id[: _MOST_ID - 1] + "…"
+    who = plain(change.profile_id, _MOST_ID)
     text = f"{_time(change.at_us)} {sign} {who:<{_MOST_ID}} {change.segment:<24} {describe(change)}"[:width]
     return text.replace(f" {sign} ", f" {_paint(sign, paint, color)} ", 1)
 

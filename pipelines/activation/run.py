@@ -127,7 +127,9 @@ def _run(
         except Later as later:
             trouble = str(later)
         rows = [Activation(*row) for row in ledger.read(ACTIVATIONS, destination=destination.name)]
-    states = Counter((row.segment, row.state) for row in rows if row.wanted or row.state != "acknowledged")
+    states: Counter[tuple[str, str]] = Counter(
+        (row.segment, row.state) for row in rows if row.wanted or row.state != "acknowledged"
+    )
     refusals = Counter(row.reason or "refused" for row in rows if row.state == REFUSED)
     waits = Counter(row.reason or "not yet sent" for row in rows if row.state == PENDING)
     return Result(destination, work, sent, states, refusals, waits, trouble)

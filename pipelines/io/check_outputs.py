@@ -16,7 +16,8 @@ import duckdb
 
 from pipelines.io.duckdb.foreign import foreign_in_database
 from pipelines.io.files.foreign import foreign_in_folder
-from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, InputLocation, WatchInput, list_files
+from pipelines.io.files.listing import list_files
+from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, InputLocation, WatchInput
 from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output
 from pipelines.io.tables.staging import remove_abandoned
 from schemas.errors import OutputError
@@ -152,7 +153,8 @@ def _local_files(location: FileInput | WatchInput) -> Iterable[Path]:
     """Nothing is asked of other machines: what is there cannot be a local output."""
     if "://" in location.pattern:
         return ()
-    return (Path(file.path) for file in list_files(location.pattern))
+    files = location.files if isinstance(location, FileInput) else list_files(location.pattern, strict=False)
+    return (Path(file.path) for file in files)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -6,8 +6,8 @@
 | `files:out/shop` | `out/shop.job.json` |
 | `bigquery:P.D` | the last line of the description of `memberships_log` (`memberships` in the layout "cdc") |
 
-A bounded job replaces its tables at its end, all at once: until then the old ones stand, and the note says that a job is
-at work. A stream publishes while it reads its history: until it is through, its tables are of some moment in the past.
+A bounded job replaces its tables at its end, all at once: until then the old ones stand, and the note says that a job
+is at work. A stream's tables are whole whenever it publishes them.
 """
 
 from __future__ import annotations
@@ -35,21 +35,17 @@ class JobRecord:
 
     Attributes:
         consent: the purposes that each segment asks for.
-        is_reading_history: a stream that has not yet read all that happened before it was started.
         running_host: where a bounded job is at work on the next tables; "": nowhere.
         running_pid: its process there.
     """
 
     consent: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    is_reading_history: bool = False
     running_host: str = ""
     running_pid: int = 0
 
     @property
     def obstacle(self) -> str:
         """Why nobody should act on the tables now; "" if nothing speaks against it."""
-        if self.is_reading_history:
-            return "the stream that writes them has not read its history to the end"
         if not self.running_host or (self.running_host == socket.gethostname() and not _is_alive(self.running_pid)):
             return ""
         return "a job is at work on them, and has not ended"
@@ -58,25 +54,16 @@ class JobRecord:
 def note_start(output: Output) -> None:
     """A bounded job begins: the tables of the one before stand until it ends."""
     before = read_job(output) or JobRecord()
-    _write(output, JobRecord(before.consent, before.is_reading_history, socket.gethostname(), os.getpid()))
+    _write(output, JobRecord(before.consent, socket.gethostname(), os.getpid()))
 
 
 def note_end(output: Output, segments: Iterable[SegmentDefinition] | None) -> None:
-    """A bounded job has ended with tables of these segments; None: it failed, and the tables are those before."""
+    """A bounded job has ended with tables of these segments, or a stream begins to write them.
+
+    None: the job failed, and the tables are those before.
+    """
     before = read_job(output) or JobRecord()
-    _write(output, JobRecord(before.consent, before.is_reading_history) if segments is None else _of(segments))
-
-
-def note_stream(output: Output, segments: Iterable[SegmentDefinition], *, is_reading_history: bool) -> None:
-    """A stream begins to write."""
-    _write(output, JobRecord(_of(segments).consent, is_reading_history))
-
-
-def note_history_read(output: Output) -> None:
-    """A stream has read all that happened before it was started."""
-    before = read_job(output)
-    if before is not None and before.is_reading_history:
-        _write(output, JobRecord(before.consent))
+    _write(output, JobRecord(before.consent) if segments is None else _of(segments))
 
 
 def read_job(output: Output) -> JobRecord | None:
@@ -89,7 +76,7 @@ def read_job(output: Output) -> JobRecord | None:
     try:
         found = orjson.loads(text)
         consent = {str(name): tuple(purposes) for name, purposes in found["consent"].items()}
-        return JobRecord(consent, found["is_reading_history"], found["running_host"], found["running_pid"])
+        return JobRecord(consent, found["running_host"], found["running_pid"])
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         return None
 

@@ -1,35 +1,39 @@
 """Reads `--input`: what a location is, whether it ends, and what is wrong with it.
 
-Parsing touches nothing outside. `find_files` and `check_input` look at the file system, so that a job with nothing to
-read is refused before it starts.
+`parse_input` touches nothing outside. `parse_inputs` looks at the file system, once, so that a job with nothing to read
+is refused before it starts, and everything that is told of its files later is told of the same files.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import ClassVar, Literal
+from typing import ClassVar
 from urllib.parse import parse_qsl
 
 from apache_beam.io.filesystems import FileSystems
 from rapidfuzz import process
 
+from pipelines.io.files.listing import (
+    EXTENSIONS,
+    EXTENSIONS_TEXT,
+    InputFile,
+    has_known_extension,
+    has_wildcard,
+    is_folder,
+    is_local_file,
+    list_files,
+)
+from pipelines.io.kinesis import address as kinesis
+from pipelines.io.kinesis.address import KinesisInput
+from pipelines.io.rabbitmq import address as rabbitmq
+from pipelines.io.rabbitmq.address import RabbitMQInput
 from schemas.errors import InputError
 from schemas.instants import parse_date_or_instant_us
 
-FileFormat = Literal["ndjson", "avro", "parquet"]
-
-FORMATS: dict[str, FileFormat] = {
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".json": "ndjson",
-    ".avro": "avro",
-    ".parquet": "parquet",
-}
-KINDS = ("watch", "pubsub", "kafka", "bigquery", "duckdb")
-_EXTENSIONS_TEXT = "one of " + " ".join(FORMATS) + ", each optionally with .gz"
+KINDS = ("watch", "pubsub", "kafka", "amqp", "amqps", "kinesis", "bigquery", "duckdb")
 _ANY_KIND = "file pattern, folder, or one of " + " ".join(f"{kind}:" for kind in KINDS)
 _FORMS = {
     "watch": "watch:PATTERN, for example watch:incoming/*.ndjson",
@@ -37,15 +41,22 @@ _FORMS = {
     "kafka": "kafka:HOST:PORT[,HOST:PORT...]/TOPIC[?group=NAME][&from=first][&until=now]",
     "bigquery": "bigquery:PROJECT.DATASET.events[?from=INSTANT][&to=INSTANT]",
     "duckdb": "duckdb:PATH of a database that holds an events table",
+    "amqp": rabbitmq.FORM,
+    "amqps": rabbitmq.FORM,
+    "kinesis": kinesis.FORM,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class FileInput:
-    """Files that exist now: a pattern or a folder on any file system that Beam knows."""
+    """Files that exist now: a pattern or a folder on any file system that Beam knows.
+
+    `files` are those that were there when the job was checked; none before that.
+    """
 
     text: str
     pattern: str
+    files: tuple[InputFile, ...] = field(default=(), repr=False)
     bounded: ClassVar[bool] = True
 
 
@@ -117,18 +128,8 @@ class DuckDBInput:
     bounded: ClassVar[bool] = True
 
 
-InputLocation = FileInput | WatchInput | PubSubInput | KafkaInput | BigQueryInput | DuckDBInput
-
-
-@dataclass(frozen=True, slots=True)
-class InputFile:
-    """One file to read. `size_bytes` is its length on disk, compressed if it is; `updated_us` when it last changed."""
-
-    path: str
-    size_bytes: int
-    updated_us: int
-    format: FileFormat
-    gzipped: bool
+LiveInput = WatchInput | PubSubInput | KafkaInput | RabbitMQInput | KinesisInput
+InputLocation = FileInput | LiveInput | BigQueryInput | DuckDBInput
 
 
 def parse_inputs(texts: list[str]) -> tuple[InputLocation, ...]:
@@ -140,9 +141,7 @@ def parse_inputs(texts: list[str]) -> tuple[InputLocation, ...]:
     locations, errors = [], []
     for text in texts:
         try:
-            location = parse_input(text)
-            check_input(location)
-            locations.append(location)
+            locations.append(check_input(parse_input(text)))
         except InputError as error:
             errors.append(str(error))
     if not texts:
@@ -172,87 +171,30 @@ def parse_input(text: str) -> InputLocation:
     return FileInput(text, _checked_pattern(text, text))
 
 
-def check_input(location: InputLocation) -> None:
-    """Refuses a location that is well formed but holds nothing to read.
+def check_input(location: InputLocation) -> InputLocation:
+    """The location, with the files that it holds now.
 
     Raises:
         InputError: a pattern that matches no file, a database that does not exist.
     """
     if isinstance(location, FileInput):
-        find_files(location)
-    elif isinstance(location, DuckDBInput) and not Path(location.path).is_file():
+        return replace(location, files=find_files(location))
+    if isinstance(location, DuckDBInput) and not Path(location.path).is_file():
         raise InputError(f"--input {location.text}: there is no file {location.path!r}")
-
-
-def file_format(path: str) -> tuple[FileFormat, bool] | None:
-    """The format that a file's name announces, and whether it is gzipped; None for any other name.
-
-    >>> file_format("events-0001.jsonl.gz")
-    ('ndjson', True)
-    """
-    name = PurePosixPath(path).name.lower()
-    gzipped = name.endswith(".gz")
-    extension = PurePosixPath(name.removesuffix(".gz")).suffix
-    return (FORMATS[extension], gzipped) if extension in FORMATS else None
+    return location
 
 
 def find_files(location: FileInput | WatchInput) -> tuple[InputFile, ...]:
-    """The files that a location holds now, sorted by path. A folder means every readable file in it, at any depth.
-
-    Hidden files (a name that starts with a dot or an underscore) are passed over, unless the pattern names them.
+    """The files that a location holds now (listing.py).
 
     Raises:
-        InputError: nothing matches, or a file that the pattern names has an unknown extension.
+        InputError: nothing matches, or what a pattern matches holds nothing that can be read.
     """
     files = list_files(location.pattern)
     if not files:
-        what = "holds no file with a known extension" if _folder(location.pattern) else "matches no file"
-        raise InputError(f"--input {location.text}: {location.pattern!r} {what} (expected {_EXTENSIONS_TEXT})")
+        what = "holds no file with a known extension" if is_folder(location.pattern) else "matches no file"
+        raise InputError(f"--input {location.text}: {location.pattern!r} {what} (expected {EXTENSIONS_TEXT})")
     return files
-
-
-def list_files(pattern: str) -> tuple[InputFile, ...]:
-    """As `find_files`, but nothing found is no error.
-
-    Raises:
-        InputError: the pattern names no extension and matches a file whose extension is unknown.
-    """
-    folder = _folder(pattern)
-    found = [
-        (metadata.path, metadata.size_in_bytes, round((metadata.last_updated_in_seconds or 0) * 1_000_000))
-        for match in FileSystems.match([folder.rstrip("/") + "/**" if folder else pattern])
-        for metadata in match.metadata_list
-    ]
-    files = []
-    for path, size_bytes, updated_us in sorted(found):
-        if _is_hidden(path, folder or pattern) or (not FileSystems.get_scheme(path) and Path(path).is_dir()):
-            continue
-        known = file_format(path)
-        if known:
-            files.append(InputFile(path, size_bytes, updated_us, *known))
-        elif not folder:
-            raise _error(
-                pattern, f"{path!r} has no known extension", _EXTENSIONS_TEXT, PurePosixPath(path).suffix, FORMATS
-            )
-    return tuple(files)
-
-
-def _folder(pattern: str) -> str | None:
-    """The folder that the pattern names, if it names one rather than files."""
-    if pattern.endswith("/"):
-        return pattern
-    if FileSystems.get_scheme(pattern) is None:
-        return pattern if Path(pattern).is_dir() else None
-    return None if _has_wildcard(pattern) or file_format(pattern) else pattern
-
-
-def _is_hidden(path: str, pattern: str) -> bool:
-    name = PurePosixPath(path).name
-    return name.startswith((".", "_")) and not PurePosixPath(pattern).name.startswith(name[0])
-
-
-def _has_wildcard(pattern: str) -> bool:
-    return any(character in pattern for character in "*?[")
 
 
 def _checked_pattern(text: str, pattern: str) -> str:
@@ -263,12 +205,14 @@ def _checked_pattern(text: str, pattern: str) -> str:
         FileSystems.get_filesystem(pattern)
     except ValueError as error:
         scheme = pattern.partition("://")[0]
-        raise InputError(f"--input {text}: no file system for {scheme}:// is installed") from error
-    if _folder(pattern) or file_format(pattern):
+        shown = re.sub(r"//[^/@]*@", "//", text)  # it may be an address with a password
+        hint = did_you_mean(scheme, KINDS)
+        raise InputError(f"--input {shown}: no file system for {scheme}:// is installed{hint}") from error
+    if is_folder(pattern) or has_known_extension(pattern) or pattern.endswith(".gz") or is_local_file(pattern):
         return pattern
-    extension = PurePosixPath(pattern.removesuffix(".gz")).suffix
-    if extension and not _has_wildcard(extension):
-        raise _error(text, f"unknown extension {extension!r}", _EXTENSIONS_TEXT, extension, FORMATS)
+    extension = PurePosixPath(pattern).suffix
+    if extension and not has_wildcard(extension):
+        raise _error(text, f"unknown extension {extension!r}", EXTENSIONS_TEXT, extension, EXTENSIONS)
     return pattern
 
 
@@ -297,6 +241,22 @@ def _parse_kafka(text: str, rest: str) -> InputLocation:
     return KafkaInput(text, brokers, topic, options.get("group"), "until" in options, "from" in options)
 
 
+def _parse_rabbitmq(text: str, _rest: str) -> InputLocation:
+    try:
+        address = rabbitmq.parse_address(text)
+    except ValueError as error:
+        raise _error(text.partition("//")[0] + "//...", str(error), rabbitmq.FORM) from None
+    return RabbitMQInput(str(address), address)
+
+
+def _parse_kinesis(text: str, rest: str) -> InputLocation:
+    path, options = _split_options(text, rest, ("endpoint",))
+    try:
+        return KinesisInput(text, kinesis.make_address(path, options.get("endpoint", "")))
+    except ValueError as error:
+        raise _error(text, str(error), kinesis.FORM) from None
+
+
 def _parse_bigquery(text: str, rest: str) -> InputLocation:
     table, options = _split_options(text, rest, ("from", "to"))
     match = re.fullmatch(r"([a-z0-9.:-]+)\.([A-Za-z0-9_]+)\.(\w+)", table)
@@ -321,6 +281,9 @@ _PARSERS = {
     "watch": _parse_watch,
     "pubsub": _parse_pubsub,
     "kafka": _parse_kafka,
+    "amqp": _parse_rabbitmq,
+    "amqps": _parse_rabbitmq,
+    "kinesis": _parse_kinesis,
     "bigquery": _parse_bigquery,
     "duckdb": _parse_duckdb,
 }

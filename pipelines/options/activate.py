@@ -41,8 +41,8 @@ def activate_argument_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipelines.activate",
         description="Make each destination hold exactly the members that it should.",
-        epilog="Exit status: 0 every destination is as wanted, 1 something is pending (run it again), 2 wrong arguments "
-        "or a mistake in a destination's file.",
+        epilog="Exit status: 0 every destination is as wanted, 1 something is pending (run it again), 2 wrong "
+        "arguments or a mistake in a destination's file.",
         allow_abbrev=False,
     )
     parser.add_argument(

@@ -53,7 +53,8 @@ def add_event_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="LOCATION",
         help="where events come from; may be given several times. A file pattern or folder (.ndjson .jsonl .json .avro "
-        ".parquet, also .gz), watch:PATTERN, pubsub:projects/P/subscriptions/S, kafka:HOST:PORT/TOPIC, duckdb:PATH, "
+        ".parquet, also .gz), watch:PATTERN, pubsub:projects/P/subscriptions/S, kafka:HOST:PORT/TOPIC, "
+        "amqp://USER:PASSWORD@HOST/VHOST?queue=NAME, kinesis:REGION/STREAM, duckdb:PATH, "
         "bigquery:PROJECT.DATASET.events (docs/sources.md)",
     )
     parser.add_argument(

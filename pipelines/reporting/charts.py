@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -17,7 +16,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transforms.explain.statistics import Day, Overlap, day_text
+from transforms.explain.statistics import Day, Overlap
 
 INK, MUTED, RULE = "#1f2933", "#5f6b7a", "#e3e8ee"
 BLUE, GREEN, CORAL = "#2f6fde", "#2a9d8f", "#e4572e"
@@ -39,6 +38,7 @@ _STYLE: Any = {  # matplotlib types the keys as a union of three hundred literal
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.spines.left": False,
+    "text.parse_math": False,  # names are of the data: "$5 off" is no mathematics
 }
 
 
@@ -51,8 +51,9 @@ def segment_chart(days: Sequence[Day], title: str) -> str:
         size.fill_between(places, sizes, step="mid", color=BLUE, alpha=0.14, linewidth=0)
         size.step(places, sizes, where="mid", color=BLUE, linewidth=2)
         size.set_ylim(0, max([*sizes, 1]) * 1.12)
-        flow.bar(places, [day.entered for day in days], width=0.8, color=GREEN)
-        flow.bar(places, [-day.exited for day in days], width=0.8, color=CORAL)
+        for counts, colour in (([day.entered for day in days], GREEN), ([-day.exited for day in days], CORAL)):
+            some = [place for place in places if counts[place]]
+            flow.bar(some, [counts[place] for place in some], width=0.8, color=colour)
         flow.axhline(0, color=MUTED, linewidth=0.6)
         flow.yaxis.set_major_formatter(lambda value, _: f"{abs(value):,.0f}")
         for axes in (size, flow):
@@ -63,20 +64,20 @@ def segment_chart(days: Sequence[Day], title: str) -> str:
         return _svg(figure, title)
 
 
-def event_chart(by_type: dict[str, Counter[int]], title: str) -> str:
-    """Events a day, stacked by type, in the colours of PALETTE."""
-    first = min((min(of_type) for of_type in by_type.values()), default=0)
-    last = max((max(of_type) for of_type in by_type.values()), default=-1)
-    numbers = range(first, last + 1)
+def event_chart(by_type: dict[str, dict[int, int]], days: Sequence[str], title: str) -> str:
+    """Events by number of the day (or bin of days), stacked by type, in the colours of PALETTE. Nothing has no bar."""
     with mpl.rc_context(_STYLE):
         figure, (axes,) = _figure(2.3)
-        below = [0] * len(numbers)
+        below: dict[int, int] = {}
         for of_type, colour in zip(by_type.values(), PALETTE, strict=False):
-            counts = [of_type[day] for day in numbers]
-            axes.bar(range(len(numbers)), counts, width=0.85, bottom=below, color=colour)
-            below = [one + other for one, other in zip(below, counts, strict=True)]
+            places = sorted(of_type)
+            counts = [of_type[place] for place in places]
+            axes.bar(places, counts, width=0.85, bottom=[below.get(place, 0) for place in places], color=colour)
+            for place, count in of_type.items():
+                below[place] = below.get(place, 0) + count
+        axes.set_xlim(-0.6, max(len(days), 1) - 0.4)
         _rule(axes, ticks=4)
-        _name_days(axes, [day_text(day) for day in numbers])
+        _name_days(axes, days)
         return _svg(figure, title)
 
 

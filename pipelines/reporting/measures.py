@@ -11,11 +11,13 @@ import duckdb
 
 from pipelines.reporting.structure import structure_of, without_names
 from transforms.explain.statistics import DAY_US, Day, Overlap, days, overlap
+from transforms.explain.timeline import Timeline
 from transforms.profiles.rows import TYPED_COLUMNS
 
 FUNNEL = ("Product Viewed", "Product Added", "Checkout Started", "Order Completed")
 EXAMPLES_PER_REASON = 2
 _ERRORS_SHOWN = 4
+_WEEK_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,18 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class SegmentLife:
-    """One segment: its days, entries ever, members now, and how long stays that ended lasted (median, microseconds)."""
+    """One segment: its days, entries ever, members now, and how long stays that ended lasted (median, microseconds).
+
+    `lately`: entries and exits of the last seven days before `as_of`. `timeline`: what `days` are of.
+    """
 
     name: str
     days: tuple[Day, ...]
     entries: int
     members: int
     median_stay: float | None
+    lately: tuple[int, int]
+    timeline: Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +88,10 @@ def read_segments(tables: duckdb.DuckDBPyConnection, names: Sequence[str], as_of
     exits: dict[str, Counter[int]] = {}
     changes = _rows(
         tables,
-        f"""SELECT segment, 'entered', epoch_us(entered_at) // {DAY_US}, count(*) FROM memberships GROUP BY ALL
+        f"""SELECT segment, 'entered', {day_of("entered_at")}, count(*) FROM memberships GROUP BY ALL
             UNION ALL
-            SELECT segment, 'exited', epoch_us(exited_at) // {DAY_US}, count(*)
-            FROM memberships WHERE exited_at IS NOT NULL GROUP BY ALL""",  # noqa: S608 - a number of our own
+            SELECT segment, 'exited', {day_of("exited_at")}, count(*)
+            FROM memberships WHERE exited_at IS NOT NULL GROUP BY ALL""",  # noqa: S608 - columns of our own
     )
     for segment, change, day, count in changes:
         (entries if change == "entered" else exits).setdefault(segment, Counter())[day] += count
@@ -99,9 +106,20 @@ def read_segments(tables: duckdb.DuckDBPyConnection, names: Sequence[str], as_of
     for name, of_day in entries.items():
         left = exits.get(name, Counter())
         total = of_day.total()
-        life = tuple(days(of_day, left, as_of))
-        found.append(SegmentLife(name, life, total, total - left.total(), medians.get(name)))
+        life, line = days(of_day, left, as_of)
+        lately = (_lately(of_day, as_of), _lately(left, as_of))
+        found.append(SegmentLife(name, tuple(life), total, total - left.total(), medians.get(name), lately, line))
     return sorted(found, key=lambda life: (-life.members, life.name))
+
+
+def day_of(column: str) -> str:
+    """SQL for the day of an instant, as a number since the epoch: whole division would round days before it up."""
+    return f"{column}::DATE - DATE '1970-01-01'"
+
+
+def _lately(counts: Counter[int], as_of: int) -> int:
+    today = as_of // DAY_US
+    return sum(number for day, number in counts.items() if today - _WEEK_DAYS < day <= today)
 
 
 def read_overlaps(tables: duckdb.DuckDBPyConnection, segments: Sequence[SegmentLife]) -> dict[tuple[str, str], Overlap]:
@@ -146,7 +164,7 @@ def read_funnel(tables: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
 def read_event_days(tables: duckdb.DuckDBPyConnection) -> dict[str, Counter[int]]:
     """Events per day, by type; the most frequent type first."""
     found: dict[str, Counter[int]] = {}
-    query = f"SELECT type, epoch_us(timestamp) // {DAY_US}, count(*) FROM events GROUP BY ALL"  # noqa: S608
+    query = f"SELECT type, {day_of('timestamp')}, count(*) FROM events GROUP BY ALL"  # noqa: S608
     for kind, day, count in _rows(tables, query):
         found.setdefault(kind, Counter())[day] = count
     return dict(sorted(found.items(), key=lambda pair: (-pair[1].total(), pair[0])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from string import Template
@@ -11,9 +12,9 @@ from pipelines.reporting import charts
 from pipelines.reporting.measures import FailedReason, Headline, SegmentLife
 from pipelines.reporting.report import Report
 from pipelines.reporting.trust import Trust, trust_section
+from transforms.explain.timeline import Timeline, timeline
 from transforms.explain.words import instant_words, span_words
 
-_WEEK_DAYS = 7
 _MOST_NAMES = 12
 _MOST_PAIRS = 10
 _MOST_UNPLANNED = 50
@@ -52,6 +53,7 @@ def _sections(report: Report, trust: Trust | None) -> Iterable[Section | None]:
     yield ("warnings", "Worth a look", _warnings(report.warnings)) if report.warnings else None
     yield "segments", "Segments", _segments(report.segments)
     yield ("overlaps", "Overlaps", _overlaps(report)) if len(report.segments) > 1 else None
+    yield ("activation", "Activation", _activations(report)) if report.activations else None
     yield "funnel", "Purchase funnel", _funnel(report.funnel)
     yield "events", "Events", _events(report)
     yield "failed", "Failed events", _failures(report.failures, report.headline)
@@ -90,8 +92,7 @@ def _segments(segments: Sequence[SegmentLife]) -> str:
         (
             life.name,
             life.members,
-            sum(day.entered for day in life.days[-_WEEK_DAYS:]),
-            sum(day.exited for day in life.days[-_WEEK_DAYS:]),
+            *life.lately,
             "" if life.median_stay is None else span_words(life.median_stay),
         )
         for life in segments
@@ -101,12 +102,17 @@ def _segments(segments: Sequence[SegmentLife]) -> str:
 
 
 def _segment_card(life: SegmentLife) -> str:
-    title = f"{life.name}: members, entries and exits by day"
+    title = f"{life.name}: members, entries and exits by {life.timeline.bin_words()}"
     chart = charts.segment_chart(life.days, title) if life.days else "<p>Nobody has ever entered.</p>"
+    chart += _far(life.timeline, "entries and exits")
     return (
         f'<article class="card"><header><h3>{_text(life.name)}</h3><strong>{life.members:,}</strong></header>{chart}'
         "</article>"
     )
+
+
+def _far(line: Timeline, what: str) -> str:
+    return f"<p>{_text(line.far_words(what))}</p>" if line.far else ""
 
 
 def _overlaps(report: Report) -> str:
@@ -129,6 +135,19 @@ def _overlaps(report: Report) -> str:
     )
 
 
+def _activations(report: Report) -> str:
+    text = "Who should be at each destination, and who is there by its own answer. Suppressed: who said no."
+    rows = [
+        (
+            *(one.destination, one.segment, one.wanted, one.acknowledged, one.pending, one.refused, one.suppressed),
+            ", ".join(f"{reason} ({count:,})" for reason, count in one.reasons),
+        )
+        for one in report.activations
+    ]
+    names = ("destination", "segment", "wanted", "acknowledged", "pending", "refused", "suppressed", "why not")
+    return f'<p>{text}</p><div class="card wide">{_table(names, rows)}</div>'
+
+
 def _funnel(steps: Sequence[tuple[str, int]]) -> str:
     first = steps[0][1]
     items = []
@@ -145,7 +164,11 @@ def _funnel(steps: Sequence[tuple[str, int]]) -> str:
 def _events(report: Report) -> str:
     if not report.event_days:
         return "<p>There are no events.</p>"
-    chart = charts.event_chart(report.event_days, "Events by type and day")
+    line = timeline(sum(report.event_days.values(), Counter()))
+    by_type = {kind: line.fold(counts) for kind, counts in report.event_days.items()}
+    title = f"By type and {line.bin_words()}"
+    chart = charts.event_chart(by_type, [line.day(place) for place in range(line.count)], f"Events, {title.lower()}")
+    chart += _far(line, "events")
     key = "".join(
         f'<span class="key" style="--key: {colour}">{_text(kind)}</span> '
         for kind, colour in zip(report.event_days, charts.PALETTE, strict=False)
@@ -156,7 +179,7 @@ def _events(report: Report) -> str:
     table = _table(("event", "count", "share"), rows[:_MOST_NAMES])
     more = _details("All events", _table(("event", "count", "share"), rows)) if len(rows) > _MOST_NAMES else ""
     return (
-        f'<div class="grid two"><div class="card"><h3>By type and day</h3><p>{key}</p>{chart}</div>'
+        f'<div class="grid two"><div class="card"><h3>{_text(title)}</h3><p>{key}</p>{chart}</div>'
         f'<div class="card"><h3>Most frequent</h3>{table}{more}</div></div>'
     )
 

@@ -11,12 +11,14 @@ import duckdb
 import orjson
 
 from pipelines.reporting import measures
+from pipelines.reporting.activations import Activated, read_activations
 from pipelines.reporting.measures import FailedReason, Headline, SegmentLife
 from schemas.tracking_plan import TrackingPlan
 from transforms.explain import advice
-from transforms.explain.mentioned import Mentioned, Property, mentioned, needed_definitions
+from transforms.explain.mentioned import Mentioned, Property, mentioned
 from transforms.explain.statistics import Overlap
 from transforms.segments.language import ast
+from transforms.segments.language.resolve import needed_definitions
 from transforms.segments.values import path_getter, split_path, trait_value
 
 _ROWS_AT_ONCE = 1_000
@@ -37,6 +39,7 @@ class Report:
     quality: tuple[tuple[str, int, int], ...]
     unplanned: tuple[tuple[str, int], ...]
     warnings: tuple[str, ...]
+    activations: tuple[Activated, ...] = ()
 
 
 def read_report(tables: duckdb.DuckDBPyConnection, definitions: ast.Definitions | None, plan: TrackingPlan) -> Report:
@@ -63,6 +66,7 @@ def read_report(tables: duckdb.DuckDBPyConnection, definitions: ast.Definitions 
         tuple(measures.read_quality(tables)),
         tuple(sorted(tracks, key=lambda pair: (-pair[1], pair[0]))),
         tuple(warnings),
+        tuple(read_activations(tables)),
     )
 
 
@@ -80,7 +84,7 @@ def _warnings(
 def _rule_warnings(
     tables: duckdb.DuckDBPyConnection, definitions: ast.Definitions, names: Counter[tuple[str, str]], as_of: int
 ) -> Iterator[str]:
-    for segment in definitions.segments:
+    for segment in definitions.about("users").segments:
         read = mentioned(needed_definitions(definitions, frozenset({segment.name})))
         yield from advice.about_expiry(segment.name, segment.expires, as_of)
         yield from advice.about_absent(segment.name, read, names, _occurring(tables, read))

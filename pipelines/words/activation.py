@@ -47,7 +47,7 @@ def _result(result: Result) -> Iterator[str]:
 
 def _segment_table(result: Result, work: Work) -> list[str]:
     headings = ("segment", "wanted", "acknowledged", "pending", "refused", "suppressed", "no consent", "no address")
-    rows = []
+    rows: list[tuple[str | int, ...]] = []
     for segment in work.destination.segments:
         states = [result.states[segment, state] for state in (ACKNOWLEDGED, PENDING, REFUSED, SUPPRESSED)]
         left_out = [work.obstacles[segment, reason] for reason in (NO_CONSENT, NO_IDENTIFIER)]
@@ -68,12 +68,6 @@ def dry_run_lines(works: Sequence[Work]) -> Iterator[str]:
         if plan.erasures:
             yield f"  To be erased: {len(plan.erasures):,}"
         yield ""
-
-
-def brief_lines(works: Sequence[Work]) -> Iterator[str]:
-    """One line for each destination: for the end of the main job."""
-    for work in works:
-        yield f"  {work.destination.name:<20} {work.destination.kind:<10} {_count(work)}"
 
 
 def _count(work: Work) -> str:

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import orjson
 
+from schemas.text import plain
+
 _Words = Callable[[dict[str, Any]], str]
-_LONGEST: Final = 40
 
 
 def tell_event(kind: str, name: str | None, properties: str | None, traits: str | None) -> str:
@@ -47,12 +48,6 @@ def tell_instant(instant: datetime, year: int) -> str:
     """
     date = f"{instant.day} {instant:%B}"
     return f"{date} {instant:%H:%M}" if instant.year == year else f"{date} {instant.year} {instant:%H:%M}"
-
-
-def plain(value: object, longest: int = _LONGEST) -> str:
-    """Text from the data, of bearable length, without anything that a terminal would obey."""
-    text = "".join(character if character.isprintable() else "?" for character in str(value))
-    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def _object(text: str | None) -> dict[str, Any]:

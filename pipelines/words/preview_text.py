@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from pipelines.local.resolve import Counts
 from pipelines.words.layout import bar, heading, table, wrapped
+from schemas.text import plain
 from transforms.explain.findings import Finding, FindingGroup
 from transforms.explain.preview import Difference, Preview, Shown
 from transforms.explain.statistics import Day
 from transforms.explain.story import Standing, event_words
+from transforms.explain.timeline import Timeline
 from transforms.explain.words import instant_words, span_words
 from transforms.segments.language.literals import format_duration
 
@@ -23,7 +25,7 @@ def preview_text(preview: Preview, counts: Counts, warnings: Sequence[str]) -> s
     parts = [
         _summary(preview, counts),
         *([_difference(preview.difference)] if preview.difference is not None else []),
-        _days(preview.days),
+        _days(preview.days, preview.timeline),
         _stays(preview),
         _overlaps(preview),
         _sample(preview.sample, f"Members, and why ({len(preview.sample)} of {len(preview.members):,})"),
@@ -52,16 +54,18 @@ def _difference(difference: Difference) -> Iterator[str]:
     yield from _sample(difference.removed_sample, f"Removed ({len(difference.removed_sample)} of {removed:,})")
 
 
-def _days(days: Sequence[Day]) -> Iterator[str]:
-    yield from heading("Entries, exits and size by day (UTC)")
+def _days(days: Sequence[Day], line: Timeline) -> Iterator[str]:
+    unit = line.bin_words()
+    yield from heading(f"Entries, exits and size by {unit} (UTC)")
     if not days:
         yield "  nobody has ever entered"
         return
     largest = max(day.size for day in days)
     if len(days) > _MOST_DAYS:
-        yield f"  the last {_MOST_DAYS} of {len(days):,} days"
+        yield f"  the last {_MOST_DAYS} of {len(days):,} {'days' if unit == 'day' else f'times {unit}'}"
     rows = [(day.day, day.entered, day.exited, day.size, bar(day.size, largest, 50)) for day in days[-_MOST_DAYS:]]
-    yield from table(("day", "entered", "exited", "size", ""), rows)
+    yield from table(("day" if unit == "day" else "from", "entered", "exited", "size", ""), rows)
+    yield from wrapped(line.far_words("entries and exits")) if line.far else ()
 
 
 def _stays(preview: Preview) -> Iterator[str]:
@@ -97,7 +101,7 @@ def _sample(sample: Sequence[Shown], title: str) -> Iterator[str]:
         return
     yield from heading(title)
     for shown in sample:
-        yield f"  {shown.profile_id[:96]}"
+        yield f"  {plain(shown.profile_id, 96)}"
         yield from standing_lines(shown.standing, indent=4)
         if shown.against is not None:
             yield f"    in the other version: {'a member' if shown.against.member else 'not a member'}"

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from pipelines.words.layout import heading, wrapped
 from pipelines.words.preview_text import finding_lines, standing_lines
 from schemas.event import TIMESTAMP
-from transforms.explain.story import Story, Turn, event_name, event_words
+from schemas.text import plain
+from transforms.explain.story import LONGEST_NAME, Story, Turn, event_name, event_words
 from transforms.explain.words import instant_words
 from transforms.records import Record
 
@@ -34,7 +35,7 @@ def story_text(story: Story, segment: str, as_of: int) -> str:
 
 
 def _summary(story: Story, as_of: int) -> Iterator[str]:
-    yield f"{story.profile_id}: {len(story.events):,} events as of {instant_words(as_of)}"
+    yield f"{plain(story.profile_id, LONGEST_NAME)}: {len(story.events):,} events as of {instant_words(as_of)}"
     yield from wrapped(f"segments: {', '.join(story.segments) or 'none'}", 2, 2)
 
 
@@ -72,12 +73,16 @@ def _events(events: Sequence[Record]) -> Iterator[str]:
     """Events with no change between them, on one line each, or all on one."""
     if len(events) <= _MOST_NAMED:
         for event in events:
-            yield from wrapped(f"{instant_words(event[TIMESTAMP])}  {event_name(event)}", 2, 4)
+            yield from wrapped(f"{instant_words(event[TIMESTAMP])}  {_name(event)}", 2, 4)
         return
-    names = Counter(map(event_name, events))
+    names = Counter(map(_name, events))
     shown = ", ".join(f"{name} {count}x" if count > 1 else name for name, count in names.most_common(8))
     yield from wrapped(f"{instant_words(events[0][TIMESTAMP])}  {len(events):,} events: {shown}", 2, 4)
-    yield from wrapped(f"{instant_words(events[-1][TIMESTAMP])}  {event_name(events[-1])}, the last of them", 2, 4)
+    yield from wrapped(f"{instant_words(events[-1][TIMESTAMP])}  {_name(events[-1])}, the last of them", 2, 4)
+
+
+def _name(event: Record) -> str:
+    return plain(event_name(event), LONGEST_NAME)
 
 
 def _turn(turn: Turn, segment: str) -> Iterator[str]:

@@ -8,11 +8,11 @@ import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
 from pipelines.options.profiles import ProfilesOptions
-from pipelines.words.event import plain, tell_instant
+from pipelines.words.event import tell_instant
 from pipelines.words.summary_facts import (
     Member,
     Outcomes,
@@ -21,9 +21,9 @@ from pipelines.words.summary_facts import (
     failures_by_reason,
     named_counters,
     open_tables,
-    read_counters,
     read_facts,
 )
+from schemas.text import plain, printable
 from transforms import counting
 
 WIDTH: Final = 100
@@ -35,15 +35,15 @@ _MOST_NAMES: Final = 3
 _LONGEST_ID: Final = 60
 
 
-def print_summary(options: ProfilesOptions, result: Any, elapsed_seconds: float) -> None:
-    """Prints what a bounded job did, from its counters and from the tables that it wrote.
+def print_summary(options: ProfilesOptions, counters: Mapping[str, int], elapsed_seconds: float) -> None:
+    """Prints what a job did, from its counters and from the tables that it wrote.
 
     Args:
         options: what the job was asked to do.
-        result: Beam's PipelineResult of the finished job.
+        counters: of the job that has ended, by name.
         elapsed_seconds: how long it took.
     """
-    text = "\n".join(summary_lines(options, read_counters(result), elapsed_seconds))
+    text = printable("\n".join(summary_lines(options, counters, elapsed_seconds)))
     # A terminal that cannot show a character gets another one; a finished job does not fail for it.
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "replace").decode(encoding))
@@ -160,11 +160,11 @@ def _try(output: Output, facts: TableFacts | None) -> Iterator[str]:
         return
     where = ""
     if facts is not None and facts.members:
-        where = f"segment = '{next(iter(facts.members))}' and "
+        where = f"segment = {_in_double_quotes(_sql_text(next(iter(facts.members))))} and "
     if isinstance(output, DuckDBOutput):
         connect, table = f"duckdb.connect({output.path!r}, read_only=True)", "memberships"
     else:
-        connect, table = "duckdb", f"'{_files(output)}'"
+        connect, table = "duckdb", _sql_text(str(Path(output.directory) / "memberships" / "*.parquet"))
     yield "Try"
     yield f"  {_python()} -c \"import duckdb; print({_in_double_quotes(connect)}.sql('''"
     yield "    select profile_id, entered_at, expires_at, message_ids"
@@ -173,8 +173,10 @@ def _try(output: Output, facts: TableFacts | None) -> Iterator[str]:
     yield "    order by entered_at desc limit 5'''))\""
 
 
-def _files(output: FilesOutput) -> str:
-    return str(Path(output.directory) / "memberships" / "*.parquet").replace("'", "''")
+def _sql_text(text: str) -> str:
+    """An SQL literal inside Python's text in three quotes: nothing in it ends that text or escapes anything there."""
+    escaped = text.replace("'", "''").replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _python() -> str:
@@ -184,7 +186,9 @@ def _python() -> str:
 
 
 def _in_double_quotes(text: str) -> str:
-    return "".join(f"\\{character}" if character in '\\"$`' else character for character in text)
+    """Python code inside a shell's double quotes. An exclamation mark is written as a number: bash would expand it."""
+    code = text.replace("!", "\\x21")
+    return "".join(f"\\{character}" if character in '\\"$`' else character for character in code)
 
 
 def _wrapped(text: str, start: str) -> list[str]:

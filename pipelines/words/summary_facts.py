@@ -73,10 +73,13 @@ def named_counters(counters: Mapping[str, int], prefix: str) -> dict[str, int]:
 
 
 def count_outcomes(counters: Mapping[str, int], failed_rows: Mapping[str, int] | None) -> Outcomes:
-    """Outcomes by the counters. An identical bad record that was read again is a duplicate of the row that it has."""
+    """Outcomes by the counters. An identical bad record that was read again is a duplicate of the row that it has.
+
+    A stream that was started again may have more rows than it has counted: of records that it cannot read again.
+    """
     failed = named_counters(counters, counting.FAILED)
     repeated = 0
-    if failed_rows is not None:
+    if failed_rows is not None and sum(failed_rows.values()) <= sum(failed.values()):
         repeated = sum(failed.values()) - sum(failed_rows.values())
         failed = dict(failed_rows)
     numbers = [

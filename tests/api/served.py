@@ -79,10 +79,14 @@ def ask(given: ApiOptions, method: str, path: str, **request: Any) -> httpx.Resp
 
 
 @contextlib.contextmanager
-def listening(given: ApiOptions) -> Iterator[int]:
-    """A real server in a thread; gives its port."""
+def listening(
+    given: ApiOptions, around: Callable[[Application], Any] = lambda application: application
+) -> Iterator[int]:
+    """A real server in a thread; gives its port. `around` puts something between clients and the application."""
     listener = bind("127.0.0.1", 0)
-    server = uvicorn.Server(server_config(given))
+    config = server_config(given)
+    config.app = lambda: around(build(given))
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

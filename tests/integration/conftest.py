@@ -107,3 +107,9 @@ def redis_server(service: Callable[[str], Running]) -> Running:
 def rabbitmq_broker(service: Callable[[str], Running]) -> Running:
     """RabbitMQ: `environment["TIDEMARK_RABBITMQ"]` is its URL, with the default virtual host."""
     return service("rabbitmq")
+
+
+@pytest.fixture(scope="session")
+def kinesis_server(service: Callable[[str], Running]) -> Running:
+    """Kinesis: `environment["AWS_ENDPOINT_URL_KINESIS"]` is its URL; any credentials do."""
+    return service("kinesis")

@@ -1,11 +1,14 @@
 """The writer of a local output: what readers find when, what the journal hears, and how failures come to light."""
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
+import orjson
 import pytest
 
 from pipelines.io.duckdb.stream_writer import (
@@ -18,7 +21,8 @@ from pipelines.io.duckdb.stream_writer import (
     close_writers,
     open_writer,
 )
-from pipelines.io.journal.journal import close_journals, open_journal
+from pipelines.io.journal.erasing import PATIENCE, Erasing
+from pipelines.io.journal.journal import Journal, close_journals, open_journal
 from pipelines.io.outputs import DuckDBOutput
 from pipelines.io.stream.source import Record
 from schemas.message import Message
@@ -94,6 +98,77 @@ def test_what_was_erased_leaves_the_journal_but_not_what_failed_or_came_back(tmp
     )
     close_writers()
     assert in_journal(tmp_path) == [b'{"messageId":"%s"}' % name for name in (b"failed", b"back", b"stays")]
+
+
+def receipt(events: int, version: int = 1) -> RowUpdate:
+    return update("deletions", version, receipt_id="r", counts=orjson.dumps({"events": events, "identity_links": 0}))
+
+
+def erase(folder: Path, run: str, names: Sequence[str], *, is_restart: bool = False) -> None:
+    """A run in which some events are erased, as far as the journal still has them."""
+    left = [name for name in names if b'{"messageId":"%s"}' % name.encode() in in_journal(folder)]
+    taken = writer(folder, run, is_restart=is_restart)
+    taken.add([*(event(name, withdrawn=True, word=2) for name in left), receipt(len(left))])
+    if is_restart:
+        taken.end_boot()
+
+
+def counted(folder: Path) -> list[str]:
+    with duckdb.connect(str(folder / "shop.duckdb"), read_only=True) as connection:
+        return [counts for (counts,) in connection.execute("SELECT counts::VARCHAR FROM deletions").fetchall()]
+
+
+@pytest.mark.parametrize("killed", ["before the journal", "after it", "nowhere"])
+def test_a_receipt_counts_once_whenever_the_run_is_killed(
+    killed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between what the output says and what the journal forgets there is a moment."""
+    names = [f"m{number}" for number in range(6)]
+    journal(tmp_path, *names)
+    real = Journal.erase
+
+    def die(self: Journal, message_ids: Iterable[str], receipts: Mapping[str, str] | None = None) -> int:
+        if killed == "after it":
+            real(self, message_ids, receipts)
+        raise SystemExit("killed")
+
+    if killed != "nowhere":
+        monkeypatch.setattr(Journal, "erase", die)
+    erase(tmp_path, "first", names)
+    with contextlib.suppress(SystemExit):
+        close_writers()
+    close_journals()
+    monkeypatch.setattr(Journal, "erase", real)
+    for run in ("second", "third"):
+        erase(tmp_path, run, names, is_restart=True)
+        close_writers()
+        assert counted(tmp_path) == ['{"events":6,"identity_links":0}']
+        assert in_journal(tmp_path) == []
+
+
+def test_messages_stay_until_their_receipt_has_counted_them(tmp_path: Path) -> None:
+    erasing = Erasing()
+    erasing.note(event("a", withdrawn=True))
+    assert not erasing.is_counted(["a"])
+    erasing.note(receipt(2))
+    assert not erasing.is_counted(["a"]), "one more is on its way"
+    erasing.note(event("b", withdrawn=True))
+    assert erasing.is_counted(["a", "b"])
+    erasing.done(["a", "b"])
+    erasing.note(receipt(3, version=2))
+    erasing.note(receipt(2, version=1))
+    assert erasing.is_counted(["c"])
+    assert not erasing.is_counted([])
+    assert any(erasing.is_counted([]) for _ in range(PATIENCE)), "whoever is erased is erased"
+
+
+def test_a_journal_of_an_earlier_release_takes_its_counts_from_the_output(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path)
+    with sqlite3.connect(tmp_path / "journal.sqlite") as connection:
+        connection.execute("DELETE FROM about WHERE name <> 'id'")
+    assert journal.receipts({"r": "{}"}) == {"r": "{}"}
+    assert journal.receipts({"r": "{}", "new": "{}"}) == {"r": "{}"}, "once"
+    close_journals()
 
 
 def test_what_came_too_late_is_not_read_again(tmp_path: Path) -> None:

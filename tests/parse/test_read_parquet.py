@@ -89,7 +89,7 @@ def test_text_that_is_not_utf8_costs_one_row() -> None:
     assert isinstance(second, Event)
     assert isinstance(third, Failure)
     assert third.reason == "not_utf8"
-    assert pa.ipc.open_stream(third.raw).read_all().column("messageId").to_pylist() == ["m-3"]
+    assert b'"event":"\xff","messageId":"m-3"' in third.raw
 
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"PAR1PAR1", b"{}", file_of(pa.table(COLUMNS))[:-3]])

@@ -1,8 +1,11 @@
 import gzip
+import os
 from pathlib import Path
 
 import pytest
 
+from pipelines.io.files.listing import has_known_extension, list_files
+from pipelines.io.files.read_files import plan_ranges
 from pipelines.io.locations import (
     BigQueryInput,
     DuckDBInput,
@@ -10,11 +13,11 @@ from pipelines.io.locations import (
     KafkaInput,
     PubSubInput,
     WatchInput,
-    file_format,
     find_files,
     parse_input,
     parse_inputs,
 )
+from pipelines.io.rabbitmq.address import RabbitMQInput
 from schemas.errors import InputError
 
 
@@ -138,11 +141,100 @@ def test_what_is_known_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "e.json.gz"
     path.write_bytes(gzip.compress(b"{}\n"))
     (file,) = find_files(FileInput("x", str(path)))
-    assert (file.size_bytes, file.format, file.gzipped) == (path.stat().st_size, "ndjson", True)
+    assert (file.size_bytes, file.gzipped, file.splits) == (path.stat().st_size, True, False)
     assert abs(file.updated_us - path.stat().st_mtime_ns // 1000) < 2
 
 
 def test_formats_by_name() -> None:
-    assert file_format("a.b.PARQUET") == ("parquet", False)
-    assert file_format("x.gz") is None
-    assert file_format("ndjson") is None
+    assert has_known_extension("a.b.PARQUET")
+    assert not has_known_extension("x.gz")
+    assert not has_known_extension("ndjson")
+
+
+def test_what_other_programs_leave_beside_data_is_passed_over(tmp_path: Path) -> None:
+    names = [
+        "part-0.ndjson", "dt=1/part-1.ndjson", "_delta_log/0.json", "_temporary/0/part.ndjson", ".hidden/x.ndjson",
+        "_SUCCESS", ".part-0.ndjson.crc", "part-0.ndjson.crc", "__MACOSX/part-0.ndjson",
+    ]  # fmt: skip
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"{}\n")
+    for pattern in (str(tmp_path), f"{tmp_path}/", f"{tmp_path}/**.ndjson"):
+        found = [file.path.removeprefix(f"{tmp_path}/") for file in list_files(pattern)]
+        assert found == ["dt=1/part-1.ndjson", "part-0.ndjson"]
+    assert len(list_files(f"{tmp_path}/_temporary/0/*.ndjson")) == 1
+    assert len(list_files(f"{tmp_path}/.hidden")) == 1
+
+
+def test_an_existing_file_is_taken_literally(tmp_path: Path) -> None:
+    for name in ("events[1].ndjson", "events1.ndjson", "what?.ndjson"):
+        (tmp_path / name).write_bytes(b"{}\n")
+    for name in ("events[1].ndjson", "what?.ndjson"):
+        (file,) = find_files(FileInput("x", f"{tmp_path}/{name}"))
+        assert file.path == f"{tmp_path}/{name}"
+
+
+@pytest.mark.parametrize("data", [b"{}", b" [\n", b"\xef\xbb\xbf{}", gzip.compress(b"{}"), b"Obj\x01", b"PAR1", b""])
+def test_a_file_of_any_name_is_known_by_its_content(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "1774605239123.a1b2.us-west-2.9ca8d8c4"
+    path.write_bytes(data)
+    assert len(parse_inputs([str(path)])) == 1
+    assert len(parse_inputs([f"{tmp_path}/*"])) == 1
+
+
+def test_archives_are_found_in_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "1774605239123.9ca8d8c4.gz").write_bytes(gzip.compress(b"{}"))
+    (file,) = list_files(str(tmp_path))
+    assert file.gzipped
+
+
+@pytest.mark.parametrize("pattern", ["events.ndjson", "*.ndjson"])
+def test_a_pipe_is_refused(tmp_path: Path, pattern: str) -> None:
+    os.mkfifo(tmp_path / "events.ndjson")
+    with pytest.raises(InputError, match="a pipe or a device"):
+        parse_inputs([f"{tmp_path}/{pattern}"])
+
+
+def test_inputs_are_listed_once(tmp_path: Path) -> None:
+    (tmp_path / "a.ndjson").write_bytes(b"{}\n")
+    (location,) = parse_inputs([f"{tmp_path}/*.ndjson"])
+    (tmp_path / "b.ndjson").write_bytes(b"{}\n")
+    assert isinstance(location, FileInput)
+    assert [file.path for file in location.files] == [f"{tmp_path}/a.ndjson"]
+    assert [piece.path for piece in plan_ranges([location])] == [f"{tmp_path}/a.ndjson"]
+
+
+def test_a_queue_of_rabbitmq_shows_no_password() -> None:
+    location = parse_input("amqp://me:hush@broker.test:5673/shop?queue=clicks")
+    assert isinstance(location, RabbitMQInput)
+    assert location.text == "amqp://broker.test:5673/shop?queue=clicks"
+    assert location.address.queue == "clicks"
+    assert "hush" in location.address.url
+    assert "hush" not in repr(location)
+    assert not location.bounded
+    default = parse_input("amqp://localhost")
+    assert isinstance(default, RabbitMQInput)
+    assert default.address.url == "amqp://localhost/%2F"
+    assert default.address.queue == "events"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("amqp://", "there is no host"),
+        ("amqp://me:hush@localhost:high/", "the port is no number"),
+        ("amqp://me:hush@localhost/?que=x", "unknown option 'que'"),
+        ("amqp://localhost/?queue=amq.gen", "'amq.gen' is no name of a queue"),
+        ("ampq://me:hush@localhost/", "Did you mean 'amqp'?"),
+        ("kinesis:mars/events", "'mars' is no region"),
+        ("kinesis:eu-central-1/", "'' is no stream's name"),
+        ("kinesis:eu-central-1/events?endpoint=x", "'x' is no URL"),
+        ("kinesis:eu-central-1/events?endpont=x", "Did you mean 'endpoint'?"),
+        ("kinesi:eu-central-1/events", "Did you mean 'kinesis'?"),
+    ],
+)
+def test_what_is_no_queue_or_stream_is_refused_without_a_password(text: str, told: str) -> None:
+    with pytest.raises(InputError) as refused:
+        parse_input(text)
+    assert told in str(refused.value)
+    assert "hush" not in str(refused.value)

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.io.files.watch import WatchSource, read_journal
+from pipelines.io.files.watch import WatchSource
+from pipelines.io.files.watched_files import append_to_journal, of_positions, read_journal
 from pipelines.io.locations import parse_input
 from pipelines.io.stream.source import Batch, Progress, Reader
 from pipelines.io.stream.source_options import SourceOptions
@@ -93,6 +94,54 @@ def test_a_file_that_was_replaced_by_a_shorter_one_is_read_anew(tmp_path: Path) 
     watcher.look()
     put(tmp_path / "x.ndjson", lines([3]))
     assert watcher.look() == [event(3)]
+
+
+@pytest.mark.parametrize("numbers", [[3, 4], [5, 6, 7], [1, 4, 5]])
+def test_a_file_that_was_replaced_is_read_whole_whatever_its_size(tmp_path: Path, numbers: list[int]) -> None:
+    watcher = Watcher(tmp_path)
+    put(tmp_path / "x.ndjson", lines([1, 2]))
+    watcher.look()
+    put(tmp_path / "x.ndjson", lines(numbers), NOON + SECOND)
+    assert watcher.look() == [event(number) for number in numbers]
+    assert watcher.look() == []
+
+
+def test_a_file_that_was_written_anew_in_its_place_is_read_whole(tmp_path: Path) -> None:
+    watcher = Watcher(tmp_path)
+    path = tmp_path / "x.ndjson"
+    path.write_bytes(lines([1, 2]))
+    watcher.look()
+    path.write_bytes(lines([3, 4, 5]))
+    assert watcher.look() == [event(3), event(4), event(5)]
+
+
+def test_a_renamed_file_is_not_read_again(tmp_path: Path) -> None:
+    watcher = Watcher(tmp_path)
+    put(tmp_path / "x.ndjson", lines([1, 2]))
+    watcher.look()
+    (tmp_path / "x.ndjson").rename(tmp_path / "x.1.ndjson")
+    put(tmp_path / "x.ndjson", lines([3]), NOON + SECOND)
+    assert watcher.look() == [event(3)]
+
+
+def test_a_file_whose_time_alone_changed_is_not_read_again(tmp_path: Path) -> None:
+    watcher = Watcher(tmp_path)
+    put(tmp_path / "x.ndjson", lines([1, 2]))
+    watcher.look()
+    os.utime(tmp_path / "x.ndjson", ns=(NOON * 2_000, NOON * 2_000))
+    assert watcher.look() == []
+
+
+@pytest.mark.parametrize("torn", [b'{"x', b"[1]", b'{"x": "y"}', b"\xff", b"[" * 100_000, b'{"a\\u0000b": 1}'])
+def test_a_torn_journal_holds_nothing_back(tmp_path: Path, torn: bytes) -> None:
+    journal = tmp_path / "journal"
+    append_to_journal(str(journal), [b'{"a": 1}'])
+    with journal.open("ab") as file:
+        file.write(torn)
+    for number in range(3):
+        append_to_journal(str(journal), [json.dumps({"b": number}).encode()])
+    read = read_journal(str(journal))
+    assert (read["a"], read["b"]) == (1, 2)
 
 
 def test_files_that_are_gone_are_forgotten(tmp_path: Path) -> None:
@@ -181,7 +230,9 @@ def test_a_restart_goes_on_from_the_journal(tmp_path: Path) -> None:
         file.write(b'{"cut off by the cra')
     second = Watcher(folder, **options)
     assert second.look() == [event(2)]
-    assert read_journal(str(journal)) == {str(folder / "x.ndjson"): len(lines([1]))}
+    second.source.acknowledge([b'{"z.ndjson": 5}'])
+    read = {path: one.read_bytes for path, one in of_positions(read_journal(str(journal))).items()}
+    assert read == {str(folder / "x.ndjson"): len(lines([1])), "z.ndjson": 5}, "a torn line costs itself only"
 
 
 def test_what_was_read_before_can_be_given(tmp_path: Path) -> None:

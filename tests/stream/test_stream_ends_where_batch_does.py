@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 
+import orjson
 import pytest
 
+from schemas.tables import FAILED_EVENTS, PROFILES
 from tests.laws.memory import World, in_order, seeded_world
-from tests.stream.simulation import ANY_TIME, NO_HORIZON, Simulation, differences, expected
+from tests.stream.simulation import ANY_TIME, NO_HORIZON, Simulation, Tables, differences, expected
+from transforms import counting
 from transforms.segments.compiler import compile_program
 from transforms.state.horizon import Horizon
 
 CASES = int(os.environ.get("TIDEMARK_CASES", "320"))
 LONG_CASES = int(os.environ.get("TIDEMARK_CASES", "12000"))
 PARTS = 4
+_REASON, _STAGE = (FAILED_EVENTS.column_names().index(name) for name in ("reason", "stage"))
+_MERGED_INTO = PROFILES.column_names().index("merged_into")
 
 
 def wrong(world: World, seed: int, horizon: Horizon = NO_HORIZON) -> list[str]:
@@ -23,7 +29,26 @@ def wrong(world: World, seed: int, horizon: Horizon = NO_HORIZON) -> list[str]:
     found = differences(tables, simulation.run())
     log = simulation.current_log()
     stays = {key: row[3] for key, row in tables["memberships"].items()}
-    return found if log == stays else [*found, f"the log comes to {log}, memberships are {stays}"]
+    if log != stays:
+        found.append(f"the log comes to {log}, memberships are {stays}")
+    counted = {name: count for name, count in simulation.counted.items() if count}
+    if counted != counters(world, tables):
+        found.append(f"counted {counted}, batch {counters(world, tables)}")
+    return found
+
+
+def counters(world: World, tables: Tables) -> dict[str, int]:
+    """What a bounded job counts after parsing."""
+    failed = Counter(
+        row[_REASON] for row in tables["failed_events"].values() if row[_STAGE] in ("deduplicate", "identity")
+    )
+    found = {counting.FAILED + reason: count for reason, count in failed.items()}
+    profiles = sum(row[_MERGED_INTO] is None for row in tables["profiles"].values())
+    found |= {counting.ACCEPTED: len(tables["events"]), counting.PROFILES: profiles}
+    erased = sum(orjson.loads(row[-1])["events"] + 1 for row in tables["deletions"].values())
+    duplicates = len(world.records) - sum(failed.values()) - found[counting.ACCEPTED] - erased
+    found |= {counting.ERASED: erased, counting.DUPLICATE: duplicates}
+    return {name: count for name, count in found.items() if count}
 
 
 def describe(world: World, seed: int, horizon: Horizon) -> str:

@@ -12,25 +12,28 @@ from typing import Self
 
 import msgspec
 
-from schemas.event import MESSAGE_ID, TIMESTAMP
+from schemas.event import TIMESTAMP
+from schemas.failure_reasons import CONFLICTING_DUPLICATE
 from schemas.tables import FAILED_EVENTS
+from transforms import counting
 from transforms.deduplicate.copies import conflict, distinct_contents
 from transforms.failed_events import failure_row
 from transforms.records import Record
 from transforms.state.cell import LAYOUT, Output, RowChanges, checked_layout
-from transforms.state.facts import Message, deduplicate_version
+from transforms.state.facts import Fact, Message, deduplicate_version
 from transforms.stream.stages import record_targets
 
 _ENCODER = msgspec.msgpack.Encoder()
 _Packed = tuple[list[tuple[object, ...]], int]
 _DECODER = msgspec.msgpack.Decoder(_Packed)
+_CONFLICTING = counting.FAILED + CONFLICTING_DUPLICATE
 _FAILURES = RowChanges(FAILED_EVENTS.name, 1)
 
 
 class MessageIdCell:
     """Layout 1: ([record of each content, the standing one first], how often they changed).
 
-    `duplicates` counts the copies that were dropped since the cell was read, `due` is when the cell may be forgotten.
+    `due` is when the cell may be forgotten.
     """
 
     due: int | None = None
@@ -38,7 +41,7 @@ class MessageIdCell:
     def __init__(self, records: list[Record], counter: int = 0) -> None:
         self.records = records
         self.counter = counter
-        self.duplicates = 0
+        self.counted: Counter[str] = Counter()
 
     def pack(self) -> bytes:
         return bytes((LAYOUT,)) + _ENCODER.encode((self.records, self.counter))
@@ -69,7 +72,8 @@ class MessageIdCell:
             self.records = list(records)
             return [Message(*target) for target in record_targets(self.records[0])]
         self.records = distinct_contents([*before, *records])
-        self.duplicates += len(before) + len(records) - len(self.records)
+        self.counted[counting.DUPLICATE] += len(before) + len(records) - len(self.records)
+        self.counted[_CONFLICTING] += max(0, len(self.records) - 1) - max(0, len(before) - 1)
         if self.records == before:
             return []
         self.counter += bool(before)
@@ -89,14 +93,10 @@ class MessageIdCell:
     def _failures(self, before: list[Record]) -> list[Output]:
         if len(before) < 2 and len(self.records) < 2:
             return []
-        rows = [
-            {row[:1]: row for row in (failure_row(conflict(record)) for record in records[1:])}
-            for records in (before, self.records)
-        ]
-        return [*_FAILURES.updates(rows[0], rows[1], self.counter)]
+        return [*_FAILURES.updates(_conflicts(before), _conflicts(self.records), self.counter)]
 
 
-def message_id_of(record: Record) -> str:
-    """The key of the stage."""
-    message_id: str = record[MESSAGE_ID]
-    return message_id
+def _conflicts(records: Sequence[Record]) -> dict[tuple[object, ...], Fact]:
+    """The rows of the contents that do not stand."""
+    rows = [failure_row(conflict(record)) for record in records[1:]]
+    return {row[:1]: row for row in rows}

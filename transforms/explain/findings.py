@@ -113,6 +113,8 @@ class RuleParts:
             every = isinstance(condition, ast.And) is wanted
             items = tuple(self._taken_apart(item, wanted=wanted) for item in condition.items)
             return Group("all" if every else "any", items)
+        if isinstance(condition, ast.Quantified):
+            raise TypeError("ANY and ALL ask the users of an account, and this is a person's history")
         part = Part(f"\0part {len(self._parts)}", condition, wanted)
         self._parts.append(part)
         left = _comparison(condition).left

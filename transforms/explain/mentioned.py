@@ -10,7 +10,7 @@ from transforms.profiles.normalize.columns import DEVICE_TYPE
 from transforms.profiles.normalize.device import device_type_of
 from transforms.records import Record
 from transforms.segments.language import ast
-from transforms.segments.language.resolve import references
+from transforms.segments.language.resolve import trees_of
 from transforms.segments.language.walk import walk
 
 
@@ -36,25 +36,9 @@ class Mentioned(NamedTuple):
     columns: frozenset[str]
 
 
-def needed_definitions(definitions: ast.Definitions, names: frozenset[str]) -> ast.Definitions:
-    """The definitions of these names and those that they refer to, in order."""
-    trees = _trees(definitions)
-    needed, waiting = set[str](), list(names)
-    while waiting:
-        name = waiting.pop()
-        if name not in needed:
-            needed.add(name)
-            tree = trees.get(name)
-            waiting += references(tree) if tree is not None else ()
-    return ast.Definitions(
-        tuple(segment for segment in definitions.segments if segment.name in needed),
-        tuple(trait for trait in definitions.traits if trait.name in needed),
-    )
-
-
 def mentioned(definitions: ast.Definitions) -> Mentioned:
     """What all of these definitions read."""
-    trees = [tree for tree in _trees(definitions).values() if tree is not None]
+    trees = [tree for tree in trees_of(definitions).values() if tree is not None]
     nodes = [node for tree in trees for node, _ in walk(tree)]
     streams = [node for node in nodes if isinstance(node, ast.Stream)]
     return Mentioned(
@@ -72,11 +56,6 @@ def concerns(read: Mentioned, event: Record) -> bool:
     if kind == "identify" or kind in read.types or (kind, event[NAME]) in read.streams:
         return True
     return DEVICE_TYPE in read.columns and device_type_of(event[CONTEXT]) is not None
-
-
-def _trees(definitions: ast.Definitions) -> dict[str, ast.Condition | ast.Scalar | None]:
-    trees: dict[str, ast.Condition | ast.Scalar | None] = {trait.name: trait.value for trait in definitions.traits}
-    return trees | {segment.name: segment.when for segment in definitions.segments}
 
 
 def _properties(tree: ast.Condition | ast.Scalar) -> Iterator[Property]:

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from transforms.explain import advice
-from transforms.explain.mentioned import mentioned, needed_definitions
+from transforms.explain.mentioned import mentioned
 from transforms.explain.statistics import Day, Overlap, Stays, days_of_rows, members, overlap, stays
 from transforms.explain.story import Explainer, Standing
 from transforms.explain.survey import Example, Question, Rule, Survey
+from transforms.explain.timeline import Timeline
 from transforms.profiles.rows import Row
 from transforms.segments.language import ast
 from transforms.segments.language.cost import RuleCost, describe_cost
+from transforms.segments.language.resolve import needed_definitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Preview:
     members: tuple[str, ...]
     rows: Sequence[Row]
     days: tuple[Day, ...]
+    timeline: Timeline
     stays: Stays
     overlaps: tuple[Overlap, ...]
     sample: tuple[Shown, ...]
@@ -79,13 +82,15 @@ def make_preview(question: Question, found: Survey, folder: int) -> Preview:
     needed = needed_definitions(rule.definitions, frozenset({segment.name}))
     referred: list[ast.SegmentDefinition | ast.TraitDefinition] = [*needed.segments, *needed.traits]
     referred.remove(segment)
+    by_day, line = days_of_rows(found.rows, as_of)
     return Preview(
         rule,
         as_of,
         found.profiles,
         tuple(current),
         found.rows,
-        tuple(days_of_rows(found.rows, as_of)),
+        tuple(by_day),
+        line,
         stays(found.rows, as_of),
         tuple(overlaps),
         tuple(_shown(question, found.members.examples)),

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from schemas.event import MESSAGE_ID
-from transforms.explain.mentioned import needed_definitions
 from transforms.records import Record
 from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
+from transforms.segments.language.resolve import needed_definitions
 from transforms.segments.membership import SegmentNode
 from transforms.segments.nodes.state import EventView, State
 from transforms.segments.replay import run

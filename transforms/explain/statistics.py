@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from statistics import fmean, median, quantiles
 
 from schemas.tables import MEMBERSHIPS
+from transforms.explain.timeline import Timeline, timeline
 from transforms.profiles.rows import Row
 
 _COLUMNS = MEMBERSHIPS.column_names()
 PROFILE_ID, ENTERED_AT, EXITED_AT = (_COLUMNS.index(name) for name in ("profile_id", "entered_at", "exited_at"))
 DAY_US = 86_400_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day, `2026-06-30`: entries, exits, and how many were members at its end (or at `as_of`, on the last day)."""
+    """One day, `2026-06-30`: entries, exits, and how many were members at its end (or at `as_of`, on the last day).
+
+    Over long times it is the first of several days (timeline.py), and all numbers are of all of them.
+    """
 
     day: str
     entered: int
@@ -48,22 +50,30 @@ def members(rows: Iterable[Row]) -> list[str]:
     return sorted(row[PROFILE_ID] for row in rows if row[EXITED_AT] is None)
 
 
-def days(entries: Counter[int], exits: Counter[int], as_of: int) -> list[Day]:
-    """Every day from the first entry to `as_of`, those without a change included; days are numbers since the epoch."""
-    found, size = [], 0
-    for day in range(min(entries), as_of // DAY_US + 1) if entries else ():
-        size += entries[day] - exits[day]
-        found.append(Day(day_text(day), entries[day], exits[day], size))
-    return found
+def days(entries: Counter[int], exits: Counter[int], as_of: int) -> tuple[list[Day], Timeline]:
+    """Every day (or bin of days) from the first entry to `as_of`, those without a change included.
+
+    Args:
+        entries: how many, by days since the epoch.
+        exits: the same.
+        as_of: in microseconds.
+
+    Returns:
+        The days; and what they are of, which also knows what is too far away to be among them. Sizes count that, too.
+    """
+    line = timeline(entries + exits, as_of // DAY_US)
+    entered, exited = line.fold(entries), line.fold(exits)
+    size = sum(number for day, number in entries.items() if day < line.first)
+    size -= sum(number for day, number in exits.items() if day < line.first)
+    found = []
+    for place in range(line.count):
+        size += entered.get(place, 0) - exited.get(place, 0)
+        found.append(Day(line.day(place), entered.get(place, 0), exited.get(place, 0), size))
+    return found, line
 
 
-def day_text(day: int) -> str:
-    """A day's number since the epoch as ISO 8601."""
-    return (_EPOCH + timedelta(days=day)).strftime("%Y-%m-%d")
-
-
-def days_of_rows(rows: Sequence[Row], as_of: int) -> list[Day]:
-    """The days of a segment's rows."""
+def days_of_rows(rows: Sequence[Row], as_of: int) -> tuple[list[Day], Timeline]:
+    """The days of a segment's rows, as `days`."""
     entries = Counter(row[ENTERED_AT] // DAY_US for row in rows)
     exits = Counter(row[EXITED_AT] // DAY_US for row in rows if row[EXITED_AT] is not None)
     return days(entries, exits, as_of)

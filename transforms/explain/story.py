@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.event import MESSAGE_ID, NAME, TIMESTAMP, TYPE
+from schemas.text import plain
 from transforms.explain.ahead import next_changes
 from transforms.explain.findings import Finding, FindingGroup, RuleParts
-from transforms.explain.mentioned import needed_definitions
 from transforms.explain.reasons import Reason, Reasons
 from transforms.explain.survey import Rule
 from transforms.explain.words import instant_words, span_words
 from transforms.records import Record
 from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
+from transforms.segments.language.resolve import needed_definitions
 from transforms.segments.nodes.state import Change, State
 from transforms.segments.replay import MembershipInterval, intervals_of, replay, run
 
@@ -170,9 +171,13 @@ def _turns(
     ]
 
 
+LONGEST_NAME = 100
+
+
 def event_words(event: Record) -> str:
     """`Order Completed at 2026-06-30 12:00:00 UTC (message id)`."""
-    return f"{event_name(event)} at {instant_words(event[TIMESTAMP])} ({event[MESSAGE_ID]})"
+    name, message_id = (plain(text, LONGEST_NAME) for text in (event_name(event), event[MESSAGE_ID]))
+    return f"{name} at {instant_words(event[TIMESTAMP])} ({message_id})"
 
 
 def event_name(event: Record) -> str:

@@ -20,11 +20,12 @@ from zlib import crc32
 import orjson
 
 from schemas.event import CONTEXT, NAME, PROPERTIES, TYPE
-from transforms.explain.mentioned import Property, concerns, mentioned, needed_definitions
+from transforms.explain.mentioned import Property, concerns, mentioned
 from transforms.profiles.rows import Row, membership_row
 from transforms.records import Record
 from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
+from transforms.segments.language.resolve import needed_definitions
 from transforms.segments.nodes.state import State
 from transforms.segments.program import Program
 from transforms.segments.replay import MembershipInterval, intervals_of, run, with_expiry

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 
+from schemas.instants import instant_text
+from schemas.text import plain
 from transforms.segments.language import ast
 from transforms.segments.language.format import format_scalar, stream_name
 from transforms.segments.language.literals import format_duration
 from transforms.segments.reducers import REDUCERS
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST = 200
 
 _WISHES = {
     "equals": "{0}",
@@ -42,9 +43,8 @@ def instant_words(instant: int | None) -> str:
     """`2026-06-30 12:00:00 UTC`, with the fraction of a second where there is one; "never" for None."""
     if instant is None:
         return "never"
-    moment = _EPOCH + timedelta(microseconds=instant)
-    fraction = f".{moment.microsecond:06}".rstrip("0") if moment.microsecond else ""
-    return f"{moment:%Y-%m-%d %H:%M:%S}{fraction} UTC"
+    day, _, clock = instant_text(instant).removesuffix("Z").partition("T")
+    return f"{day} {clock.rstrip('0').rstrip('.') if '.' in clock else clock} UTC"
 
 
 def span_words(microseconds: int | float) -> str:
@@ -60,10 +60,10 @@ def value_words(value: Any) -> str:
     if value is None:
         return "missing"
     if isinstance(value, str):
-        return f"'{value}'"
+        return f"'{plain(value, _LONGEST)}'"
     if isinstance(value, float):
         return f"{value:.10g}"
-    return orjson.dumps(value).decode()
+    return plain(orjson.dumps(value).decode(), _LONGEST)
 
 
 def subject_words(scalar: ast.Scalar) -> str:
@@ -112,6 +112,8 @@ def condition_words(condition: ast.Condition) -> str:
         return "(" + word.join(map(condition_words, condition.items)) + ")"
     if isinstance(condition, ast.Not):
         return f"not ({condition_words(condition.item)})"
+    if isinstance(condition, ast.Quantified):
+        return f"for {'every user' if condition.every else 'any user'}: ({condition_words(condition.item)})"
     comparison = condition.comparison if isinstance(condition, ast.HeldFor) else condition
     return f"{subject_words(comparison.left)} is {wish_words(condition)}"
 

@@ -4,6 +4,7 @@ Comes before deduplication. Which field means what is in docs/events.md, what ca
 """
 
 from transforms.parse.avro import avro_messages
+from transforms.parse.bodies import split_body
 from transforms.parse.content import canonical_content_hash
 from transforms.parse.events import DEFAULT_MAX_EVENT_BYTES, EventParser
 from transforms.parse.identifiers import BLOCKED_IDENTIFIERS
@@ -17,4 +18,5 @@ __all__ = [
     "batch_messages",
     "canonical_content_hash",
     "parquet_messages",
+    "split_body",
 ]

@@ -2,33 +2,45 @@
 
 A file is read block by block. A block that cannot be decoded is one malformed_avro failure with its bytes; where the
 file's structure itself is broken, so is everything up to the next synchronisation marker. Reading goes on after it.
+What a value means (an instant, a decimal) is decided by logical_types.py, so that no value costs its block.
+
+A hostile file can make fastavro end the process: read files that may be damaged where that costs nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import IO, Any, Final
 
 import fastavro
+import orjson
 
 from schemas import failure_reasons as reasons
 from schemas.event import Failure
-from transforms.parse.events import Attributes
-from transforms.parse.rows import Damage, Row, json_message, unreadable
+from transforms.parse.logical_types import with_our_readers
+from transforms.parse.rows import Attributes, Damage, Row, json_message, unreadable
 
 _SYNC_BYTES: Final = 16
 _CHUNK_BYTES: Final = 64 * 1024
 
 
-def avro_messages(file: IO[bytes], source: str, attributes: Attributes | None = None) -> Iterator[bytes | Failure]:
+def avro_messages(
+    file: IO[bytes],
+    source: str,
+    attributes: Attributes | None = None,
+    begin: Callable[[int], None] = lambda _offset: None,
+    bad: frozenset[int] = frozenset(),
+) -> Iterator[bytes | Failure]:
     """Every record of an Avro file as the JSON message that it stands for, and a failure for what cannot be read.
 
     Args:
         file: open for reading; it need not be seekable.
         source: the input as given to --input.
         attributes: attributes of the file, for failures.
+        begin: called with the place of each block in the file before it is decoded.
+        bad: places of blocks that are not to be decoded: the process did not survive it.
     """
-    for part in _parts(file):
+    for part in _parts(file, begin, bad):
         if isinstance(part, Damage):
             yield from unreadable(reasons.MALFORMED_AVRO, part, source, attributes)
         else:
@@ -66,33 +78,71 @@ class _Recorder:
         self._pieces.clear()
         return taken
 
+    def taken(self) -> bytes:
+        """What `take` would give."""
+        return b"".join(self._pieces)
+
     def after(self, data: bytes, offset: int) -> _Recorder:
         """The same file, once more from `data` on, which was read too far; `offset` is where that is in the file."""
         return _Recorder(self._file, data + self._ahead, offset)
 
 
-def _parts(file: IO[bytes]) -> Iterator[list[Row] | Damage]:
+def _parts(file: IO[bytes], begin: Callable[[int], None], bad: frozenset[int]) -> Iterator[list[Row] | Damage]:
     recorder = _Recorder(file)
     try:
+        metadata = fastavro.block_reader(recorder).metadata
+        sync = recorder.taken()[-_SYNC_BYTES:]
+        header = _header(metadata, sync)
+        length = len(recorder.take())
+        recorder = recorder.after(header, length - len(header))
         reader = fastavro.block_reader(recorder, handle_unicode_errors="surrogateescape")
+        recorder.take()
     except Exception as error:  # noqa: BLE001 - corrupt bytes raise nearly anything; none of it is dropped
-        recorder.read()
-        yield Damage(type(error).__name__, 0, recorder.take())
+        yield from _whole(type(error).__name__, recorder)
         return
-    header = recorder.take()
     while True:
-        damage = yield from _blocks(reader, recorder)
+        damage = yield from _blocks(reader, recorder, begin, bad)
         if damage is None:
             return
-        bad, rest = _split_at_sync(damage.raw, header[-_SYNC_BYTES:], recorder)
-        yield Damage(damage.kind, damage.offset, bad)
+        lost, rest = _split_at_sync(damage.raw, sync, recorder)
+        yield Damage(damage.kind, damage.offset, lost)
         # fastavro starts at a header only: it gets the old one again.
-        recorder = recorder.after(header + rest, damage.offset + len(bad) - len(header))
+        recorder = recorder.after(header + rest, damage.offset + len(lost) - len(header))
         reader = fastavro.block_reader(recorder, handle_unicode_errors="surrogateescape")
         recorder.take()
 
 
-def _blocks(reader: Any, recorder: _Recorder) -> Generator[list[Row] | Damage, None, Damage | None]:
+def _header(metadata: dict[str, str], sync: bytes) -> bytes:
+    """The file's header again, with a schema whose values are read by our own readers."""
+    changed = metadata | {"avro.schema": orjson.dumps(with_our_readers(orjson.loads(metadata["avro.schema"]))).decode()}
+    pairs = [(name.encode(), value.encode()) for name, value in changed.items()]
+    members = b"".join(_long(len(text)) + text for pair in pairs for text in pair)
+    return b"Obj\x01" + _long(len(pairs)) + members + b"\0" + sync
+
+
+def _long(number: int) -> bytes:
+    """A number of 0 or more as Avro writes it."""
+    number *= 2
+    digits = bytearray()
+    while number >= 0x80:
+        digits.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*digits, number])
+
+
+def _whole(kind: str, recorder: _Recorder) -> Iterator[Damage]:
+    """A file of which nothing can be read, in parts."""
+    while recorder.read(_CHUNK_BYTES * 16 - len(recorder.taken())):
+        offset = recorder.offset
+        yield Damage(kind, offset, recorder.take())
+    if recorder.taken() or not recorder.offset:
+        offset = recorder.offset
+        yield Damage(kind, offset, recorder.take())
+
+
+def _blocks(
+    reader: Any, recorder: _Recorder, begin: Callable[[int], None], bad: frozenset[int]
+) -> Generator[list[Row] | Damage, None, Damage | None]:
     """Whole blocks: what comes out of one that breaks in the middle is not to be trusted.
 
     Returns:
@@ -107,6 +157,10 @@ def _blocks(reader: Any, recorder: _Recorder) -> Generator[list[Row] | Damage, N
         raw = recorder.take()
         if block is None:
             return Damage("EOFError", start, raw) if raw else None
+        begin(start)
+        if start in bad:
+            yield Damage("it ends the process", start, raw)
+            continue
         try:
             rows = list(block)
         except Exception as error:  # noqa: BLE001 - as above

@@ -29,6 +29,7 @@ from schemas.event import Event, Failure
 from schemas.instants import DAY_US, EARLIEST_US, LATEST_US, parse_instant_us
 from schemas.tracking_plan import EVENT_TYPES, TrackingPlan
 from transforms.parse.identifiers import BLOCKED_IDENTIFIERS, BlockedIdentifiers, without_empty_ones
+from transforms.parse.rows import Attributes
 from transforms.parse.violations import (
     UNREADABLE,
     Epoch,
@@ -56,8 +57,6 @@ _NAMED_TYPES: Final = ("page", "screen")
 
 _new: Final = tuple.__new__
 _dumps: Final = orjson.dumps
-
-Attributes = dict[str, Any]
 
 
 class EventParser:
@@ -188,6 +187,8 @@ class EventParser:
             identified = user_id is not None and previous_id is not None
         elif event_type == "delete":
             identified = user_id is not None
+        elif event_type == "retract":  # needs no identifier, and is nobody's
+            user_id, anonymous_id, identified = None, None, True
 
         blocks = self._blocks
         if not identified:
@@ -208,6 +209,8 @@ class EventParser:
         if not EARLIEST_US <= event_time <= LATEST_US:
             return reasons.SCHEMA_VIOLATION, (_OUTSIDE,)
 
+        if event_type == "retract":
+            previous_id = get("retracts")
         properties, traits, context = get("properties"), get("traits"), get("context")
         if event_type == "identify" and not traits and context:
             inside = context.get("traits")

@@ -18,7 +18,13 @@ import orjson
 from schemas.event import Failure
 
 Row = dict[str, Any]
+Attributes = dict[str, Any]
 
+WIRE_FIELDS: Final = frozenset(
+    "messageId type userId anonymousId previousId groupId event name category retracts timestamp originalTimestamp "
+    "sentAt receivedAt properties traits context".split()
+)
+"""What is read of an event. A column of another name that cannot be read matters to nobody."""
 _JSON_TEXT: Final = ("properties", "traits", "context", "integrations")
 # Instants of a column without a zone are UTC, as those who write such columns mean it.
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
@@ -31,7 +37,7 @@ def json_message(row: Row) -> bytes:
 
     Bytes that are not UTF-8 (read with `surrogateescape`) are put back, for the parser to refuse.
     """
-    members = (_text(name) + b":" + _member(name, row[name]) for name in sorted(row) if row[name] is not None)
+    members = (write_json(name) + b":" + _member(name, row[name]) for name in sorted(row) if row[name] is not None)
     return b"{" + b",".join(members) + b"}"
 
 
@@ -40,16 +46,59 @@ def _member(name: str, value: object) -> bytes:
         try:
             orjson.loads(value)
         except orjson.JSONDecodeError:
-            return _text(value)  # not an object: a schema violation, once it is parsed
+            return write_json(value)  # not an object: a schema violation, once it is parsed
         return value.encode() if isinstance(value, str) else value
-    return _text(_without_nulls(value))
+    try:
+        return write_json(_without_nulls(value))
+    except RecursionError:
+        return _write_deep(value)
 
 
-def _text(value: object) -> bytes:
+def write_json(value: object) -> bytes:
+    """The value as compact JSON, however deep it is; text that was not UTF-8 as the bytes that it was."""
     try:
         return orjson.dumps(value, default=_json_value, option=_OPTIONS)
-    except orjson.JSONEncodeError:  # text that was not UTF-8
-        text = json.dumps(value, default=_plain, ensure_ascii=False, sort_keys=True)
+    except orjson.JSONEncodeError:
+        return _write_deep(value)
+
+
+def _write_deep(value: Any) -> bytes:
+    """As `write_json`, without recursion and without null members: what is so deep is refused by the parser anyway."""
+    text: list[bytes] = []
+    pending = [value]  # bytes are JSON text already
+    while pending:
+        item = pending.pop()
+        if isinstance(item, _Written):
+            text.append(item)
+        elif isinstance(item, dict):
+            members = [(key, child) for key, child in sorted(item.items(), key=_by_text) if child is not None]
+            pending.append(_Written(b"}"))
+            for index, (key, child) in reversed(list(enumerate(members))):
+                pending += (child, _Written((b"," if index else b"") + _write_text(str(key)) + b":"))
+            text.append(b"{")
+        elif isinstance(item, list | tuple):
+            pending.append(_Written(b"]"))
+            for index, child in reversed(list(enumerate(item))):
+                pending += (child, _Written(b"," if index else b""))
+            text.append(b"[")
+        else:
+            text.append(_write_text(item))
+    return b"".join(text)
+
+
+class _Written(bytes):
+    """JSON text, unlike bytes of the data."""
+
+
+def _by_text(member: tuple[object, object]) -> str:
+    return str(member[0])
+
+
+def _write_text(value: object) -> bytes:
+    try:
+        return orjson.dumps(value, default=_json_value, option=_OPTIONS)
+    except orjson.JSONEncodeError:  # text that was not UTF-8, or a whole number of more than 64 bits
+        text = json.dumps(value, default=_json_value, ensure_ascii=False)
         return text.encode("utf-8", "surrogateescape")
 
 
@@ -71,10 +120,6 @@ def _json_value(value: object) -> object:
         except UnicodeDecodeError:
             return base64.b64encode(value).decode()
     return str(value)
-
-
-def _plain(value: object) -> object:
-    return orjson.loads(orjson.dumps(value, default=_json_value, option=_OPTIONS))
 
 
 class Damage(NamedTuple):

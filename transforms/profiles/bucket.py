@@ -14,6 +14,7 @@ from apache_beam.typehints.decorators import no_annotations
 from schemas.block import TableBlock
 from schemas.tables import EVENTS, MEMBERSHIP_CHANGES, MEMBERSHIPS, PROFILES
 from transforms import counting
+from transforms.accounts.bucket import add_to_accounts
 from transforms.identity.bucket import Erased
 from transforms.identity.plan import IdentityPlan
 from transforms.profiles.gather import gather
@@ -27,15 +28,19 @@ Outputs: TypeAlias = (
     TaggedOutput[Literal["tables"], TableBlock]
     | TaggedOutput[Literal["erased"], Erased]
     | TaggedOutput[Literal["merged"], tuple[int, bytes]]
+    | TaggedOutput[Literal["accounts"], tuple[int, bytes]]
 )
 
 
 class BuiltProfiles(NamedTuple):
-    """Blocks of the output's tables, what was erased, and the events of merged users, keyed by their root's bucket."""
+    """Blocks of the output's tables, what was erased, and events that go on, keyed by bucket: those of merged users to
+    their root, those of accounts' users to the account.
+    """
 
     tables: beam.PCollection[TableBlock]
     erased: beam.PCollection[Erased]
     merged: beam.PCollection[tuple[int, bytes]]
+    accounts: beam.PCollection[tuple[int, bytes]]
 
 
 class BuildProfiles(beam.PTransform):
@@ -60,7 +65,7 @@ class BuildProfiles(beam.PTransform):
         blocks, plan = inputs
         build = _BuildProfiles(self._definitions, self._buckets, self._order, self._regrouped)
         outputs = blocks | "Build" >> beam.ParDo(build, AsSingleton(plan)).with_outputs(*BuiltProfiles._fields)
-        return BuiltProfiles(outputs.tables, outputs.erased, outputs.merged)
+        return BuiltProfiles(outputs.tables, outputs.erased, outputs.merged, outputs.accounts)
 
 
 class _BuildProfiles(beam.DoFn):
@@ -91,6 +96,7 @@ class _BuildProfiles(beam.DoFn):
         built: list[ProfileHistory] = []
         events: list[Record] = []
         owners: list[str] = []
+        accounts = Buckets(self._buckets)
         for profile_id in sorted(histories):
             records = histories.pop(profile_id)
             records.sort(key=BY_TIME)
@@ -99,10 +105,13 @@ class _BuildProfiles(beam.DoFn):
                 built.append(history)
                 for column in history.not_normalised:
                     counting.count(counting.NOT_NORMALISED + column)
+            add_to_accounts(accounts, profile_id, records)
             events += records
             owners += [profile_id] * len(records)
         counting.count(counting.ACCEPTED, len(events))
         counting.count(counting.PROFILES, len(built))
+        for packed in accounts.blocks():
+            yield TaggedOutput("accounts", packed)
         yield TaggedOutput("tables", _events_block(events, owners, self._order + bucket))
         for table, rows in (
             (PROFILES, [history.profile for history in built]),

@@ -10,6 +10,7 @@ past is given it back, and goes on as if it had never left it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Self
@@ -19,6 +20,7 @@ import msgspec
 from schemas.event import TIMESTAMP
 from schemas.tables import MEMBERSHIP_CHANGES, MEMBERSHIPS, PROFILES
 from schemas.update import RowUpdate
+from transforms import counting
 from transforms.profiles.base import Base, rules_mark
 from transforms.profiles.engine import ProfileEngine
 from transforms.profiles.evaluate import Evaluation, Rules
@@ -104,6 +106,7 @@ class ProfileCell:
         self._base_rules = ""
         self._is_other = False
         self._changes_at: int | None = None
+        self.counted: Counter[str] = Counter()
 
     # --- as bytes ----------------------------------------------------------------------------------------------------
 
@@ -284,6 +287,7 @@ class ProfileCell:
         correction: str,
         recorded_at: int,
     ) -> list[RowUpdate]:
+        existed = prior_now is not None
         if self._rules not in ("", rules.fingerprint):
             correction = SEGMENT_CHANGED
             prior_now = None if prior_now is None else prior_now + 1
@@ -298,6 +302,7 @@ class ProfileCell:
             told = set()
         found = engine.advance(added, removed, self.clock)
         self._engine = None if found is None else engine
+        self.counted[counting.PROFILES] += (found is not None) - existed
         self._changes_at = None if found is None else found.due
         self._set_due(self._engine)
         touched = dict.fromkeys(told if found is not None else self._stays) | ({} if found is None else found.touched)

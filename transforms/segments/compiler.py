@@ -29,6 +29,8 @@ from transforms.segments.nodes.node import (
     RelativeDateNode,
     TraitNode,
 )
+from transforms.segments.nodes.quantifier import QuantifierNode, quantifier_name
+from transforms.segments.nodes.state import MEMBER
 from transforms.segments.nodes.streams import Selection, StreamNode, ThresholdNode
 from transforms.segments.operators import FIXED_DATES, ORDERINGS
 from transforms.segments.program import Program, Route, node_name, percent_bucket
@@ -38,11 +40,18 @@ from transforms.segments.values import as_instant, is_many
 
 @lru_cache(maxsize=4)
 def compile_program(definitions: ast.Definitions) -> Program:
-    """Compiles checked definitions (references resolved, what is referred to first).
+    """Compiles checked definitions (references resolved, what is referred to first): those of people.
 
     A process compiles a set once, however many stages and bundles ask for it.
     """
-    return _Compiler(definitions).compile()
+    return _Compiler(definitions.about("users")).compile()
+
+
+def compile_account_rules(definitions: ast.Definitions) -> Program:
+    """Compiles those of accounts. What ANY and ALL ask of each user is told to the program as events of type `member`,
+    by the name of the quantifier (`quantifier_name`).
+    """
+    return _Compiler(definitions.about("accounts")).compile()
 
 
 class _Compiler:
@@ -153,7 +162,16 @@ class _Compiler:
             return Negation(self.condition(condition.item))
         if isinstance(condition, ast.HeldFor):
             return Leaf(self._held(condition))
+        if isinstance(condition, ast.Quantified):
+            return Leaf(self._quantifier(condition))
         return self._compare(condition)
+
+    def _quantifier(self, quantified: ast.Quantified) -> Node:
+        key = repr(quantified)
+        if key not in self.shared:
+            node = self.shared[key] = self.add(QuantifierNode(quantified.every))
+            self.routes.setdefault((MEMBER, quantifier_name(quantified.item)), []).append((node, 0))
+        return self.shared[key]
 
     def condition_node(self, condition: ast.Condition) -> Node:
         """The same as one node, for a `where` to read."""

@@ -52,8 +52,8 @@ def _compile(condition: ast.Condition) -> Keep:
     if isinstance(condition, ast.Not):
         denied = _compile(condition.item)
         return lambda view: not denied(view)
-    if isinstance(condition, ast.HeldFor):
-        raise TypeError("held_for is no condition of an event")
+    if isinstance(condition, ast.HeldFor | ast.Quantified):
+        raise TypeError(f"{type(condition).__name__} is no condition of an event")
     return _comparison(condition)
 
 

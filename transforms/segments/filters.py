@@ -36,7 +36,7 @@ def comparisons(condition: ast.Condition) -> Iterator[ast.Compare]:
         yield from comparisons(condition.item)
     elif isinstance(condition, ast.HeldFor):
         yield condition.comparison
-    else:
+    elif isinstance(condition, ast.Compare):
         yield condition
 
 

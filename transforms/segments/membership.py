@@ -98,7 +98,7 @@ class SegmentNode(Node):
         cause = self._cause(state, now)
         if cause == "time" and self._expired(now):
             cause = "segment_expired"
-        ids = tuple(view.message_id for view in state.instant if self.mentions.concerns(view))[:WITNESSES]
+        ids = tuple(sorted(self._mentioned(state)))[:WITNESSES]
         state.changes.append(Change(definition.name, False, now, cause, ids))
         return self.set(state, False)
 
@@ -111,8 +111,11 @@ class SegmentNode(Node):
         return self.definition.expires is not None and now >= self.definition.expires
 
     def _cause(self, state: State, now: int) -> str:
-        is_event = now == state.started_at or any(self.mentions.concerns(view) for view in state.instant)
-        return "event" if is_event else "time"
+        return "event" if now == state.started_at or self._mentioned(state) else "time"
+
+    def _mentioned(self, state: State) -> set[str]:
+        """The events of this instant that the rule mentions."""
+        return {message_id for view in state.instant for message_id in self.mentions.ids(view)}
 
     def _next_due(self, stay: Stay, truth: bool, now: int) -> int | None:
         if stay.entered_at is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,8 @@ from transforms.profiles.normalize.columns import DEVICE_TYPE
 from transforms.profiles.normalize.device import device_type_of
 from transforms.profiles.normalize.traits import columns_of_trait
 from transforms.segments.language import ast
-from transforms.segments.nodes.state import EventView
+from transforms.segments.language.walk import walk
+from transforms.segments.nodes.state import MEMBER, EventView
 from transforms.segments.values import trait_fields
 
 
@@ -26,6 +27,14 @@ class Mentions:
     types: frozenset[str]
     fields: frozenset[str]
     columns: frozenset[str]
+    quantifies: bool = False
+
+    def ids(self, view: EventView) -> Sequence[str]:
+        """What the rule mentions in an event: the event itself, or the events that changed a user of an account."""
+        if view.event[TYPE] == MEMBER:
+            told: list[str] = view.properties["ids"]
+            return told
+        return (view.message_id,) if self.concerns(view) else ()
 
     def concerns(self, view: EventView) -> bool:
         """Whether the event is one that the rule mentions."""
@@ -33,7 +42,8 @@ class Mentions:
         if DEVICE_TYPE in self.columns and device_type_of(view.event[CONTEXT]) is not None:
             return True
         if kind == "identify":
-            return self._reads_any(view.traits)
+            # Of an account it is a group event: it may have put a user in.
+            return self.quantifies or self._reads_any(view.traits)
         return kind in self.types or (kind, view.event[NAME]) in self.streams
 
     def _reads_any(self, traits: dict[str, Any]) -> bool:
@@ -66,7 +76,17 @@ class Reader:
                 fields.update(trait_fields(scalar.path))
             elif isinstance(scalar, ast.Column):
                 columns.add(scalar.name)
-        return Mentions(frozenset(streams), frozenset(types), frozenset(fields), frozenset(columns))
+        found = (frozenset(streams), frozenset(types), frozenset(fields), frozenset(columns))
+        return Mentions(*found, quantifies=self._quantifies(condition))
+
+    def _quantifies(self, condition: ast.Condition | None) -> bool:
+        """Whether it asks the users of an account, itself or through a segment."""
+        for node, _ in walk(condition) if condition is not None else ():
+            if isinstance(node, ast.Quantified):
+                return True
+            if isinstance(node, ast.Membership) and self._quantifies(self.segments[node.name]):
+                return True
+        return False
 
     def _scalars(self, condition: ast.Condition | None) -> Iterator[ast.Scalar]:
         if isinstance(condition, ast.And | ast.Or):
@@ -76,7 +96,7 @@ class Reader:
             yield from self._scalars(condition.item)
         elif isinstance(condition, ast.HeldFor):
             yield from self._scalars(condition.comparison)
-        elif condition is not None:
+        elif isinstance(condition, ast.Compare):
             for scalar in (condition.left, *condition.arguments):
                 yield from self._scalar(scalar)
 

@@ -56,6 +56,8 @@ class FactCell:
         self.key = key
         self.facts = Facts()
         self.counter = 0
+        self.counted: Counter[str] = Counter()
+        """What has come to a counter of the job since it was told last, or gone from it again."""
 
     def pack(self) -> bytes:
         return bytes((LAYOUT,)) + _ENCODER.encode(_Packed(self.facts.counted(), self.counter))

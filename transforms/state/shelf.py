@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import heapq
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -27,9 +28,14 @@ _MOST_LIVE = 20_000
 
 
 class Shelved(Protocol):
-    """A cell as a shelf keeps it. `due`: when it wants to be woken, in microseconds; None: never."""
+    """A cell as a shelf keeps it.
+
+    `due`: when it wants to be woken, in microseconds; None: never. `counted`: by how much counters of the job change;
+    whoever tells the job takes it out.
+    """
 
     due: int | None
+    counted: Counter[str]
 
     @classmethod
     def unpack(cls, key: str, data: bytes | None) -> Self: ...

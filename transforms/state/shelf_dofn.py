@@ -2,6 +2,7 @@
 
 import gc
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
@@ -76,13 +77,22 @@ class ShelfDoFn(beam.DoFn):
     def take_shelf(self, bucket: str, head: Any, log: Any) -> Shelf[Any]:
         """The shelf, to be changed. Until `keep_shelf` no shelf of the bucket is in memory."""
         self._head = Head.unpack(head.read())
+        self._counted: Counter[str] = Counter()
         salt, shelf = _SHELVES.pop((self._job, bucket), (b"", None))
         if shelf is None or salt != self._head.salt:
             shelf = Shelf(self._make, (*log.read(), *self._head.recent) if self._head.salt else ())
         return shelf
 
+    def count(self, cell: Any) -> None:
+        """Takes over what a cell has counted, for `keep_shelf` to tell."""
+        if cell.counted:
+            self._counted.update(cell.counted)
+            cell.counted.clear()
+
     def keep_shelf(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any) -> None:
-        """Writes what has changed; rewrites the log when most of it is out of date."""
+        """Writes what has changed; rewrites the log when most of it is out of date. Tells what was counted."""
+        for name, by in self._counted.items():
+            counting.count(name, by)
         now = self._head.with_block(shelf.commit())
         if now.logged > 2 * now.whole + _SPARE_LOG_BYTES:
             log.clear()

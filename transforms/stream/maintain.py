@@ -35,7 +35,6 @@ from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import Timestamp
 
 from schemas.event import MESSAGE_ID
-from transforms import counting
 from transforms.deduplicate.cell import MessageIdCell
 from transforms.identity.cells.link_index import LinkIndexCell
 from transforms.identity.cells.names import NameCell
@@ -133,7 +132,6 @@ class _Deduplicate(ShelfDoFn):
         super().__init__(MessageIdCell, settings)
 
     def start_bundle(self) -> None:
-        self._duplicates = 0
         self._outbox = Outbox(self._settings.buckets)
 
     def process(
@@ -153,8 +151,7 @@ class _Deduplicate(ShelfDoFn):
         for message_id, records in by_id.items():
             cell = shelf.cell(message_id)
             outputs += cell.handle(records)
-            self._duplicates += cell.duplicates
-            cell.duplicates = 0
+            self.count(cell)
             cell.due = cell.keeps_until(self._settings.allowed_lateness_us)
             shelf.settle(message_id)
         self.keep_shelf(element[0], shelf, head, log)
@@ -183,7 +180,6 @@ class _Deduplicate(ShelfDoFn):
             forget.set(Timestamp(micros=self._settings.timer_for(due, _FORGET_EVERY_US)))
 
     def finish_bundle(self) -> Iterator[Any]:
-        counting.count(counting.DUPLICATE, self._duplicates)
         yield from given(self._outbox)
 
 
@@ -207,6 +203,7 @@ class _MaintainFacts(ShelfDoFn):
             cell = shelf.cell(key)
             cell.configure(self._settings.stitch_window_us, self._settings.max_merges)
             outputs += cell.handle(messages)
+            self.count(cell)
         self.keep_shelf(element[0], shelf, head, log)
         self._outbox.take(outputs, at.micros)
         return iter(())

@@ -52,6 +52,7 @@ class MaintainOwners(ArchivingDoFn):
             if needs_past:
                 cell.restore(archive.take(key))
             outputs += cell.handle(messages)
+            self.count(cell)
             if needs_past and behind is not None:
                 self.put_away(key, cell.leave_behind(behind[1]), archive)
             shelf.settle(key)
@@ -122,6 +123,7 @@ class MaintainProfiles(ArchivingDoFn):
             cell = self._cell(shelf, key)
             behind, needs_past = cell.base_at, self._give_back(key, cell, rules, messages, archive)
             updates += cell.handle(rules, messages, now)
+            self.count(cell)
             if needs_past and behind is not None:
                 # At once: a rule that changes would else bring the past of all profiles into memory.
                 self.put_away(key, cell.leave_behind(rules, behind), archive)

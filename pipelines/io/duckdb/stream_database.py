@@ -92,11 +92,15 @@ class LiveTables:
         ((rows,),) = self.connection.execute(f'SELECT count(*) FROM work."{table}"').fetchall()  # noqa: S608
         return int(rows)
 
-    def missing_from(self, tables: Iterable[str], column: str, values: Iterable[str]) -> list[str]:
-        """Those of the values that none of the tables has in this column."""
+    def receipts(self) -> dict[str, str]:
+        """The counts of each receipt of erasure, as JSON."""
+        return dict(self.connection.execute("SELECT receipt_id, counts::VARCHAR FROM work.deletions").fetchall())
+
+    def missing_from(self, columns: Iterable[tuple[str, str]], values: Iterable[str]) -> list[str]:
+        """Those of the values that none of the columns, (table, column), has."""
         self.connection.register("asked", pa.table({"value": pa.array(sorted(values), pa.string())}))
         query = "SELECT value FROM asked"
-        for table in tables:
+        for table, column in columns:
             query += f' ANTI JOIN (SELECT "{column}" AS value FROM work."{table}") USING (value)'  # noqa: S608
         found = self.connection.execute(query).fetchall()
         self.connection.unregister("asked")

@@ -19,11 +19,12 @@ from pipelines.io.cache.location import CacheLocation
 from pipelines.io.duckdb.cache_updates import CacheUpdates
 from pipelines.io.duckdb.stream_database import LiveTables
 from pipelines.io.journal.earlier_run import EarlierRun
+from pipelines.io.journal.erasing import Erasing
 from pipelines.io.journal.history_first import BEFORE_ALL_US
 from pipelines.io.journal.journal import open_journal
 from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output
 from schemas.failure_reasons import TOO_LATE
-from schemas.tables import EVENTS, FAILED_EVENTS
+from schemas.tables import EVENTS, FAILED_EVENTS, TABLES
 from schemas.update import RowUpdate
 
 MOST_HELD = 100_000
@@ -100,8 +101,9 @@ class UpdateWriter:
         self._booting = self.options.is_restart
         if self._booting:
             self._earlier.read()
+            self._earlier.counts = open_journal(folder).receipts(self._earlier.counts)
+        self._erasing = Erasing()
         self._unpublished = True  # empty tables are an output too
-        self._erased: set[str] = set()
         self._cache = (
             None if self.options.cache is None else CacheUpdates(self.options.cache, self.output, self._tables)
         )
@@ -143,14 +145,18 @@ class UpdateWriter:
         """Writes and publishes what is left, unless the history is not through: then the old output stands."""
         self._stop.set()
         self._thread.join()
-        with self._writing:
-            if self._failure is None:
-                self._write()
-                self._publish()
+        try:
+            with self._writing:
+                if self._failure is None:
+                    self._write()
+                    self._publish()
+                    if not self._booting:
+                        self._erase(now=True)
+        finally:
             if self._cache is not None:
                 self._cache.close()
             self._tables.close()
-        self._lock_file.close()
+            self._lock_file.close()
         self.check()
 
     def _run(self) -> None:
@@ -182,9 +188,8 @@ class UpdateWriter:
         """What the journal must hear: who was erased, and what came too late."""
         late = []
         for update in updates:
-            if update.table == EVENTS.name and update.withdrawn:
-                self._erased.add(update.row[_MESSAGE_ID])
-            elif update.table == FAILED_EVENTS.name and not update.withdrawn:
+            self._erasing.note(update)
+            if update.table == FAILED_EVENTS.name and not update.withdrawn:
                 late += [update.row[_RAW]] if update.row[_REASON] == TOO_LATE else []
         if late:
             open_journal(Path(self.options.folder)).set_late(late)
@@ -203,13 +208,23 @@ class UpdateWriter:
         self._pace = PublishingPace(started, time.monotonic())
         if self._cache is not None:
             self._cache.published()
-        if self._erased:
-            gone = self._tables.missing_from((EVENTS.name, FAILED_EVENTS.name), "message_id", self._erased)
-            open_journal(Path(self.options.folder)).erase(gone)
-            self._erased = set()
+        self._erase()
+
+    def _erase(self, *, now: bool = False) -> None:
+        """What is erased in what was published leaves the journal, once its receipts have counted all of it."""
+        if self._erasing.waiting:
+            gone = self._tables.missing_from(_KEPT_FOR, self._erasing.waiting)
+            if self._erasing.is_counted(gone) or now:
+                open_journal(Path(self.options.folder)).erase(gone, self._tables.receipts())
+                self._erasing.done(gone)
 
 
-_MESSAGE_ID = EVENTS.column_names().index("message_id")
+_KEPT_FOR = (
+    (EVENTS.name, "message_id"),
+    (FAILED_EVENTS.name, "message_id"),
+    *((table.name, "retracts") for table in TABLES if "retracts" in table.column_names()),
+)
+"""A message that one of these columns names is read again."""
 _REASON = FAILED_EVENTS.column_names().index("reason")
 _RAW = FAILED_EVENTS.column_names().index("raw")
 

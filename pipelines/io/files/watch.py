@@ -1,37 +1,40 @@
 """Watches for files that appear, and reads each record of each file once.
 
 A file is taken to be complete when its name appears: write it elsewhere (or under a name that starts with a dot) and
-rename it into place. Plain NDJSON may also grow: it is read on from where it was left. What follows its last newline is
-read once the file has stopped growing for one look. Compressed, Avro and Parquet files are read whole, in one bundle.
+rename it into place. Plain lines may also grow: they are read on from where they were left. What follows the last
+newline is read once the file has stopped growing for one look. Everything else is read whole, in one bundle, by the
+same readers as in a bounded job (contents.py). How a replaced file is told from one that grew: watched_files.py.
 """
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
-import logging
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import fastavro
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
-from pyarrow.parquet import ParquetFile
 
-from pipelines.io.locations import InputFile, WatchInput, list_files
-from pipelines.io.stream.event_time import read_event_time_us
+from pipelines.io.files.contents import file_kind, file_messages
+from pipelines.io.files.listing import InputFile, list_files
+from pipelines.io.files.watched_files import (
+    after_reading,
+    append_to_journal,
+    match_files,
+    of_positions,
+    read_journal,
+)
+from pipelines.io.locations import WatchInput
+from pipelines.io.stream.found_records import found_message, timed_record
 from pipelines.io.stream.source import Batch, Progress, Reader, Record
 from pipelines.io.stream.source import now_us as read_clock
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
-from schemas.message import Message
-from transforms.parse.rows import json_message
+from schemas.event import Failure
+from transforms.parse import split_body
+from transforms.parse.lines import CutOffError, Rest, read_lines
+from transforms.parse.text import line_messages
 
-_PART_BYTES = 1024 * 1024
-_LOGGER = logging.getLogger(__name__)
 _ALL = "files"  # the one partition of the watermark: files come in no order that tells their ages apart
 
 
@@ -61,23 +64,29 @@ class WatchSource:
 
     def read(self, reader: Reader, progress: Progress, watermark: StreamWatermark) -> Batch:
         looked_us = self.clock()
-        files = list_files(self.location.pattern)
-        positions = {file.path: progress.positions.get(file.path, 0) for file in files}
-        # A file that is shorter than what was read of it was replaced: it is read from its start.
-        positions.update({file.path: 0 for file in files if file.size_bytes < positions[file.path]})
-        unread = sorted((f for f in files if f.size_bytes > positions[f.path]), key=lambda f: (f.updated_us, f.path))
+        files = list_files(self.location.pattern, strict=False)
+        known = match_files(files, of_positions(progress.positions))
+        unread = sorted(
+            (file for file in files if file.size_bytes > known[file.path].read_bytes),
+            key=lambda file: (file.updated_us, file.path),
+        )
         records: list[Record] = []
         size_bytes = 0
         while unread and size_bytes < self.options.max_poll_bytes and len(records) < self.options.max_poll_records:
             file = unread.pop(0)
-            lines, position = read_on(file, positions[file.path], self.options, looked_us)
-            if lines and position < file.size_bytes:
+            try:
+                found, position = read_on(file, known[file.path].read_bytes, self.text, self.options, looked_us)
+                after = after_reading(file, position)
+            except (CutOffError, FileNotFoundError):
+                continue  # it is being replaced: the next look sees what there is then
+            if found and position < file.size_bytes:
                 unread.insert(0, file)
-            size_bytes += position - positions[file.path]
-            positions[file.path] = position
-            records.extend(self._record(line, file.updated_us) for line in lines if line.strip())
+            size_bytes += position - known[file.path].read_bytes
+            known[file.path] = after
+            records.extend(self._record(one, file.updated_us) for one in found)
         self._tell(watermark, records, looked_us, behind=bool(unread))
-        moved = {path: at for path, at in positions.items() if at != progress.positions.get(path, 0)}
+        positions = {one.name(): one.read_bytes for one in known.values()}
+        moved = {name: at for name, at in positions.items() if at and progress.positions.get(name) != at}
         token = json.dumps(moved).encode() if moved else b""
         return Batch(records, positions, token, 0.0 if unread else self.options.watch_seconds)
 
@@ -85,10 +94,9 @@ class WatchSource:
         if self.options.watch_journal:
             append_to_journal(self.options.watch_journal, tokens)
 
-    def _record(self, line: bytes, updated_us: int) -> Record:
-        raw = line.removesuffix(b"\r")
+    def _record(self, found: bytes | Failure, updated_us: int) -> Record:
         arrived_us = min(updated_us or self.clock(), self.clock())
-        return Record(Message(raw, self.text, {}), read_event_time_us(raw, arrived_us))
+        return timed_record(found_message(found, self.text), arrived_us, self.options.epoch)
 
     def _tell(self, watermark: StreamWatermark, records: list[Record], looked_us: int, *, behind: bool) -> None:
         watermark.track([_ALL])
@@ -99,29 +107,32 @@ class WatchSource:
         watermark.hold(_ALL, behind)
 
 
-def read_on(file: InputFile, position: int, options: SourceOptions, now_us: int) -> tuple[list[bytes], int]:
+def read_on(
+    file: InputFile, position: int, source: str, options: SourceOptions, now_us: int
+) -> tuple[list[bytes | Failure], int]:
     """The records of `file` after `position`, and the position after them.
 
-    Plain NDJSON is read in parts of about `max_poll_bytes`, to the end of a line. Anything else is read to its end.
+    Plain lines are read in parts of about `max_poll_bytes`, to the end of a line. Anything else is read whole.
     """
-    if file.format == "ndjson" and not file.gzipped:
-        return _read_lines(file, position, options, now_us)
+    kind, gzipped = file_kind(file.path)
+    if kind != "lines" or gzipped:
+        return list(file_messages(file.path, source, file.size_bytes)), file.size_bytes
+    end = min(position + options.max_poll_bytes, file.size_bytes)
     with FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED) as opened:
-        data: bytes = opened.read()
-    return list(_unpack(file, data)), file.size_bytes
+        found, rest = _all_of(line_messages(read_lines(opened, position, end, begins_line=True), source))
+    if rest.unfinished and _has_settled(file, now_us, options.watch_seconds):
+        last = split_body(rest.unfinished) if rest.unfinished.strip() else []
+        return [*found, *last], rest.offset + len(rest.unfinished)
+    return found, rest.offset
 
 
-def _read_lines(file: InputFile, position: int, options: SourceOptions, now_us: int) -> tuple[list[bytes], int]:
-    with FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED) as opened:
-        opened.seek(position)
-        data: bytes = opened.read(min(options.max_poll_bytes, file.size_bytes - position))
-        while b"\n" not in data and position + len(data) < file.size_bytes:
-            data += opened.read(min(options.max_poll_bytes, file.size_bytes - position - len(data)))
-    end = data.rfind(b"\n") + 1
-    at_end = position + len(data) == file.size_bytes
-    if end < len(data) and at_end and _has_settled(file, now_us, options.watch_seconds):
-        end = len(data)
-    return data[:end].removesuffix(b"\n").split(b"\n") if end else [], position + end
+def _all_of(messages: Generator[bytes | Failure, None, Rest]) -> tuple[list[bytes | Failure], Rest]:
+    found: list[bytes | Failure] = []
+    while True:
+        try:
+            found.append(next(messages))
+        except StopIteration as end:
+            return found, end.value
 
 
 # When a file that does not end in a newline was first seen at its size: path -> (bytes, microseconds).
@@ -138,38 +149,3 @@ def _has_settled(file: InputFile, now_us: int, seconds: float) -> bool:
         return False
     del _UNFINISHED[file.path]
     return True
-
-
-def _unpack(file: InputFile, data: bytes) -> Iterator[bytes]:
-    """The records of a whole file. What cannot be read is handed on as it is, to fail as an event with its bytes."""
-    try:
-        content = gzip.decompress(data) if file.gzipped else data
-        if file.format == "ndjson":
-            yield from content.split(b"\n")
-        elif file.format == "avro":
-            yield from map(json_message, fastavro.reader(io.BytesIO(content), handle_unicode_errors="surrogateescape"))
-        else:
-            for batch in ParquetFile(io.BytesIO(content)).iter_batches():
-                yield from map(json_message, batch.to_pylist())
-    except Exception as error:  # noqa: BLE001 - corrupt bytes raise nearly anything; none of it is dropped
-        _LOGGER.warning("a watched %s file is broken (%s): its bytes fail", file.format, type(error).__name__)
-        yield from (data[start : start + _PART_BYTES] for start in range(0, len(data), _PART_BYTES))
-
-
-def read_journal(path: str) -> dict[str, int]:
-    """What a journal says was read: path -> bytes. Without a journal, nothing; a line cut short by a crash is none."""
-    journal = Path(path)
-    if not journal.exists():
-        return {}
-    read: dict[str, int] = {}
-    for line in journal.read_bytes().split(b"\n")[:-1]:
-        read.update(json.loads(line))
-    return read
-
-
-def append_to_journal(path: str, tokens: Sequence[bytes]) -> None:
-    """Adds what some batches read, durably."""
-    with Path(path).open("ab") as journal:
-        journal.write(b"".join(token + b"\n" for token in tokens))
-        journal.flush()
-        os.fsync(journal.fileno())

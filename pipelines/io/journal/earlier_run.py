@@ -7,18 +7,18 @@ facts that is the whole truth. What was told on the way, and what the journal no
 | --- | --- |
 | `membership_changes` | the old log stands; only what differs between the old and the new memberships is added to it |
 | `failed_events` | those that came too late stay |
-| `deletions` | counts of rows whose messages were erased from the journal are added up |
+| `deletions` | counts of rows whose messages were erased from the journal (which keeps them) are added |
 | `profiles` | `version` goes on from the greatest one |
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
+import orjson
 
 from pipelines.io.duckdb.stream_database import quoted
 from pipelines.io.outputs import DuckDBOutput, FilesOutput
@@ -91,7 +91,7 @@ class EarlierRun:
 
     Attributes:
         version: the greatest `version` of its profiles.
-        counts: of each receipt, what it counted.
+        counts: of each receipt, what it counted, as JSON. Whoever has a journal asks it for what of it is to be added.
         told: ids of changes that may be said once more in another sense: of stays that were taken back.
     """
 
@@ -99,7 +99,7 @@ class EarlierRun:
     run: str
     started_us: int
     version: int = 0
-    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    counts: dict[str, str] = field(default_factory=dict)
     told: frozenset[str] = frozenset()
     _is_over: bool = False
 
@@ -111,7 +111,7 @@ class EarlierRun:
             ((version,),) = connection.execute("SELECT coalesce(max(version), 0) FROM old_profiles").fetchall()
             self.version = int(version)
             rows = connection.execute("SELECT receipt_id, counts::VARCHAR FROM old_deletions").fetchall()
-            self.counts = {receipt_id: json.loads(counts) for receipt_id, counts in rows}
+            self.counts = dict(rows)
             self.told = frozenset(change_id for (change_id,) in connection.execute(_RETRACTED_ONCE).fetchall())
 
     def adjust(self, update: RowUpdate) -> RowUpdate:
@@ -122,9 +122,9 @@ class EarlierRun:
         if update.table == PROFILES.name and self.version:
             return _with(update, _VERSION, row[_VERSION] + self.version)
         if update.table == DELETIONS.name and row[0] in self.counts:
-            before, now = self.counts[row[0]], json.loads(row[_COUNTS])
-            counts = {name: before.get(name, 0) + now.get(name, 0) for name in before | now}
-            return _with(update, _COUNTS, json.dumps(counts))
+            before, now = orjson.loads(self.counts[row[0]]), orjson.loads(row[_COUNTS])
+            counts = {name: before.get(name, 0) + now.get(name, 0) for name in now | before}
+            return _with(update, _COUNTS, orjson.dumps(counts))
         if update.table == MEMBERSHIP_CHANGES.name and self._is_over and row[0] in self.told:
             return _with(update, 0, hashlib.sha256(f"{row[0]}\0{self.run}".encode()).hexdigest()[:32])
         return update

@@ -1,8 +1,4 @@
-"""Files that exist now as the history of a stream, read as a bounded job reads them (read_files.py).
-
-A damaged part of an Avro or Parquet file is a failure there, not a message. Here it is a message that carries it, so
-that it goes through the journal like the others; `failure_of` finds it.
-"""
+"""Files that exist now as the history of a stream, read as a bounded job reads them (read_files.py)."""
 
 from __future__ import annotations
 
@@ -10,18 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-import orjson
-
 from pipelines.io.files.read_files import FileRange, messages, plan_ranges
 from pipelines.io.journal.history_first import HISTORY_US, Boot, hold
 from pipelines.io.locations import FileInput
+from pipelines.io.stream.found_records import found_message
 from pipelines.io.stream.source import Batch, Progress, Reader, Record
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
 from schemas.event import Failure
-from schemas.message import Message
 
-_FAILURE = "tidemark.failure"
 _END = 1 << 62
 
 
@@ -80,8 +73,7 @@ class HistorySource:
         return records, True
 
     def _record(self, found: bytes | Failure) -> Record:
-        message = _failed_message(found) if isinstance(found, Failure) else Message(found, self.text, {})
-        return Record(message, HISTORY_US)
+        return Record(found_message(found, self.text), HISTORY_US)
 
     def _note_end(self) -> None:
         if self.boot is not None:
@@ -90,18 +82,3 @@ class HistorySource:
 
 # Files that are being read, where the last batch ended: a compressed file cannot be read on from its middle.
 _OPEN: dict[tuple[Boot | None, str, str], tuple[int, Iterator[bytes | Failure]]] = {}
-
-
-def failure_of(message: Message) -> Failure | None:
-    """The failure that a message carries."""
-    text = message.attributes.get(_FAILURE)
-    if text is None:
-        return None
-    reason, errors, stage, message_id, attributes, received_at = orjson.loads(text)
-    return Failure(reason, tuple(errors), stage, message_id, message.raw, attributes, message.source, received_at)
-
-
-def _failed_message(failure: Failure) -> Message:
-    reason, errors, stage, message_id, raw, attributes, source, received_at = failure
-    fields = (reason, errors, stage, message_id, attributes, received_at)
-    return Message(raw, source, {_FAILURE: orjson.dumps(fields).decode()})

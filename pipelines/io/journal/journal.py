@@ -5,7 +5,7 @@ then handed on and acknowledged to its source; the next run reads the journal fi
 
 | table | holds |
 | --- | --- |
-| `messages` | number (order of arrival), digest of the bytes, message_id, event time, raw, source, attributes |
+| `messages` | order of arrival, digest of the bytes, message_id, event time, raw, source, attributes, failure |
 | `history` | per run: the bounded inputs (the journal itself among them) that were read to their end |
 | `watermarks` | per reader of a live source: the watermark that it has told |
 | `about` | the journal's id |
@@ -20,7 +20,7 @@ import hashlib
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,7 @@ from pipelines.io.stream.source import Record
 from schemas.message import Message
 
 FILE_NAME = "journal.sqlite"
+_KEEPS_RECEIPTS = "keeps receipts"
 _DIGEST_BYTES = 16
 _BUSY_SECONDS = 60.0
 _SCHEMA = """
@@ -42,11 +43,13 @@ CREATE TABLE IF NOT EXISTS messages (
     raw BLOB NOT NULL,
     source TEXT NOT NULL,
     attributes TEXT NOT NULL,
-    late INTEGER NOT NULL DEFAULT 0
+    late INTEGER NOT NULL DEFAULT 0,
+    failure TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS by_message_id ON messages (message_id);
 CREATE TABLE IF NOT EXISTS history (run TEXT, name TEXT, PRIMARY KEY (run, name));
 CREATE TABLE IF NOT EXISTS watermarks (reader TEXT PRIMARY KEY, us INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS receipts (receipt_id TEXT PRIMARY KEY, counts TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -77,7 +80,11 @@ class Journal:
         self._connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten, not only unlinked
         with self._connection:
             self._connection.executescript(_SCHEMA)
-            self._connection.execute("INSERT OR IGNORE INTO about VALUES ('id', ?)", (uuid.uuid4().hex,))
+            if "failure" not in {column for _, column, *_ in self._ask("PRAGMA table_info(messages)")}:
+                self._connection.execute("ALTER TABLE messages ADD COLUMN failure TEXT NOT NULL DEFAULT ''")
+            if not self._ask("SELECT 1 FROM about WHERE name = 'id'"):
+                about = [("id", uuid.uuid4().hex), (_KEEPS_RECEIPTS, "yes")]
+                self._connection.executemany("INSERT OR IGNORE INTO about VALUES (?, ?)", about)
 
     def id(self) -> str:
         """Names this journal for ever: another one, after this was removed, has another."""
@@ -101,15 +108,15 @@ class Journal:
         """
         digests = [_digest(record.message) for record in records]
         rows = [
-            (digest, _message_id(raw), record.event_us, raw, record.message.source, _attributes(record.message))
+            (digest, _message_id(raw), record.event_us, raw, source, _attributes(record.message), failure)
             for digest, record in zip(digests, records, strict=True)
-            for raw in (record.message.raw,)
+            for raw, source, _, failure in (record.message,)
         ]
         with self._lock, self._connection:
             before = self.last_number()
             self._connection.executemany(
-                "INSERT INTO messages (digest, message_id, event_us, raw, source, attributes) "
-                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
+                "INSERT INTO messages (digest, message_id, event_us, raw, source, attributes, failure) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
                 rows,
             )
             if before == self.last_number() - len(records) or known_until == 0:
@@ -122,30 +129,48 @@ class Journal:
         found = []
         size_bytes = 0
         query = (
-            "SELECT number, event_us, raw, source, attributes FROM messages "
+            "SELECT number, event_us, raw, source, attributes, failure FROM messages "
             "WHERE number > ? AND number <= ? AND NOT late ORDER BY number LIMIT ?"
         )
         with self._lock:
-            for number, event_us, raw, source, attributes in self._connection.execute(
+            for number, event_us, raw, source, attributes, failure in self._connection.execute(
                 query, (after, until, most_records)
             ):
-                message = Message(raw, source, orjson.loads(attributes))
+                message = Message(raw, source, _read_attributes(attributes), failure)
                 found.append(NumberedRecord(number, Record(message, event_us)))
                 size_bytes += len(raw)
                 if size_bytes >= most_bytes:
                     break
         return found
 
-    def erase(self, message_ids: Iterable[str]) -> int:
-        """Removes the messages with these ids, their bytes overwritten. Returns how many there were."""
+    def erase(self, message_ids: Iterable[str], receipts: Mapping[str, str] | None = None) -> int:
+        """Removes the messages with these ids, their bytes overwritten. Returns how many there were.
+
+        `receipts`: what has been counted so far for each receipt of erasure, these messages among it, as JSON. It is
+        kept in the same transaction: what is no longer read again has been counted, what is still there has not.
+        """
         with self._lock:
             with self._connection:
+                self._connection.executemany(
+                    "INSERT OR REPLACE INTO receipts VALUES (?, ?)", list((receipts or {}).items())
+                )
                 removed = self._connection.executemany(
                     "DELETE FROM messages WHERE message_id = ?", [(message_id,) for message_id in message_ids]
                 ).rowcount
             if removed > 0:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return max(removed, 0)
+
+    def receipts(self, published: Mapping[str, str]) -> dict[str, str]:
+        """What earlier runs counted of messages that they erased, by receipt, as JSON.
+
+        `published`: the same as their output has it. It stands for what a journal of an earlier release has not kept.
+        """
+        with self._lock, self._connection:
+            if not self._ask("SELECT 1 FROM about WHERE name = ?", _KEEPS_RECEIPTS):
+                self._connection.executemany("INSERT OR IGNORE INTO receipts VALUES (?, ?)", list(published.items()))
+                self._connection.execute("INSERT INTO about VALUES (?, 'yes')", (_KEEPS_RECEIPTS,))
+            return dict(self._ask("SELECT receipt_id, counts FROM receipts"))
 
     def set_late(self, raws: Iterable[bytes]) -> None:
         """Messages that failed because they came too late: another run must not take them for timely."""
@@ -220,8 +245,17 @@ def _message_id(raw: bytes) -> str | None:
     """The message's id where it can be read; only needed for erasure, which concerns accepted events."""
     try:
         return _DECODER.decode(raw).message_id
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except Exception:  # noqa: BLE001 - whatever the decoder makes of it (deep nesting, no UTF-8): it is no event
         return None
+
+
+def _read_attributes(text: str) -> dict[str, str]:
+    """A message's attributes; none where a crash or a hand has left half of them: the message itself is what counts."""
+    try:
+        attributes = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return attributes if isinstance(attributes, dict) else {}
 
 
 def _attributes(message: Message) -> str:

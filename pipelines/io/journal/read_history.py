@@ -11,11 +11,12 @@ from typing import Any, Literal
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 
-from pipelines.io.journal.history_files import HistorySource, failure_of
+from pipelines.io.journal.history_files import HistorySource
 from pipelines.io.journal.history_first import Boot, JournaledSource, JournalSource
 from pipelines.io.journal.history_tables import TableHistorySource
 from pipelines.io.journal.journal import open_journal
 from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, InputLocation
+from pipelines.io.stream.found_records import failure_of
 from pipelines.io.stream.read_sources import ReadMessages, make_source
 from pipelines.io.stream.source import StreamSource
 from pipelines.io.stream.source_options import SourceOptions

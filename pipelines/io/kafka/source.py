@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, KafkaError, KafkaException
@@ -26,7 +26,7 @@ from pipelines.io.kafka.client import (
     Settings,
 )
 from pipelines.io.locations import KafkaInput, did_you_mean
-from pipelines.io.stream.event_time import read_event_time_us
+from pipelines.io.stream.found_records import received_records
 from pipelines.io.stream.source import Batch, Progress, Reader, Record, now_us
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
@@ -123,9 +123,10 @@ class KafkaSource:
         records: list[Record] = []
         latest: dict[str, int] = {}
         for found in client.poll(self.options, progress.stops):
-            name, record = str(found.partition()), self._record(found)
-            latest[name] = max(latest.get(name, record.event_us), record.event_us)
-            records.append(record)
+            name = str(found.partition())
+            for record in self._records(found):
+                latest[name] = max(latest.get(name, record.event_us), record.event_us)
+                records.append(record)
         for name, event_us in latest.items():
             watermark.observe(name, event_us, self.clock())
         if latest:
@@ -140,14 +141,14 @@ class KafkaSource:
         limit = self.options.max_in_flight
         return client.count_unwritten(watermark.current_us(), limit) > limit
 
-    def _record(self, found: KafkaMessage) -> Record:
+    def _records(self, found: KafkaMessage) -> Iterator[Record]:
         kind, milliseconds = found.timestamp()
         now = self.clock()
         arrived_us = now if kind == TIMESTAMP_NOT_AVAILABLE else min(milliseconds * 1_000, now)
         raw: bytes = found.value() or b""
         headers: Sequence[tuple[str, bytes | None]] = found.headers() or ()  # type: ignore[assignment]  # stubs are wider
         attributes = {name: (value or b"").decode("utf-8", "replace") for name, value in headers}
-        return Record(Message(raw, self.text, attributes), read_event_time_us(raw, arrived_us))
+        return received_records(Message(raw, self.text, attributes), arrived_us, self.options.epoch)
 
     def _look_for_idle(self, client: ReaderClient, latest: Mapping[str, int], watermark: StreamWatermark) -> None:
         """Asks the broker whether the partitions that give nothing are empty. No answer is no sign of emptiness."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 FORM = "kinesis:REGION/STREAM[?endpoint=URL], for example kinesis:eu-central-1/events"
@@ -34,6 +34,15 @@ class KinesisAddress:
         if code == _NOT_FOUND:
             return f"there is no stream {self.stream!r} in {self.region}"
         return f"Kinesis says {code}" if code else f"Kinesis does not answer: {type(error).__name__}"
+
+
+@dataclass(frozen=True, slots=True)
+class KinesisInput:
+    """A stream as an input."""
+
+    text: str
+    address: KinesisAddress
+    bounded: ClassVar[bool] = False
 
 
 def make_address(path: str, endpoint: str) -> KinesisAddress:

@@ -41,8 +41,12 @@ def open_database(
     connection = _connected(path, busy_seconds, sleep)
     try:
         connection.execute("SET TimeZone = 'UTC'")
+        query = "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal"
+        found: dict[str, dict[str, str]] = {}
+        for name, column, kind in connection.execute(query).fetchall():
+            found.setdefault(name, {})[column] = kind
         for table in LEDGER_TABLES:
-            _prepare(connection, table, path)
+            _prepare(connection, table, found.get(table.name, {}), path)
         yield _DatabaseLedger(connection, path)
     finally:
         connection.close()
@@ -65,10 +69,8 @@ def _connected(path: Path, busy_seconds: float, sleep: Callable[[float], object]
             waited += _BETWEEN_SECONDS
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
-    """Creates a table, or adds the columns that it lacks."""
-    query = "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?"
-    found = dict(connection.execute(query, [table.name]).fetchall())
+def _prepare(connection: duckdb.DuckDBPyConnection, table: Table, found: Mapping[str, str], path: Path) -> None:
+    """Creates a table, or adds the columns that it lacks. `found`: the types of those that it has."""
     if not found:
         for statement in create_statements(table):
             connection.execute(statement)

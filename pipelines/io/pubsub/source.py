@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,8 @@ from google.api_core.exceptions import (
 from google.cloud.pubsub_v1 import SubscriberClient
 
 from pipelines.io.locations import PubSubInput
-from pipelines.io.stream.event_time import read_event_time_us
+from pipelines.io.stream.event_time import UNKNOWN_US
+from pipelines.io.stream.found_records import received_records
 from pipelines.io.stream.source import Batch, Progress, Reader, Record, now_us
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
@@ -85,8 +86,9 @@ class PubSubSource:
             ack_deadline_seconds=self.options.ack_deadline_seconds,
             timeout=REQUEST_SECONDS,
         )
-        records = [self._record(received.message) for received in found]
-        watermark.observe(_ALL, max(record.event_us for record in records), self.clock())
+        records = [record for received in found for record in self._records(received.message)]
+        latest_us = max((record.event_us for record in records), default=UNKNOWN_US)
+        watermark.observe(_ALL, latest_us, self.clock())
         return Batch(records, {_ALL: progress.positions[_ALL] + len(records)}, json.dumps(ack_ids).encode())
 
     def acknowledge(self, tokens: Sequence[bytes]) -> None:
@@ -111,11 +113,10 @@ class PubSubSource:
             return None
         return list(answer.received_messages)
 
-    def _record(self, message: Any) -> Record:
+    def _records(self, message: Any) -> Iterator[Record]:
         published_us = int(message.publish_time.timestamp() * 1_000_000)
-        raw = bytes(message.data)
-        event_us = read_event_time_us(raw, min(published_us, self.clock()))
-        return Record(Message(raw, self.text, dict(message.attributes)), event_us)
+        received = Message(bytes(message.data), self.text, dict(message.attributes))
+        return received_records(received, min(published_us, self.clock()), self.options.epoch)
 
 
 _LOCK = threading.Lock()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 if TYPE_CHECKING:
@@ -42,6 +42,15 @@ class RabbitMQAddress:
         if isinstance(error, AMQPConnectionError | OSError):
             return "the broker does not answer"
         return type(error).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class RabbitMQInput:
+    """A queue as an input. `text` is without the password, which is in the address."""
+
+    text: str
+    address: RabbitMQAddress
+    bounded: ClassVar[bool] = False
 
 
 def parse_address(text: str) -> RabbitMQAddress:

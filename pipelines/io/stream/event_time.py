@@ -6,22 +6,22 @@ from typing import Final
 
 import msgspec
 
-from schemas.instants import EARLIEST_US, parse_instant_us
+from schemas.instants import DAY_US, EARLIEST_US, LATEST_US, parse_instant_us
+from transforms.parse.violations import EPOCH_US, Epoch
 
 UNKNOWN_US: Final = EARLIEST_US
 """The time of a record that tells none: before every event's, so that it moves no watermark."""
-_ALLOWED_AHEAD_US: Final = 24 * 3600 * 1_000_000
 
 
 class _Timed(msgspec.Struct, rename="camel"):
-    timestamp: str | None = None
-    received_at: str | None = None
+    timestamp: str | int | float | None = None
+    received_at: str | int | float | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Timed)
 
 
-def read_event_time_us(raw: bytes, arrived_us: int) -> int:
+def read_event_time_us(raw: bytes, arrived_us: int, epoch: Epoch | None = None) -> int:
     """The record's `timestamp` (without one its `receivedAt`) in microseconds UTC, but no later than `arrived_us`.
 
     A clock ahead of the source's own does not count: one wrong device must not carry the watermark past everyone else.
@@ -33,10 +33,21 @@ def read_event_time_us(raw: bytes, arrived_us: int) -> int:
     """
     try:
         timed = _DECODER.decode(raw)
-        received_us = parse_instant_us(timed.received_at) if timed.received_at else None
-        event_us = parse_instant_us(timed.timestamp) if timed.timestamp else received_us
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+    except Exception:  # noqa: BLE001 - whatever the decoder makes of it (deep nesting, no UTF-8): the record is to blame
         return UNKNOWN_US
-    if event_us is None or (received_us is not None and event_us > received_us + _ALLOWED_AHEAD_US):
+    try:
+        received_us = _instant_us(timed.received_at, epoch)
+        event_us = received_us if timed.timestamp is None else _instant_us(timed.timestamp, epoch)
+    except ValueError:
+        return UNKNOWN_US
+    if event_us is None or (received_us is not None and event_us > received_us + DAY_US):
         return UNKNOWN_US
     return min(event_us, arrived_us)
+
+
+def _instant_us(value: str | float | None, epoch: Epoch | None) -> int | None:
+    if value is None or isinstance(value, str):
+        return parse_instant_us(value) if value is not None else None
+    if epoch is None or not EARLIEST_US <= value * EPOCH_US[epoch] <= LATEST_US:
+        raise ValueError("a bare number")
+    return round(value * EPOCH_US[epoch])

@@ -1,4 +1,4 @@
-"""How a message crosses from one worker to another: three length-prefixed fields, without pickling."""
+"""How a message crosses from one worker to another: four length-prefixed fields, without pickling."""
 
 from apache_beam.coders import Coder
 from apache_beam.coders.coder_impl import create_InputStream, create_OutputStream
@@ -7,7 +7,7 @@ from schemas.message import Message
 
 
 class MessageCoder(Coder):
-    """Encodes a `Message`: raw, source, then the number of attributes and each name and value."""
+    """Encodes a `Message`: raw, source, the number of attributes and each name and value, failure."""
 
     def encode(self, value: Message) -> bytes:
         out = create_OutputStream()
@@ -17,6 +17,7 @@ class MessageCoder(Coder):
         for name, text in value.attributes.items():
             out.write(name.encode(), True)
             out.write(text.encode(), True)
+        out.write(value.failure.encode(), True)
         encoded: bytes = out.get()
         return encoded
 
@@ -29,7 +30,7 @@ class MessageCoder(Coder):
         for _ in range(count):
             name = stream.read_all(True).decode()
             attributes[name] = stream.read_all(True).decode()
-        return Message(raw, source, attributes)
+        return Message(raw, source, attributes, stream.read_all(True).decode())
 
     def is_deterministic(self) -> bool:
         return False

@@ -5,7 +5,7 @@ event's own time is in its bytes. Delivery is at least once: what was read and n
 known by its messageId.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -14,14 +14,22 @@ from apache_beam.options.pipeline_options import StandardOptions
 
 from pipelines.io.files.watch import WatchSource
 from pipelines.io.kafka.source import KafkaSource
-from pipelines.io.locations import InputLocation, KafkaInput, PubSubInput, WatchInput
+from pipelines.io.kinesis.address import KinesisInput
+from pipelines.io.locations import (
+    InputLocation,
+    KafkaInput,
+    PubSubInput,
+    WatchInput,
+)
 from pipelines.io.pubsub.source import PubSubSource
+from pipelines.io.rabbitmq.address import RabbitMQInput
 from pipelines.io.stream.acknowledge import AcknowledgeWritten
 from pipelines.io.stream.message_coder import MessageCoder
 from pipelines.io.stream.read_stream import RECEIPTS, ReadStream
 from pipelines.io.stream.source import StreamSource
 from pipelines.io.stream.source_options import SourceOptions
 from schemas.message import Message
+from transforms.parse import split_body
 
 beam.coders.registry.register_coder(Message, MessageCoder)
 
@@ -117,15 +125,16 @@ def _is_dataflow(pipeline: beam.Pipeline) -> bool:
 def _read_with_service(pipeline: beam.Pipeline, source: PubSubSource) -> dict[str | None, Any]:
     """Dataflow reads Pub/Sub itself: it acknowledges what its checkpoint holds, and knows how old the backlog is."""
     received = pipeline | "ReadFromPubSub" >> ReadFromPubSub(subscription=source.location.path, with_attributes=True)
-    to_message = beam.Map(_from_pubsub, source.text).with_output_types(Message)
+    to_message = beam.FlatMap(_from_pubsub, source.text).with_output_types(Message)
     return {
         None: received | "ToMessage" >> to_message,
         RECEIPTS: pipeline | "NoReceipts" >> beam.Create([]).with_output_types(bytes),
     }
 
 
-def _from_pubsub(received: PubsubMessage, text: str) -> Message:
-    return Message(received.data or b"", text, dict(received.attributes or {}))
+def _from_pubsub(received: PubsubMessage, text: str) -> Iterator[Message]:
+    for raw in split_body(received.data or b""):
+        yield Message(raw, text, dict(received.attributes or {}))
 
 
 def make_source(location: InputLocation, options: SourceOptions) -> StreamSource | None:
@@ -136,6 +145,14 @@ def make_source(location: InputLocation, options: SourceOptions) -> StreamSource
         return PubSubSource(location, options)
     if isinstance(location, WatchInput):
         return WatchSource(location, options)
+    if isinstance(location, RabbitMQInput):
+        from pipelines.io.rabbitmq.source import RabbitMQSource
+
+        return RabbitMQSource(location, options)
+    if isinstance(location, KinesisInput):
+        from pipelines.io.kinesis.source import KinesisSource
+
+        return KinesisSource(location, options)
     return None
 
 

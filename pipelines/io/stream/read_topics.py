@@ -61,11 +61,14 @@ class _ParseMessages(beam.DoFn):
         counting.count(counting.READ)
         if isinstance(parsed, Event):
             self._buckets.add(parsed.message_id, record_of(parsed, message.raw, message.source, message.attributes))
+            if parsed.type == "retract":
+                self._buckets.add_retracted(parsed.previous_id)
         else:
             self._failures.append(parsed)
 
     @no_annotations
     def finish_bundle(self) -> Iterator[TaggedOutput]:
+        counting.count_parsed(self._parser)
         window = GlobalWindow()
         for block in self._buckets.blocks():
             yield TaggedOutput("events", WindowedValue(block, window.max_timestamp(), [window]))

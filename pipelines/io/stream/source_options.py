@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pipelines.io.stream.watermark import MICROSECONDS_PER_SECOND, WatermarkPolicy
+from transforms.parse.violations import Epoch
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,12 @@ class SourceOptions:
         ack_deadline_seconds: Pub/Sub holds a message back from others for this long, while its bundle is in work.
         files_read: watched files that were read before: path -> bytes that were read.
         watch_journal: a local file in which acknowledged files are noted, for the next start; "" for none.
+        positions_folder: a local folder in which it is kept how far sources were read that keep no place themselves
+            (Kinesis), for the next start; "" for none.
         acknowledge: when a batch needs not come again. "bundle": when the runner has made its bundle durable (Flink,
             Dataflow). "written": when `AcknowledgeWritten` sees that everything read up to then is in the output (for
             runners that keep bundles in memory, such as Prism).
+        epoch: what a bare number as an instant counts since the epoch; None: it is no instant.
         max_in_flight: with "written", a Kafka reader pauses while this many records wait to be written.
     """
 
@@ -52,8 +56,10 @@ class SourceOptions:
     ack_deadline_seconds: int = 120
     files_read: Mapping[str, int] = field(default_factory=dict)
     watch_journal: str = ""
+    positions_folder: str = ""
     acknowledge: Literal["bundle", "written"] = "bundle"
     max_in_flight: int = 100_000
+    epoch: Epoch | None = None
 
     @property
     def watermark_policy(self) -> WatermarkPolicy:

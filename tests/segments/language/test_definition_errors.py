@@ -33,7 +33,11 @@ WRONG_FILES = {
     "members: [a]\nanonymous: maybe\n": ["2:12: this is text"],
     "members: [a]\nconsent: marketing\n": ["2:10: this is text"],
     "members: [a]\ndescription: 5\n": ["2:14: this is a number"],
-    "members: [a]\nof: accounts\n": ["2:5: account segments (of: accounts) are not yet supported"],
+    "members: [a]\nof: accounts\n": ["1:10: a segment of accounts has no 'members': that is about people"],
+    "when: trait('a') = 1\nof: accounts\nanonymous: false\n": [
+        "3:12: a segment of accounts has no 'anonymous': that is about people"
+    ],
+    "when: trait('a') = 1\nof: acounts\n": ["2:5: unknown definition type 'acounts'"],
     "members: [a]\nof: users_\n": ["2:5: unknown definition type 'users_'"],
     "when: true\n": ["1:7: a rule is text, not true or false"],
     "when: [a]\n": ["1:7: a rule is text, not a list"],
@@ -88,11 +92,11 @@ class TestErrors:
 
     def test_a_file_that_is_not_utf8(self) -> None:
         Path("segments/s.yaml").write_bytes(b"when: \xff")
-        assert errors() == "segments/s.yaml:1:1: not UTF-8: invalid start byte at byte 6"
+        assert errors() == "segments/s.yaml:1:7: not UTF-8: invalid start byte at byte 6\n    expected UTF-8"
 
     def test_a_members_file_with_a_hole(self) -> None:
         Path("segments/m.csv").write_text("user_id,name\nu_1,Ann\n,Bob\n")
-        assert headlines("members_file: m.csv") == ["segments/m.csv:3:1: no user id in the first column"]
+        assert headlines("members_file: m.csv") == ["segments/m.csv:3:1: no user id in this line"]
 
     def test_no_such_directory(self) -> None:
         with pytest.raises(DefinitionErrors, match=r"^missing:1:1: there is no such directory$"):

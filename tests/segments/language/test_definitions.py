@@ -64,10 +64,21 @@ class TestSegments:
         assert found.members == frozenset({"u_00001", "7", "00042"})
         assert found.when is None
 
-    @pytest.mark.parametrize("heading", ["", "user_id,name\n", "\ufeffuser_id\n"])
-    def test_members_file(self, heading: str) -> None:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            'u_1\n\n"u,2"\n',
+            'user_id\nu_1\n"u,2"',
+            'user_id,name\nu_1,Ann\n\n"u,2",Bob\n',
+            "\ufeffuser_id;name\r\nu_1;Ann\r\nu,2;Bob\r\n",
+            "email\tuserId\na@example.com\tu_1\nb@example.com\tu,2\n",
+            "id|note\nu_1|\nu,2|x\n",
+            'id;user_id\n7;u_1\n8;"u,2"\n',
+        ],
+    )
+    def test_members_file(self, text: str) -> None:
         Path("segments/lists").mkdir()
-        Path("segments/lists/vip.csv").write_text(heading + 'u_1,Ann\n\n"u,2",Bob\n', encoding="utf-8")
+        Path("segments/lists/vip.csv").write_bytes(text.encode())
         assert segment("members_file: lists/vip.csv").members == frozenset({"u_1", "u,2"})
 
     def test_other_files_are_left_alone(self) -> None:

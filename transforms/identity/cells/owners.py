@@ -19,6 +19,7 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from schemas.event import MESSAGE_ID, TIMESTAMP
+from transforms import counting
 from transforms.state.cell import FactCell, Output, Target, difference
 from transforms.state.facts import DELETED, EVENT, MERGE, Fact, Message, event_of
 from transforms.state.horizon import Horizon
@@ -209,6 +210,11 @@ class OwnerCell(FactCell, Generic[Basis]):
     def _said(self, context: Context[Basis], fact: Fact, version: int | None) -> tuple[Decision, int] | None:
         return None if version is None else (self.decide(context, event_of(fact)), version)
 
+    def _count(self, said: tuple[Decision, int] | None, by: int) -> None:
+        owner = None if said is None else said[0].owner
+        if owner is not None:
+            self.counted[counting.ACCEPTED if owner else counting.ERASED] += by
+
     def _outputs(
         self,
         changes: Iterable[Change],
@@ -218,6 +224,8 @@ class OwnerCell(FactCell, Generic[Basis]):
         for fact, was, now in changes:
             if was == now:
                 continue
+            self._count(was, -1)
+            self._count(now, 1)
             why = reasons.get(fact) or (DELETED if now is not None and now[0].owner == "" else MERGE)
             if was is not None:
                 found.append(Message(*was[0].target, -1, 0, why))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from schemas.event import ANONYMOUS_ID, MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, USER_ID
 from schemas.tables import FAILED_EVENTS
+from transforms import counting
 from transforms.failed_events import failure_row
 from transforms.identity.aliases import DEFAULT_MAX_MERGES, Alias, refusal
 from transforms.identity.plan import Deletion, IdentityPlan, make_plan
@@ -21,6 +22,7 @@ from transforms.stream.rows import no_event_row
 from transforms.stream.stages import DEVICES, LINKS, RECEIPTS, USERS, link_targets
 
 _FAILURES = RowChanges(FAILED_EVENTS.name, 1)
+_REASON = FAILED_EVENTS.column_names().index("reason")
 
 
 @dataclass(slots=True)
@@ -31,6 +33,13 @@ class _Told:
     events: dict[Fact, int]
     failures: dict[tuple[object, ...], Fact]
     erased: frozenset[str]
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """What is counted: aliases that failed, deletions (`erased`, as the events that they erase)."""
+        found = Counter(counting.FAILED + row[_REASON] for row in self.failures.values())
+        found[counting.ERASED] = sum(count for (stage, _, _), count in self.targets.items() if stage == RECEIPTS)
+        return found
 
 
 class RegistryCell(FactCell):
@@ -55,6 +64,8 @@ class RegistryCell(FactCell):
         after = self._last = self._told()
         gone = (before.targets - after.targets) or before.events.items() - after.events.items()
         self.counter += bool(gone or before.failures != after.failures)
+        self.counted.update(after.outcomes)
+        self.counted.subtract(before.outcomes)
         came = {message.fact[0] for message in messages}
         why = DELETED if "delete" in came else MERGE
         return [

@@ -138,8 +138,8 @@ class _FunnelCompiler:
         if isinstance(condition, ast.Not):
             item = self._condition(condition.item, plan, outer)
             return _Asked(lambda scope: not item.holds(scope), lambda scope, wanted: item.explain(scope, not wanted))
-        if isinstance(condition, ast.HeldFor):
-            raise TypeError("held_for belongs to a comparison of a trait")
+        if isinstance(condition, ast.HeldFor | ast.Quantified):
+            raise TypeError(f"{type(condition).__name__} has no meaning for one event")
         return (
             self._relative(condition, plan, outer) if is_relative(condition) else self._timeless(condition, plan, outer)
         )

@@ -216,7 +216,18 @@ class Not:
     position: Position = _position()
 
 
-Condition = Compare | HeldFor | And | Or | Not
+@dataclass(frozen=True, slots=True)
+class Quantified:
+    """`ANY(rule)` (not `every`) or `ALL(rule)`: for at least one, or for every one, of an account's users."""
+
+    every: bool
+    item: Condition
+    position: Position = _position()
+
+
+Condition = Compare | HeldFor | And | Or | Not | Quantified
+Subject = OneOf["users", "accounts"]
+"""What a segment's members are, or what a computed trait is worked out for."""
 
 
 # --- definitions -----------------------------------------------------------------------------------------------------
@@ -235,6 +246,7 @@ class SegmentDefinition:
     reentry_after: int | None = None
     anonymous: bool = True
     consent: tuple[str, ...] = ()
+    of: Subject = "users"
     version: str = ""
     file: str = field(default="", compare=False)
 
@@ -246,6 +258,7 @@ class TraitDefinition:
     name: str
     description: str
     value: Scalar
+    of: Subject = "users"
     version: str = ""
     file: str = field(default="", compare=False)
 
@@ -256,3 +269,8 @@ class Definitions:
 
     segments: tuple[SegmentDefinition, ...] = ()
     traits: tuple[TraitDefinition, ...] = ()
+
+    def about(self, subject: Subject) -> Definitions:
+        """Those of people, or those of accounts."""
+        segments = tuple(segment for segment in self.segments if segment.of == subject)
+        return Definitions(segments, tuple(trait for trait in self.traits if trait.of == subject))

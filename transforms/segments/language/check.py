@@ -44,9 +44,11 @@ def type_of(scalar: ast.Scalar, computed: ComputedTypes) -> Type:
     return Type.DURATION if isinstance(scalar, ast.Duration) else Type.UNKNOWN
 
 
-def check(tree: ast.Condition | ast.Scalar, source: SourceFile, computed: ComputedTypes) -> list[Problem]:
+def check(
+    tree: ast.Condition | ast.Scalar, source: SourceFile, computed: ComputedTypes, of: ast.Subject = "users"
+) -> list[Problem]:
     """Everything in a segment's condition or a computed trait's value that is misplaced or cannot be compared."""
-    problems = list(_misplaced(tree, source))
+    problems = [*_misplaced(tree, source), *_of_others(tree, source, of)]
     if isinstance(tree, ast.Duration):
         problems.append(source.problem(tree.position, "a duration is not a value", "a value, as event('NAME').count()"))
     for node, _ in walk(tree):
@@ -83,6 +85,29 @@ def _misplaced(root: Node, source: SourceFile) -> Iterator[Problem]:
             yield source.problem(node.position, message, "within(7 days), or this stream inside a where()")
         elif isinstance(node, ast.HeldFor):
             yield from _misplaced_held_for(node, source)
+
+
+def _of_others(root: Node, source: SourceFile, of: ast.Subject) -> Iterator[Problem]:
+    """ANY and ALL where no account is asked, columns where no person is."""
+    for node, streams in walk(root):
+        if isinstance(node, ast.Quantified):
+            if of != "accounts":
+                message = "ANY and ALL are about the users of an account"
+                yield source.problem(node.position, message, "a key 'of: accounts' in the file")
+            elif streams or any(isinstance(inner, ast.Quantified) for inner, _ in walk(node.item)):
+                message = "ANY and ALL stand neither in a where() nor in one another"
+                yield source.problem(node.position, message, "AND or OR between them")
+    if of == "accounts":
+        for node in _of_account(root):
+            if isinstance(node, ast.Column):
+                message = "an account has no columns; its traits are read by trait('NAME')"
+                yield source.problem(node.position, message, f"ANY(profile('{node.name}') ...)")
+
+
+def _of_account(root: Node) -> Iterator[Node]:
+    """The nodes that are outside every ANY and ALL."""
+    inside = {id(inner) for node, _ in walk(root) if isinstance(node, ast.Quantified) for inner, _ in walk(node.item)}
+    return (node for node, _ in walk(root) if id(node) not in inside)
 
 
 def _misplaced_field(field: ast.Field, streams: Enclosing, source: SourceFile) -> Iterator[Problem]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import html
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
-from schemas.errors import DefinitionErrors, Problem
+from schemas.errors import DefinitionErrors
 from transforms.segments.language import ast, literals
-from transforms.segments.language.errors import Origin, SourceFile, gather
+from transforms.segments.language.errors import Origin, SourceFile, closest, gather
+from transforms.segments.language.members import read_members
 from transforms.segments.language.parser import parse_condition, parse_scalar
 from transforms.segments.language.yaml_source import (
     kind_of,
@@ -24,7 +25,11 @@ from transforms.segments.language.yaml_source import (
     wrong,
 )
 
+Tree = TypeVar("Tree")
 SUFFIXES = (".yaml", ".yml")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_ENTITY = re.compile(r"&(?:[a-z]+|#[0-9]+|#x[0-9a-fA-F]+);")
+_SUBJECTS = ("users", "accounts")
 _MEMBERSHIP_KEYS = ("when", "members", "members_file")
 _DURATION = "a whole number and a unit, such as 14 days"
 _INSTANT = "an ISO 8601 instant with a zone, such as 2027-06-30T00:00:00Z"
@@ -40,10 +45,18 @@ def read_segment(source: SourceFile) -> ast.SegmentDefinition:
     parts: list[Callable[[], Any]] = [partial(_one_way_to_belong, source, entries)]
     parts += [partial(_SEGMENT_KEYS[key], source, node) for key, node in entries.items()]
     values = dict(zip(entries, gather(parts)[1:], strict=True))
-    values.pop("of", None)
+    if values.get("of") == "accounts":
+        _refuse_keys_of_people(source, entries)
     members = values.pop("members_file", values.pop("members", None))
     description, when = values.pop("description", ""), values.pop("when", None)
     return ast.SegmentDefinition(Path(source.name).stem, description, when, members, file=source.name, **values)
+
+
+def _refuse_keys_of_people(source: SourceFile, entries: dict[str, yaml.Node]) -> None:
+    for key in ("members", "members_file", "anonymous", "consent"):
+        if key in entries:
+            message = f"a segment of accounts has no '{key}': that is about people"
+            raise wrong(source, entries[key], message, "when, expires, max_membership or reentry_after")
 
 
 def read_trait(source: SourceFile) -> ast.TraitDefinition:
@@ -52,7 +65,8 @@ def read_trait(source: SourceFile) -> ast.TraitDefinition:
     parts: list[Callable[[], Any]] = [partial(_has_value, source, entries)]
     parts += [partial(_TRAIT_KEYS[key], source, node) for key, node in entries.items()]
     values = dict(zip(entries, gather(parts)[1:], strict=True))
-    return ast.TraitDefinition(Path(source.name).stem, values.get("description", ""), values["value"], file=source.name)
+    name, of = Path(source.name).stem, values.get("of", "users")
+    return ast.TraitDefinition(name, values.get("description", ""), values["value"], of, file=source.name)
 
 
 def _one_way_to_belong(source: SourceFile, entries: dict[str, yaml.Node]) -> None:
@@ -80,12 +94,28 @@ def _rule(source: SourceFile, node: yaml.Node) -> tuple[str, Origin]:
     return text, origin
 
 
+def _parsed(parse: Callable[[str, Origin], Tree], source: SourceFile, node: yaml.Node) -> Tree:
+    text, origin = _rule(source, node)
+    try:
+        return parse(text, origin)
+    except DefinitionErrors:
+        found = _ENTITY.search(_QUOTED.sub(lambda quoted: " " * len(quoted[0]), text))
+        if found is None:
+            raise
+        problem = source.problem(
+            origin.position(found.start()),
+            f"{found[0]} is how HTML writes it",
+            suggestion=f"'{html.unescape(found[0])}'",
+        )
+        raise DefinitionErrors([problem]) from None
+
+
 def _when(source: SourceFile, node: yaml.Node) -> ast.Condition:
-    return parse_condition(*_rule(source, node))
+    return _parsed(parse_condition, source, node)
 
 
 def _value(source: SourceFile, node: yaml.Node) -> ast.Scalar:
-    return parse_scalar(*_rule(source, node))
+    return _parsed(parse_scalar, source, node)
 
 
 def _text(source: SourceFile, node: yaml.Node) -> str:
@@ -149,33 +179,34 @@ def _members(source: SourceFile, node: yaml.Node) -> frozenset[str]:
 
 
 def _members_file(source: SourceFile, node: yaml.Node) -> frozenset[str]:
-    """The first column of a CSV file beside the YAML file. A first row `user_id` is a heading."""
-    path = Path(source.name).parent / _text(source, node)
+    """The user ids of a CSV file in the folder of the YAML file, or below it (members.py)."""
+    name = _text(source, node)
+    folder = Path(source.name).parent
+    path = folder / name
+    if not _is_inside(path, folder):
+        message = f"the members file {name} is not in the folder of this file"
+        raise wrong(source, node, message, "a CSV file beside this one")
     try:
         text = read_source(path).text
     except DefinitionErrors as errors:
-        message = f"the members file {path}: {errors.problems[0].message}"
-        raise wrong(source, node, message, "a CSV file beside this one") from None
-    rows = csv.reader(io.StringIO(text))
-    members, problems = set(), []
-    for row in rows:
-        if not row or (rows.line_num == 1 and row[0].strip() == "user_id"):
-            continue
-        if row[0].strip():
-            members.add(row[0].strip())
-        else:
-            problems.append(Problem(str(path), ast.Position(rows.line_num), "no user id in the first column"))
-    if problems:
-        raise DefinitionErrors(problems)
-    return frozenset(members)
+        problem = errors.problems[0]
+        message = f"the members file {path}: {problem.message}"
+        raise wrong(source, node, message, problem.expected or "a CSV file beside this one") from None
+    return read_members(SourceFile(str(path), text))
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Whether the path, links followed, is in the folder: nothing else is read because a definition names it."""
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # no name at all, or links in a circle
+        return "\0" in str(path)  # who reads it says so
 
 
 def _of(source: SourceFile, node: yaml.Node) -> str:
     text = _text(source, node)
-    if text == "accounts":
-        raise wrong(source, node, "account segments (of: accounts) are not yet supported", "of: users, or no such key")
-    if text != "users":
-        raise wrong(source, node, f"unknown definition type '{text}'", "users")
+    if text not in ("users", "accounts"):
+        raise wrong(source, node, f"unknown definition type '{text}'", "users or accounts", closest(text, _SUBJECTS))
     return text
 
 
@@ -192,6 +223,6 @@ _SEGMENT_KEYS: dict[str, _Reader] = {
     "consent": _purposes,
     "of": _of,
 }
-_TRAIT_KEYS: dict[str, _Reader] = {"description": _text, "value": _value}
+_TRAIT_KEYS: dict[str, _Reader] = {"description": _text, "value": _value, "of": _of}
 SEGMENT_KEYS = tuple(_SEGMENT_KEYS)
 TRAIT_KEYS = tuple(_TRAIT_KEYS)

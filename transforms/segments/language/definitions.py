@@ -6,9 +6,11 @@ load_segment_file("segments/vip.yaml").segment           one and what it refers 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from schemas.errors import DefinitionErrors, Problem
 from transforms.segments.language import ast
@@ -96,7 +98,26 @@ def _files(directory: str | Path) -> list[Path]:
     folder = Path(directory)
     if not folder.is_dir():
         raise DefinitionErrors([Problem(str(directory), ast.Position(), "there is no such directory")])
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.lower().endswith(SUFFIXES) and not path.is_dir())
+    except OSError as error:
+        raise DefinitionErrors([Problem(str(directory), ast.Position(), f"cannot be read: {error.strerror}")]) from None
+
+
+def _wrong_name(path: Path) -> str:
+    """What is wrong with a file's name as that of a segment, which stands in tables, terminals and file names."""
+    if not path.stem.isprintable():
+        return "the file's name has characters that cannot be seen"
+    if path.name.startswith(".") or ".." in path.name:
+        return "a name cannot begin with a dot or have two in a row"
+    if path.stem != path.stem.strip():
+        return "a name cannot begin or end with a space"
+    return ""
+
+
+def _same_name(name: str) -> str:
+    """The same for names that many file systems, and people, take for one."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 class _Loading:
@@ -107,6 +128,7 @@ class _Loading:
         self._sources: dict[str, SourceFile] = {}
         self._definitions: dict[str, Definition] = {}
         self._files: dict[str, Path] = {}
+        self._taken: dict[str, Path] = {}
         self._types: dict[str, Type] = {}
         self._segments = self._read_all(segment_files, read_segment)
         self._traits = self._read_all(trait_files, read_trait)
@@ -115,8 +137,12 @@ class _Loading:
         """Names of the files, also of those that are wrong: what refers to them is not wrong for it."""
         names = []
         for path in paths:
-            if path.stem in self._files:
-                message = f"the name '{path.stem}' is taken by {self._files[path.stem]}"
+            taken = self._taken.setdefault(_same_name(path.stem), path)
+            message = _wrong_name(path)
+            if taken is not path:
+                differs = "" if taken.stem == path.stem else ", which differs only in upper and lower case"
+                message = f"the name '{path.stem}' is taken by {taken}{differs}"
+            if message:
                 self.problems.append(Problem(str(path), ast.Position(), message, expected="a file name of its own"))
                 continue
             self._files[path.stem] = path
@@ -141,11 +167,19 @@ class _Loading:
         self._definitions = {name: with_version(self._definitions[name]) for name in ordered}
 
     def _resolved(self, definition: Definition) -> Definition:
+        segments, traits = self._names("segments", definition.of), self._names("traits", definition.of)
+        inside = self._names("segments", "users"), self._names("traits", "users")
         if isinstance(definition, ast.TraitDefinition):
-            return replace(definition, value=resolve_names(definition.value, self._segments, self._traits))
+            return replace(definition, value=resolve_names(definition.value, segments, traits, inside))
         if definition.when is None:
             return definition
-        return replace(definition, when=resolve_names(definition.when, self._segments, self._traits))
+        return replace(definition, when=resolve_names(definition.when, segments, traits, inside))
+
+    def _names(self, kind: Literal["segments", "traits"], of: ast.Subject) -> list[str]:
+        """Names of files that are of people or of accounts; of those that are wrong it is not known."""
+        names = self._segments if kind == "segments" else self._traits
+        found = self._definitions
+        return [name for name in names if name not in found or found[name].of == of]
 
     def _references(self, name: str) -> list[str]:
         tree = _tree(self._definitions[name])
@@ -162,7 +196,7 @@ class _Loading:
         tree, source = _tree(self._definitions[name]), self._sources[name]
         if tree is None:
             return
-        self.problems += check(tree, source, self._types)
+        self.problems += check(tree, source, self._types, self._definitions[name].of)
         self.problems += unknown_segments(tree, self._segments, source)
         if isinstance(tree, ast.Scalar):
             self._types[name] = type_of(tree, self._types)
@@ -201,7 +235,7 @@ class _Loading:
             tree, source = _tree(definition), self._sources[name]
             if tree is not None:
                 found += never_true(tree, source, self._types)
-                found += check_against_plan(tree, source, plan) if plan is not None else []
+                found += check_against_plan(tree, source, plan, definition.of) if plan is not None else []
             elif isinstance(definition, ast.SegmentDefinition) and not definition.members:
                 found.append(source.problem(ast.Position(), "the list of members is empty"))
         return [problem.one_line() for problem in DefinitionErrors(found).problems]

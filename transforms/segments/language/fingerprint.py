@@ -26,7 +26,8 @@ def with_version(definition: _Definition) -> _Definition:
 def _canonical(value: Any) -> Any:
     """JSON that differs wherever the value differs: nodes by name, `true` apart from 1."""
     if dataclasses.is_dataclass(value):
-        fields = [field.name for field in dataclasses.fields(value) if field.name not in _names_to_skip(value)]
+        skipped = _names_to_skip(value)
+        fields = [field.name for field in dataclasses.fields(value) if field.name not in skipped]
         return [type(value).__name__, {name: _canonical(getattr(value, name)) for name in fields}]
     if isinstance(value, frozenset):
         return sorted(value)
@@ -37,4 +38,7 @@ def _canonical(value: Any) -> Any:
 
 def _names_to_skip(value: Any) -> frozenset[str]:
     is_definition = isinstance(value, ast.SegmentDefinition | ast.TraitDefinition)
-    return _NO_MEANING if is_definition else frozenset({"position"})
+    if not is_definition:
+        return frozenset({"position"})
+    # What says nothing new leaves the versions of older definitions as they are.
+    return _NO_MEANING | {"of"} if value.of == "users" else _NO_MEANING

@@ -19,6 +19,8 @@ def format_condition(condition: ast.Condition) -> str:
         return _compare(condition)
     if isinstance(condition, ast.HeldFor):
         return f"{_method(condition.comparison)}.held_for({format_duration(condition.duration)})"
+    if isinstance(condition, ast.Quantified):
+        return f"{'ALL' if condition.every else 'ANY'}({format_condition(condition.item)})"
     if isinstance(condition, ast.Not):
         return f"NOT {_grouped(condition.item, ast.And | ast.Or)}"
     if isinstance(condition, ast.And):

@@ -104,7 +104,8 @@ class _Parse(LiteralNodes):
             return self._duration_literal(node)
         if isinstance(node, syntax.Value):
             return self._literal(node)
-        raise self._wrong(node, "ANY and ALL are about the users of an account; account segments are not yet supported")
+        quantifier = cast(syntax.Quantifier, node)
+        return ast.Quantified(quantifier.every, self._condition(quantifier.item), self._at(node))
 
     def _junction(self, node: syntax.Junction) -> ast.Condition:
         items = tuple(gather(partial(self._condition, item) for item in node.items))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeVar
 
@@ -15,9 +16,15 @@ _Tree = TypeVar("_Tree", bound=ast.Condition | ast.Scalar)
 _PREFIX = "segments."
 
 
-def resolve_names(tree: _Tree, segments: Iterable[str], traits: Iterable[str]) -> _Tree:
-    """The tree with `trait('NAME')` made a `ComputedTrait` or a `Membership` where such a definition exists."""
+def resolve_names(
+    tree: _Tree, segments: Iterable[str], traits: Iterable[str], inside: tuple[Iterable[str], Iterable[str]] = ((), ())
+) -> _Tree:
+    """The tree with `trait('NAME')` made a `ComputedTrait` or a `Membership` where such a definition exists.
+
+    `inside`: segments and traits of people, which the rules inside ANY and ALL of an account's definition name.
+    """
     known_segments, known_traits = frozenset(segments), frozenset(traits)
+    known_inside = frozenset(inside[0]), frozenset(inside[1])
 
     def change(node: Any) -> Any:
         if not isinstance(node, ast.Trait):
@@ -29,7 +36,10 @@ def resolve_names(tree: _Tree, segments: Iterable[str], traits: Iterable[str]) -
             return ast.Membership(name, node.position)
         return node
 
-    return rewrite(tree, change)
+    def quantified(node: Any) -> Any:
+        return replace(node, item=resolve_names(node.item, *known_inside))
+
+    return rewrite(tree, change, {ast.Quantified: quantified})
 
 
 def unknown_segments(tree: ast.Condition | ast.Scalar, segments: Iterable[str], source: SourceFile) -> list[Problem]:
@@ -78,3 +88,25 @@ def dependency_order(graph: Mapping[str, Iterable[str]]) -> tuple[list[str], lis
             for name in cycle:
                 left.pop(name)
             left = {name: [other for other in others if other in left] for name, others in left.items()}
+
+
+def needed_definitions(definitions: ast.Definitions, names: frozenset[str]) -> ast.Definitions:
+    """The definitions of these names and those that they refer to, in order."""
+    trees = trees_of(definitions)
+    needed, waiting = set[str](), list(names)
+    while waiting:
+        name = waiting.pop()
+        if name not in needed:
+            needed.add(name)
+            tree = trees.get(name)
+            waiting += references(tree) if tree is not None else ()
+    return ast.Definitions(
+        tuple(segment for segment in definitions.segments if segment.name in needed),
+        tuple(trait for trait in definitions.traits if trait.name in needed),
+    )
+
+
+def trees_of(definitions: ast.Definitions) -> dict[str, ast.Condition | ast.Scalar | None]:
+    """The rule or value of each definition, by its name."""
+    trees: dict[str, ast.Condition | ast.Scalar | None] = {trait.name: trait.value for trait in definitions.traits}
+    return trees | {segment.name: segment.when for segment in definitions.segments}

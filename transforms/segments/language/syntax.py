@@ -79,7 +79,10 @@ class Negation(Node):
 
 @dataclass(frozen=True, slots=True)
 class Quantifier(Node):
-    name: str
+    """ANY or ALL (`every`), before a rule."""
+
+    every: bool
+    item: Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +136,8 @@ class _ToNodes(Transformer[Token, Node]):
         return Negation(_start(word), item.depth + 1, item)
 
     def quantifier(self, children: list[Token | Node]) -> Node:
-        word = cast(Token, children[0])
-        return Quantifier(_start(word), 1, str(word).upper())
+        word, item = cast(Token, children[0]), cast(Node, children[1])
+        return Quantifier(_start(word), item.depth + 1, str(word).upper() == "ALL", item)
 
     def comparison(self, children: list[Token | Node]) -> Node:
         left, symbol, right = cast(Node, children[0]), cast(Token, children[1]), cast(Node, children[2])

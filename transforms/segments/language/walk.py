@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from transforms.segments.language import ast
@@ -39,7 +40,7 @@ def walk(node: Node, streams: Enclosing = ()) -> Iterator[tuple[Node, Enclosing]
 def _children(node: Node) -> tuple[Node, ...]:
     if isinstance(node, ast.And | ast.Or):
         return node.items
-    if isinstance(node, ast.Not):
+    if isinstance(node, ast.Not | ast.Quantified):
         return (node.item,)
     if isinstance(node, ast.HeldFor):
         return (node.comparison,)
@@ -48,17 +49,24 @@ def _children(node: Node) -> tuple[Node, ...]:
     return ()
 
 
-def rewrite(tree: Tree, change: Callable[[Any], Any]) -> Tree:
-    """The tree with every node replaced by `change(node)`, from the leaves up."""
-    return cast(Tree, _rewrite(tree, change))
+def rewrite(
+    tree: Tree, change: Callable[[Any], Any], whole: Mapping[type, Callable[[Any], Any]] = MappingProxyType({})
+) -> Tree:
+    """The tree with every node replaced by `change(node)`, from the leaves up.
+
+    `whole`: what replaces nodes of a type with all that is in them.
+    """
+    return cast(Tree, _rewrite(tree, change, whole))
 
 
-def _rewrite(value: Any, change: Callable[[Any], Any]) -> Any:
+def _rewrite(value: Any, change: Callable[[Any], Any], whole: Mapping[type, Callable[[Any], Any]]) -> Any:
     if isinstance(value, tuple):
-        return tuple(_rewrite(item, change) for item in value)
+        return tuple(_rewrite(item, change, whole) for item in value)
+    if type(value) in whole:
+        return whole[type(value)](value)
     if not dataclasses.is_dataclass(value) or isinstance(value, ast.Position | type):
         return value
     parts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    changed = {name: _rewrite(part, change) for name, part in parts.items()}
+    changed = {name: _rewrite(part, change, whole) for name, part in parts.items()}
     same = all(changed[name] is part for name, part in parts.items())
     return change(value if same else dataclasses.replace(value, **changed))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+import stat
 from collections.abc import Collection
 from pathlib import Path
 
@@ -23,6 +25,9 @@ _SHOWN_TAGS = {
     "map": "a mapping",
 }
 # An escape of a double-quoted YAML text, or one plain character.
+_LONG_ESCAPE = re.compile(r"\\U([0-9a-fA-F]{8})")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LAST = 0x10FFFF
 _UNIT = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|\n[ \t]*|.)|.", re.DOTALL)
 
 
@@ -30,18 +35,33 @@ def read_source(path: Path) -> SourceFile:
     """The file's text.
 
     Raises:
-        DefinitionErrors: it cannot be read or is not UTF-8.
+        DefinitionErrors: it cannot be read, is no file (a pipe would never end), or is not UTF-8.
     """
     name = str(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DefinitionErrors([Problem(name, Position(), "this is no regular file")])
+        raw = path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, DefinitionErrors):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else "there can be no such name"
+        raise DefinitionErrors([Problem(name, Position(), f"cannot be read: {reason}")]) from None
+    try:
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DefinitionErrors(
-            [Problem(name, Position(), f"not UTF-8: {error.reason} at byte {error.start}")]
-        ) from None
-    except OSError as error:
-        raise DefinitionErrors([Problem(name, Position(), f"cannot be read: {error.strerror}")]) from None
-    return SourceFile(name, text)
+        raise DefinitionErrors([_not_utf8(name, raw, error)]) from None
+    return SourceFile(name, text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _not_utf8(name: str, raw: bytes, error: UnicodeDecodeError) -> Problem:
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return Problem(name, Position(), "this is UTF-16, as PowerShell's `>` writes it", expected="UTF-8")
+    before = raw[: error.start]
+    line_start = before.rfind(b"\n") + 1
+    column = len(before[line_start:].decode("utf-8", "replace")) + 1
+    position = Position(before.count(b"\n") + 1, column)
+    return Problem(name, position, f"not UTF-8: {error.reason} at byte {error.start}", expected="UTF-8")
 
 
 def read_mapping(source: SourceFile, known: Collection[str]) -> dict[str, yaml.Node]:
@@ -51,6 +71,8 @@ def read_mapping(source: SourceFile, known: Collection[str]) -> dict[str, yaml.N
         DefinitionErrors: no YAML, no mapping; or every key that is unknown or written twice.
     """
     root = _compose(source)
+    if root is not None:
+        _check_characters(source, root)
     if root is None:
         raise DefinitionErrors([source.problem(Position(), "the file is empty", f"the keys {', '.join(known)}")])
     if not isinstance(root, yaml.MappingNode):
@@ -79,6 +101,10 @@ def _compose(source: SourceFile) -> yaml.Node | None:
     except yaml.reader.ReaderError as error:
         position = source.position(error.position)
         raise DefinitionErrors([source.problem(position, "this character is not allowed in YAML")]) from None
+    except (ValueError, OverflowError):
+        wrong_escape = next((found for found in _LONG_ESCAPE.finditer(source.text) if int(found[1], 16) > _LAST), None)
+        position = Position() if wrong_escape is None else source.position(wrong_escape.start())
+        raise DefinitionErrors([source.problem(position, "there is no character of this number")]) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         position = Position() if mark is None else source.position(mark.index)
@@ -86,6 +112,23 @@ def _compose(source: SourceFile) -> yaml.Node | None:
         # What ': ' in a rule on the line of its key leads to, as in property(parent: 'x').
         expected = "'>' after the key, and the text on the lines below it" if "mapping values" in what else ""
         raise DefinitionErrors([source.problem(position, f"YAML: {what}", expected)]) from None
+
+
+def _check_characters(source: SourceFile, root: yaml.Node) -> None:
+    """Refuses halves of characters, which no file and no table can hold."""
+    waiting, seen = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:  # an alias of one that was there before
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.ScalarNode):
+            if _SURROGATE.search(node.value):
+                raise wrong(source, node, "this text has half a character (a surrogate)", "whole characters")
+        elif isinstance(node, yaml.MappingNode):
+            waiting += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
 
 
 def wrong(

@@ -12,6 +12,9 @@ from schemas.event import CONTEXT, MESSAGE_ID, PROPERTIES, TIMESTAMP, TRAITS
 EventTuple = tuple[Any, ...]
 """An `Event`, or the same fields as a plain tuple."""
 
+MEMBER = "member"
+"""The type of what an account is told of its users: not an event of anybody's (transforms/accounts)."""
+
 _NOTHING: dict[str, Any] = {}
 
 

@@ -1,0 +1,87 @@
+"""The records of a file, whatever it holds: the one way in which jobs, watched folders and a stream's history read.
+
+What is in a file never raises; what the operating system says, does.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from pipelines.io.files.containers import container_messages
+from schemas.event import Failure
+from transforms.parse.bodies import split_body
+from transforms.parse.formats import Content, Kind, kind_of, open_content, read_head
+from transforms.parse.gunzip import GZIP_MAGIC
+from transforms.parse.lines import CutOffError, read_lines
+from transforms.parse.text import gzip_failures, line_messages, text_messages
+
+CONTAINERS: tuple[Kind, ...] = ("avro", "parquet")
+_COPY_BYTES = 1024 * 1024
+
+
+def file_messages(path: str, source: str, size_bytes: int = 0) -> Iterator[bytes | Failure]:
+    """Every record of a file: JSON messages as they stand, rows of Avro and Parquet as JSON.
+
+    Args:
+        path: on any file system that Beam knows.
+        source: the input as given to --input.
+        size_bytes: how long the file was when the job was planned.
+
+    Raises:
+        CutOffError: the file is shorter than that.
+        OSError: it cannot be read.
+    """
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as raw:
+        content = open_content(raw, path)
+        if content.kind not in CONTAINERS:
+            yield from text_messages(content, source)
+        else:
+            with _as_local_file(path, content) as local:
+                yield from container_messages(local, content.kind, source)
+            if content.gunzip is not None and content.gunzip.damage:
+                yield from gzip_failures(content.gunzip, b"", source)
+    if FileSystems.get_scheme(path) is None and Path(path).stat().st_size < size_bytes:
+        raise CutOffError(f"it has {Path(path).stat().st_size} bytes, and had {size_bytes} when the job began")
+
+
+def range_messages(path: str, source: str, start: int, end: int) -> Iterator[bytes | Failure]:
+    """The records of the lines that start in [start, end) of a file of plain lines.
+
+    Raises:
+        CutOffError: the file ends before `end`.
+        OSError: it cannot be read.
+    """
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as raw:
+        _, unfinished = yield from line_messages(read_lines(raw, start, end), source)
+    if unfinished.strip():
+        yield from split_body(unfinished)
+
+
+def file_kind(path: str) -> tuple[Kind, bool]:
+    """What a file holds, and whether it is gzipped."""
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as raw:
+        head = read_head(raw)
+    return ("documents", True) if head.startswith(GZIP_MAGIC) else (kind_of(head, path), False)
+
+
+@contextmanager
+def _as_local_file(path: str, content: Content) -> Iterator[str]:
+    """The file itself where it is local and not packed; else a copy, since Parquet is read from its end."""
+    if content.gunzip is None and FileSystems.get_scheme(path) is None:
+        yield path
+        return
+    descriptor, name = tempfile.mkstemp(prefix="tidemark-", suffix=f".{content.kind}")
+    try:
+        with os.fdopen(descriptor, "wb") as copy:
+            shutil.copyfileobj(content.file, copy, _COPY_BYTES)
+        yield name
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -1,0 +1,40 @@
+// Clients for browsers, unchanged, in Chromium: node browser.mjs CHROMIUM PAGE_URL -> what the page says, as JSON.
+// The page's own script says what is done; this one opens it, takes the network away, and closes it.
+import puppeteer from 'puppeteer-core'
+
+const [chromium, url, ...steps] = process.argv.slice(2)
+const browser = await puppeteer.launch({
+  executablePath: chromium,
+  headless: true,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking'],
+})
+const said = []
+let taken = 0 // POSTs that were answered with 200
+try {
+  const page = await browser.newPage()
+  page.on('console', (message) => said.push(`${message.type()}: ${message.text()}`))
+  page.on('response', (response) => { if (response.request().method() === 'POST' && response.status() === 200) taken++ })
+  page.on('pageerror', (error) => said.push(`error: ${error.message}`))
+  await page.goto(url, { waitUntil: 'load' })
+  for (const step of steps) {
+    if (step === 'offline' || step === 'online') await page.setOfflineMode(step === 'offline')
+    else if (step === 'leave') await page.goto('about:blank')
+    else if (step === 'close') await page.close({ runBeforeUnload: true })
+    else if (step.startsWith('shot:')) await page.screenshot({ path: step.slice(5), fullPage: true })
+    else if (step.startsWith('taken:')) {
+      const until = Date.now() + 60000
+      while (taken < Number(step.slice(6)) && Date.now() < until) await new Promise((done) => setTimeout(done, 50))
+      if (taken < Number(step.slice(6))) throw new Error(`${taken} were taken, not ${step}`)
+    }
+    else if (step.startsWith('wait:')) await page.waitForFunction(step.slice(5), { timeout: 60000, polling: 100 })
+    else await page.evaluate(step)
+  }
+  const pages = await browser.pages()
+  const sent = page.isClosed() || page.url() === 'about:blank' ? null : await page.evaluate('window.sent ?? null')
+  console.log(JSON.stringify({ sent, said, pages: pages.length }))
+} catch (error) {
+  console.log(JSON.stringify({ failed: String(error), said }))
+  process.exitCode = 1
+} finally {
+  await browser.close()
+}

@@ -1,0 +1,1 @@
+"""Accounts: who is in them, what is true of them, and of which segments they are members."""

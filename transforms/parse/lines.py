@@ -1,0 +1,122 @@
+"""Lines of a file: of all of it, or those that start in a range. Memory is bounded by bytes, however long a line is."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import Any, Final, NamedTuple
+
+CHUNK_BYTES: Final = 8 * 1024 * 1024
+"""What is read at once, and the longest line that is held as one."""
+_STEP_BYTES: Final = 64 * 1024
+
+
+class PartOfLine(NamedTuple):
+    """A part of a line that is too long to be held; `offset` is where in the file it starts."""
+
+    offset: int
+    raw: bytes
+
+
+class Rest(NamedTuple):
+    """What follows the last line break of a file, where the range reaches its end; `offset` is where it starts."""
+
+    offset: int
+    unfinished: bytes
+
+
+class CutOffError(Exception):
+    """The file ends before the place up to which it was to be read: it was cut while the job ran."""
+
+
+def read_lines(  # noqa: C901 - one loop over where a line may begin and end
+    file: Any, start: int = 0, end: int | None = None, *, begins_line: bool = False
+) -> Generator[bytes | PartOfLine, None, Rest]:
+    """The lines that start in [start, end), without line breaks; end None: all of them.
+
+    Not splitlines(): it also splits at lone carriage returns, which belong to the record.
+
+    Args:
+        file: open at its beginning; for a start other than 0 it can seek.
+        start: where the range starts, in bytes.
+        end: where it ends; the file must be at least that long.
+        begins_line: whether the range's start is a line's, whatever comes before it.
+
+    Returns:
+        Where the next line starts, and what there is of it at the end of the file.
+
+    Raises:
+        CutOffError: the file ends before `end`.
+    """
+    position = start
+    if start and begins_line:
+        file.seek(start)
+    elif start:
+        position = _skip_line(file, start - 1, end)
+        if end is not None and position >= end:
+            return Rest(position, b"")
+        file.seek(position)
+    held: list[bytes] = []  # the beginning of a line that goes on
+    is_long = False
+    while True:
+        finishing = end is not None and position >= end
+        if finishing and not held and not is_long:
+            return Rest(position, b"")
+        data = file.read(_STEP_BYTES if finishing else CHUNK_BYTES if end is None else min(CHUNK_BYTES, end - position))
+        if not data:
+            break
+        if finishing:
+            data = data[: data.find(b"\n") + 1] or data
+        position += len(data)
+        last = data.rfind(b"\n") + 1
+        if not last:
+            held.append(data)
+            if sum(map(len, held)) > CHUNK_BYTES:
+                is_long = True
+                yield from _parts(held, position)
+                held = []
+            continue
+        if is_long:
+            first = data.find(b"\n")
+            yield from _parts([*held, data[:first]], position - len(data) + first)
+            held, is_long, data, last = [], False, data[first + 1 :], last - first - 1
+        if last:
+            yield from split_lines(b"".join([*held, data[:last]]))
+            held = []
+        held += [data[last:]] if data[last:] else []
+        if finishing:
+            return Rest(position, b"")
+    if end is not None and position < end:
+        raise CutOffError(f"it ends at byte {position}, and had {end} when the job began")
+    if is_long:
+        yield from _parts(held, position)
+        return Rest(position, b"")
+    unfinished = b"".join(held)
+    return Rest(position - len(unfinished), unfinished)
+
+
+def split_lines(data: bytes) -> list[bytes]:
+    """The lines of some bytes that end in a line break, without it."""
+    lines = data.split(b"\n")
+    lines.pop()
+    return [line.removesuffix(b"\r") for line in lines] if b"\r\n" in data else lines
+
+
+def _parts(pieces: list[bytes], end: int) -> Iterator[PartOfLine]:
+    raw = b"".join(pieces)
+    if raw:
+        yield PartOfLine(end - len(raw), raw)
+
+
+def _skip_line(file: Any, start: int, end: int | None) -> int:
+    """Where the next line starts after `start`; no further than just beyond `end` is looked for it."""
+    file.seek(start)
+    position = start
+    while end is None or position < end:
+        data: bytes = file.read(_STEP_BYTES)
+        if not data:
+            break
+        found = data.find(b"\n")
+        if found >= 0:
+            return position + found + 1
+        position += len(data)
+    return position
