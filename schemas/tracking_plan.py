@@ -18,7 +18,7 @@ import orjson
 from schemas.errors import Problem, SchemaErrors
 from schemas.tracking_plan_files import Schema, SchemaFile, as_list, read_schema_files, reference_problems
 
-EVENT_TYPES: Final = ("track", "identify", "page", "screen", "group", "alias", "delete")
+EVENT_TYPES: Final = ("track", "identify", "page", "screen", "group", "alias", "delete", "retract")
 
 _HERE = Path(__file__).parent
 # Addresses for `$ref` only: `.invalid` is nobody's domain, and nothing is ever fetched.

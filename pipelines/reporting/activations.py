@@ -40,7 +40,8 @@ def read_activations(tables: duckdb.DuckDBPyConnection) -> list[Activated]:
         " WHERE state IN ('refused', 'pending', 'suppressed') GROUP BY ALL ORDER BY 4 DESC, 3"
     ).fetchall():
         reasons.setdefault((destination, segment), []).append((reason, count))
-    return [
-        Activated(destination, segment, *counts, reasons=tuple(reasons.get((destination, segment), [])[:_MOST_REASONS]))
-        for destination, segment, *counts in rows
-    ]
+    found = []
+    for destination, segment, wanted, acknowledged, pending, refused, suppressed in rows:
+        why = tuple(reasons.get((destination, segment), [])[:_MOST_REASONS])
+        found.append(Activated(destination, segment, wanted, acknowledged, pending, refused, suppressed, why))
+    return found

@@ -138,9 +138,8 @@ class Vendor:
         async def endpoint(request: Request) -> Response:
             raw = await request.body()
             try:
-                status, body, headers = self.answer(
-                    request.method, request.url.path, request.url.query, dict(request.headers), raw
-                )
+                path = request.scope["raw_path"].decode()
+                status, body, headers = self.answer(request.method, path, request.url.query, dict(request.headers), raw)
             except ConnectionLostError:
                 raise RuntimeError("ordered: no answer") from None
             content = b"" if body is None else json.dumps(body).encode()

@@ -88,9 +88,10 @@ def transport(vendors: Mapping[str, Vendor], kill: Kill) -> httpx.BaseTransport:
         def ask() -> httpx.Response:
             headers = {name.lower(): value for name, value in request.headers.items()}
             query = request.url.query.decode()
+            path = request.url.raw_path.decode().partition("?")[0]
             try:
                 status, body, more = vendors[request.url.host].answer(
-                    request.method, request.url.path, query, headers, request.content
+                    request.method, path, query, headers, request.content
                 )
             except ConnectionLostError:
                 raise httpx.ReadError("ordered", request=request) from None
