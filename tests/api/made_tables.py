@@ -51,10 +51,6 @@ def _sql(value: Any) -> str:
 
 def profile(name: str, merged_into: str | None = None, **more: Any) -> tuple[str, Row]:
     user_id = name.removeprefix("user:") if name.startswith("user:") else None
-<<<<<<< HEAD
-    lists: Row = {"anonymous_ids": [], "segments": [], "tags": []}
-=======
->>>>>>> refs/heads/api
     base = {
         "profile_id": name,
         "user_id": user_id,
