@@ -26,6 +26,7 @@ RUNTIME = [
     "pycountry>=24.6",
     "PyYAML>=6.0",
     "rapidfuzz>=3.10",
+    "redis>=8.1",  # --cache: the stream's workers keep it
     "requests>=2.32",
     "tzdata>=2024.2",  # time zones where the system has none, as in slim containers
 ]
@@ -36,14 +37,13 @@ API = [
     "boto3>=1.44",
     "botocore>=1.44",
     "httptools>=0.8",
-    "redis>=8.1",
     "starlette>=1.10",
     "uvicorn>=0.54",
     "uvloop>=0.23",
     "websockets>=15",
 ]
 SOURCES = ["authlib>=1.9", "boto3>=1.44", "botocore>=1.44", "httpx>=0.28", "pika>=1.4"]
-ACTIVATE = ["httpx>=0.28", "redis>=8.1"]
+ACTIVATE = ["httpx>=0.28"]
 CONTENT = ["python-liquid>=2.3"]
 TRUST = ["nicknames>=1.0", "numpy>=2.0", "scipy>=1.17", "splink>=5.0"]
 REPORT = ["matplotlib>=3.9"]

@@ -84,7 +84,8 @@ def describe_failure(error: BaseException, output: str) -> str:
         output: where the tables go.
     """
     cause, step = read_cause(error)
-    doing = next((words for start, words in _STEPS.items() if step.startswith(start)), step)
+    inner = step.removeprefix("BuildTables/")
+    doing = next((words for start, words in _STEPS.items() if inner.startswith(start)), step)
     text = f"The job failed{f' while {doing}' if doing else ''}: {cause}"
     if not text.endswith((".", "!", "?")):
         text += "."

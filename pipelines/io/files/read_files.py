@@ -6,7 +6,7 @@ passing events on one by one costs more than all of that.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
@@ -16,11 +16,11 @@ from pipelines.io.files.containers import ContainerError
 from pipelines.io.files.contents import file_messages, range_messages
 from pipelines.io.files.listing import RANGE_BYTES, InputFile
 from pipelines.io.locations import FileInput
-from schemas.block import TableBlock
 from schemas.event import Event, Failure
 from transforms import counting
 from transforms.failed_events import count_failures, failed_events_block
 from transforms.parse import EventParser
+from transforms.parse.bucket import Outputs, ParsedEvents
 from transforms.parse.lines import CutOffError
 from transforms.records import Buckets, collection_paused
 
@@ -43,16 +43,6 @@ class FileRange(NamedTuple):
     start: int
     end: int
     source: str
-
-
-Outputs: TypeAlias = TaggedOutput[Literal["events"], tuple[int, bytes]] | TaggedOutput[Literal["failed"], TableBlock]
-
-
-class ParsedEvents(NamedTuple):
-    """Blocks of (event, bytes, source), keyed by bucket of message id; rows of failed_events."""
-
-    events: beam.PCollection[tuple[int, bytes]]
-    failed: beam.PCollection[TableBlock]
 
 
 def plan_ranges(locations: Iterable[FileInput]) -> list[FileRange]:

@@ -12,13 +12,14 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.typehints.decorators import no_annotations
 
-from pipelines.io.files.read_files import Outputs, ParsedEvents, parse_messages
+from pipelines.io.files.read_files import parse_messages
 from pipelines.io.locations import BigQueryInput, DuckDBInput
 from pipelines.io.outputs import DuckDBOutput
 from pipelines.io.tables.read_back import read_batches
 from schemas.tables import EVENTS
 from transforms import counting
 from transforms.parse import EventParser
+from transforms.parse.bucket import Outputs, ParsedEvents
 from transforms.parse.rows import json_message
 from transforms.records import collection_paused
 
