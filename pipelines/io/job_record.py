@@ -6,7 +6,7 @@
 | `bigquery:P.D` | the last line of the description of `memberships_log` (`memberships` in the layout "cdc") |
 
 Beside a local output there is nothing but the output. A bounded job replaces its tables at its end, all at once: until
-then the old ones stand, and the note says that a job is at work. A stream's tables are whole whenever it publishes them.
+then the old ones stand, and the note says that a job is at work. A stream publishes whole tables.
 """
 
 from __future__ import annotations
