@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
 from api.gather import Writer
 
 if TYPE_CHECKING:
-    from pipelines.io.targets.target import EventTarget
+    from pipelines.io.targets.target import EventTarget, OutgoingEvent
+
+
+_QUICK_SECONDS = 1.0
 
 
 class EventsError(ValueError):
@@ -33,8 +37,18 @@ class BrokerWriter:
         """Does not wait for the broker."""
 
     def write(self, events: Sequence[bytes]) -> None:
-        self._know()
-        self._target.send([_outgoing(event) for event in events])
+        from pipelines.io.targets.target import TargetError
+
+        outgoing = [_outgoing(event) for event in events]
+        start = time.monotonic()
+        try:
+            self._send(outgoing)
+        except TargetError:
+            # A connection that was idle may have been closed: that shows at once, and a new one is no worse.
+            self._is_known = False
+            if time.monotonic() - start > _QUICK_SECONDS:
+                raise
+            self._send(outgoing)
 
     def rest(self) -> float | None:
         return None
@@ -53,13 +67,14 @@ class BrokerWriter:
     def close(self) -> None:
         self._target.close()
 
-    def _know(self) -> None:
+    def _send(self, outgoing: list[OutgoingEvent]) -> None:
         if not self._is_known:
             self._target.check()
             self._is_known = True
+        self._target.send(outgoing)
 
 
-def _outgoing(event: bytes) -> Any:
+def _outgoing(event: bytes) -> OutgoingEvent:
     from pipelines.io.targets.target import OutgoingEvent
 
     try:

@@ -9,7 +9,7 @@ from pipelines.io.tables.read_events import ReadTables, table_bytes
 from pipelines.io.tables.write_tables import WriteTables
 from pipelines.options.profiles import ProfilesOptions
 from transforms.accounts.bucket import BuildAccounts
-from transforms.deduplicate.bucket import DeduplicateEvents
+from transforms.deduplicate.bucket import DeduplicateEvents, WriteRetractions
 from transforms.identity.bucket import ResolveIdentity
 from transforms.identity.erasure import WriteReceipts
 from transforms.profiles.bucket import BuildProfiles
@@ -50,6 +50,7 @@ def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
     by_account = users | "ByAccount" >> beam.GroupByKey()
     accounts = (by_account, identity.plan) | "BuildAccounts" >> BuildAccounts(definitions)
     receipts = (events.claims, erased, identity.plan) | "WriteReceipts" >> WriteReceipts()
+    retractions = events | "WriteRetractions" >> WriteRetractions()
     _ = (
         *(source.failed for source in sources),
         events.failed,
@@ -59,4 +60,5 @@ def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
         merged.tables,
         accounts,
         receipts,
+        retractions,
     ) | "WriteTables" >> WriteTables(options.output)

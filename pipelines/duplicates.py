@@ -46,7 +46,7 @@ from transforms.duplicates.suggest import (
 )
 from transforms.failed_events import pipeline_version
 
-THRESHOLD: Final = 0.8
+THRESHOLD: Final = 0.5
 _SHOWN: Final = 10
 _WORDS: Final[dict[str, State]] = {"approve": APPROVED, "reject": REJECTED}
 

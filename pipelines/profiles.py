@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from pipelines.io.outputs import local_target
 from pipelines.io.tables.staging import remove_abandoned
 from pipelines.options.profiles import ProfilesOptions, parse_profiles_options
 from pipelines.runners import with_default_runner
+from pipelines.temporary import interruptible, own_temporary_folder
 from pipelines.words.failure import describe_failure, end_quietly, quiet_beam
 from pipelines.words.job_progress import show_progress
 from pipelines.words.summary import print_summary
@@ -44,7 +46,13 @@ def run(options: ProfilesOptions) -> int:
     if not all(location.bounded for location in options.inputs):
         from pipelines.stream_job import run_stream
 
-        return run_stream(options)
+        with own_temporary_folder():
+            return run_stream(options)
+    with own_temporary_folder(), interruptible() as stopped:
+        return _run_batch(options, stopped)
+
+
+def _run_batch(options: ProfilesOptions, stopped: threading.Event) -> int:
     started = time.monotonic()
     ranges = plan_ranges(location for location in options.inputs if isinstance(location, FileInput))
     try:
@@ -55,11 +63,13 @@ def run(options: ProfilesOptions) -> int:
             result = pipeline.run()
             state = result.wait_until_finish()
     except Exception as error:  # noqa: BLE001 - whatever it is, it has ended the job
+        if stopped.is_set():
+            return _failed(_stopped(options), options)
         if options.verbose:
             traceback.print_exc()
         return _failed(describe_failure(error, str(options.output)), options)
     except KeyboardInterrupt:
-        return _failed(f"Stopped. {options.output} is what it was before.", options)
+        return _failed(_stopped(options), options)
     if state not in (None, PipelineState.DONE):
         return _failed(f"The job failed: the runner says {state}. Its own log knows why.", options)
     note_end(options.output, options.definitions.segments)
@@ -73,6 +83,10 @@ def run(options: ProfilesOptions) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough; the tables are written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _stopped(options: ProfilesOptions) -> str:
+    return f"Stopped. {options.output} is what it was before."
 
 
 def _failed(text: str, options: ProfilesOptions) -> int:

@@ -74,6 +74,20 @@ def bigquery_log(table: Table, project: str, dataset: str) -> dict[str, Any]:
     return resource
 
 
+def bigquery_staging(table: Table, project: str, dataset: str, suffix: str = "staging") -> dict[str, Any]:
+    """A staging table as a `Table` resource: JSON as text, BYTES as base 64, nothing required."""
+    fields = [
+        {**field, "type": "STRING" if field["type"] in {"JSON", "BYTES"} else field["type"]}
+        | ({} if field["mode"] == "REPEATED" else {"mode": "NULLABLE"})
+        for field in bigquery_schema(table)
+    ]
+    return {
+        "tableReference": {"projectId": project, "datasetId": dataset, "tableId": f"{table.name}_{suffix}"},
+        "description": f"Rows on their way into `{table.name}`. Nobody reads it.",
+        "schema": {"fields": fields},
+    }
+
+
 def bigquery_view(table: Table, project: str, dataset: str) -> dict[str, Any]:
     """The view over the newest versions as a `Table` resource."""
     return {

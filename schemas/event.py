@@ -12,6 +12,7 @@ class Event(NamedTuple):
 
     `timestamp` and `received_at` are microseconds since the epoch, UTC; `timestamp` is the event time of CONTRACT
     section 2. `name` is the track event's `event`, or the `name` of a page or screen ("" when it has none).
+    `previous_id` is an alias's, or the message id that a retract takes out.
     `properties`, `traits` and `context` hold the JSON text of the object as it was sent (compact, UTF-8), or None.
     """
 

@@ -17,6 +17,7 @@ BLOCKED_IDENTIFIER: Final = "blocked_identifier"
 MISSING_TIMESTAMP: Final = "missing_timestamp"
 TIMESTAMP_IN_FUTURE: Final = "timestamp_in_future"
 CONFLICTING_DUPLICATE: Final = "conflicting_duplicate"
+NOT_RETRACTABLE: Final = "not_retractable"
 ALIAS_CYCLE: Final = "alias_cycle"
 ALIAS_CONFLICT: Final = "alias_conflict"
 MERGE_LIMIT: Final = "merge_limit"
@@ -38,6 +39,7 @@ REASONS: Final[dict[str, str]] = {
     MISSING_TIMESTAMP: "Neither timestamp nor receivedAt.",
     TIMESTAMP_IN_FUTURE: "The event time is more than 24 hours after receivedAt.",
     CONFLICTING_DUPLICATE: "Another event has the same messageId and other content, and stands.",
+    NOT_RETRACTABLE: "The retract names a delete or another retract, which are final.",
     ALIAS_CYCLE: "The alias would merge a profile into itself.",
     ALIAS_CONFLICT: "The alias would give a previousId a second user.",
     MERGE_LIMIT: "The alias would put more than max_merges profiles into one.",

@@ -50,13 +50,13 @@ def parse_instant_us(text: str) -> int:
     Raises:
         ValueError: not such an instant, or outside the years 1 to 9999 (UTC).
     """
-    # ciso8601 takes a month or a week for its first day; with a T in the eleventh place it is neither.
-    if text[10:11] != "T" and not _matches_day(text):
-        raise ValueError("not a date-time of one day")
     try:
+        # ciso8601 takes a month or a week for its first day; with a T in the eleventh place it is neither.
+        if text[10] != "T" and not _matches_day(text):
+            raise ValueError("not a date-time of one day")
         # Through timedelta, whose parts are exact: datetime.timestamp() is a float.
         since = parse_datetime(text) - EPOCH
-    except (OverflowError, TypeError) as error:  # 9999-12-31T24:00Z; no zone
+    except (IndexError, OverflowError, TypeError) as error:  # too short for a time; 9999-12-31T24:00Z; no zone
         raise ValueError("no zone, or outside the years 1 to 9999") from error
     result: int = since.days * DAY_US + since.seconds * SECOND_US + since.microseconds
     if EARLIEST_US <= result <= LATEST_US:

@@ -115,7 +115,7 @@ MEMBERSHIP_CHANGES = Table(
         Column(
             "cause",
             "STRING",
-            "event, time, late_event, merge, segment_changed, segment_expired or deleted.",
+            "event, time, late_event, merge, retraction, segment_changed, segment_expired or deleted.",
             required=True,
         ),
         Column("message_ids", "STRING", "The events that caused it, at most 10, earliest first.", repeated=True),
@@ -213,6 +213,18 @@ ACCOUNTS = Table(
     cluster=("account_id",),
 )
 
+RETRACTIONS = Table(
+    "retractions",
+    "Events that were taken out of the set.",
+    (
+        Column("message_id", "STRING", "The retract's identity.", required=True),
+        Column("retracts", "STRING", "The message id of the event that it takes out.", required=True),
+        Column("timestamp", "TIMESTAMP", "Event time of the retract.", required=True),
+        Column("found", "BOOLEAN", "Whether the event was there.", required=True),
+    ),
+    key=("message_id",),
+)
+
 TABLES: tuple[Table, ...] = (
     PROFILES,
     MEMBERSHIPS,
@@ -221,5 +233,6 @@ TABLES: tuple[Table, ...] = (
     FAILED_EVENTS,
     IDENTITY_LINKS,
     DELETIONS,
+    RETRACTIONS,
     ACCOUNTS,
 )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from services.forwarding import run_in_place
 from services.isolation import is_isolated, isolated
 from services.manager import ROOT, Manager
 from services.registry import SERVICES
@@ -108,25 +107,17 @@ def _isolated(options: argparse.Namespace) -> int:
         again = [sys.executable, "-m", "services", "isolated"]
         for name in options.up:
             again += ["--up", name]
-        return _run(isolated([*again, "--", *options.inner]))
+        return run_in_place(isolated([*again, "--", *options.inner]), through_unshare=True)
     with tempfile.TemporaryDirectory(prefix="tidemark-") as folder:
         manager = Manager(state=Path(folder))
         try:
             for name in options.up:
                 running = manager.up(name)
                 print(f"{name} up: {running.environment}", flush=True)
-            return _run(options.inner)
+            return run_in_place(options.inner)
         finally:
             for name in reversed(SERVICES):
                 manager.down(name)
-
-
-def _run(command: list[str]) -> int:
-    """Runs the command to its end. Ctrl-C reaches it from the terminal; this process waits for what it does then."""
-    signal.signal(signal.SIGINT, lambda *_: None)
-    with subprocess.Popen(command) as child:
-        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-        return child.wait()
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ def _prepare(_binary: Path, data: Path, ports: Ports) -> None:
         "disk_free_limit.absolute = 50MB\n"
         "log.console = true\nlog.console.level = warning\nlog.file = false\n"
     )
-    (data / "erl_inetrc").write_text('{hosts_file, "/etc/hosts"}.\n{lookup, [file, native]}.\n')
 
 
 def _command(_binary: Path, data: Path, ports: Ports) -> list[str]:

@@ -115,3 +115,22 @@ def test_packages_of_the_layers_are_installed() -> None:
     """setup.py ships what Beam's workers need: every folder with modules is a package."""
     folders = {file.parent for file in LAYER_FILES}
     assert sorted(name_of(folder) for folder in folders if not (folder / "__init__.py").exists()) == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Also not inside functions, nor for types alone: one of two that know each other knows too much."""
+    modules = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in LAYER_FILES
+    }
+    left = {
+        name: {module for module in imports(parse(file)) if module in modules} - {name}
+        for name, file in modules.items()
+    }
+    # A module that imports nothing of what is left, or that nothing of what is left imports, is in no circle.
+    while True:
+        imported = set().union(*left.values()) if left else set()
+        free = {name for name, found in left.items() if not found & set(left) or name not in imported}
+        if not free:
+            break
+        left = {name: found - free for name, found in left.items() if name not in free}
+    assert sorted(left) == []

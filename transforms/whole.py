@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import NamedTuple
 
-from schemas.event import MESSAGE_ID, TIMESTAMP, TYPE, USER_ID, Event, Failure
+from schemas.event import MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, TYPE, USER_ID, Event, Failure
 from schemas.tables import (
     ACCOUNTS,
     DELETIONS,
@@ -28,11 +28,12 @@ from schemas.tables import (
     MEMBERSHIP_CHANGES,
     MEMBERSHIPS,
     PROFILES,
+    RETRACTIONS,
     TABLES,
 )
 from transforms.accounts.history import accounts
 from transforms.accounts.rules import AccountRules, compile_accounts
-from transforms.deduplicate.copies import deduplicate, record_of
+from transforms.deduplicate.copies import RETRACT, deduplicate, record_of, tell_retractions
 from transforms.failed_events import failure_row
 from transforms.identity.aliases import DEFAULT_MAX_MERGES, refusal
 from transforms.identity.devices import resolve_devices
@@ -92,14 +93,18 @@ def tables_of(
         max_merges: how many users aliases may put into one.
     """
     compiled = _Compiled(compile_program(definitions), compile_accounts(definitions))
-    kept = deduplicate(records)
+    given = list(records)
+    kept = deduplicate(given, {record[PREVIOUS_ID] for record in given if record[TYPE] == RETRACT})
+    retracts = tell_retractions(kept.retracts, kept.retracted)
     told = route(kept.records, as_of)
     now = told.latest if as_of is None else as_of
     plan = plan_of(told.claims, told.last_seen, now, stitch_window_us=stitch_window_us, max_merges=max_merges)
     tables = _Tables()
     refused = [refusal(claim, plan.refused[claim[MESSAGE_ID]]) for claim in told.claims if _is_refused(claim, plan)]
-    for failure in (*failures, *kept.failures, *refused):
+    for failure in (*failures, *kept.failures, *retracts.failures, *refused):
         tables.add(FAILED_EVENTS.name, failure_row(failure))
+    for row in retracts.rows:
+        tables.add(RETRACTIONS.name, row)
     _resolve(told, plan, compiled, tables)
     return tables.sorted()
 

@@ -6,6 +6,7 @@ Starts the API and the job as processes of their own, and serves the shop's page
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shutil
 import signal
 import socket
@@ -24,6 +25,8 @@ from examples.shop_live.processes import Children
 HERE = Path(__file__).parent
 ANALYTICS_JS = HERE / "node_modules" / "@segment" / "analytics-next" / "dist" / "umd"
 _LOOK_SECONDS = 0.25
+_STOP_SECONDS = 1
+"""Pages listen for changes without end: they are not waited for."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shop = Shop(f"http://127.0.0.1:{api_port}", sending, reading)
     children = Children(folder / "log")
     server = uvicorn.Server(
-        uvicorn.Config(shop_pages(shop), host="127.0.0.1", port=options.port, log_level="warning", access_log=False)
+        uvicorn.Config(
+            shop_pages(shop),
+            host="127.0.0.1",
+            port=options.port,
+            log_level="error",
+            access_log=False,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
     )
     stopped = threading.Event()
     try:
@@ -49,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(
             f"The shop is at http://127.0.0.1:{options.port} (Ctrl-C ends it; logs are in {folder / 'log'})", flush=True
         )
-        server.run()
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again when it has ended
+            server.run()
     finally:
         stopped.set()
         ended, words = children.ended(), children.last_words()

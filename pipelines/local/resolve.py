@@ -23,6 +23,7 @@ from pipelines.local.stages import Read, Settings, Stages, bucket_of_profile
 from pipelines.local.workers import Workers
 from schemas.errors import InputError
 from schemas.event import PREVIOUS_ID
+from transforms.deduplicate.copies import tell_retractions
 from transforms.identity.aliases import DEFAULT_MAX_MERGES
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
 from transforms.identity.plan import IdentityPlan, plan_of
@@ -162,7 +163,10 @@ class _Resolution:
         homes = {bucket_of_profile(f"user:{user}", len(self._buckets)) for pair in plan.roots.items() for user in pair}
         for _ in self._each("merging profiles", Stages.move_merged, sorted(homes), plan):
             pass
-        failed = Counter(plan.refused.values())
+        retracts = [record for claim in claims for record in claim.retracts]
+        retracted = {message_id: taken for claim in claims for message_id, taken in claim.retracted.items()}
+        final = tell_retractions(retracts, retracted).failures
+        failed = Counter([*plan.refused.values(), *(failure.reason for failure in final)])
         for failures in (*(result.failures for result in read), *(claim.failures for claim in claims)):
             failed += failures
         duplicates = sum(claim.duplicates for claim in claims)

@@ -36,7 +36,7 @@ from transforms.identity.routes import route
 from transforms.parse import EventParser
 from transforms.profiles.gather import gather
 from transforms.profiles.history import BY_TIME
-from transforms.records import Buckets, Record, unpack
+from transforms.records import RETRACTED, Buckets, Record, unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,14 @@ class Read(NamedTuple):
 
 
 class Claims(NamedTuple):
-    """Of one bucket: aliases and deletions, the latest event time, how many copies were dropped, what conflicts."""
+    """Of one bucket: aliases and deletions, the latest time, how many copies were dropped, what conflicts, retracts."""
 
     records: list[Record]
     latest: int
     duplicates: int
     failures: Counter[str]
+    retracts: list[Record]
+    retracted: dict[str, bool]
 
 
 class Stages:
@@ -108,6 +110,8 @@ class Stages:
         parsed = message if isinstance(message, Failure) else self._settings.parser.parse(message, source)
         if isinstance(parsed, Event):
             found.add(parsed.message_id, (*parsed, message, source))
+            if parsed.type == "retract":
+                found.add_retracted(parsed.previous_id)
         else:
             failures[parsed.reason] += 1
 
@@ -137,13 +141,14 @@ class Stages:
 
     def deduplicate(self, bucket: int) -> Claims:
         """Messages of a bucket into "known", "devices" and "users" (user id -> last seen)."""
-        result = deduplicate(unpack(self._exchange.read("messages", bucket)))
+        retracted = frozenset(message_id for (message_id,) in unpack(self._exchange.read("messages", RETRACTED)))
+        result = deduplicate(unpack(self._exchange.read("messages", bucket)), retracted)
         self._exchange.drop("messages", bucket)
         told = route(result.records, self._settings.as_of)
         self._write(known=self._by_profile(told.known))
         self._write(devices=self._by_first(told.devices), users=self._by_first(told.last_seen.items()))
         failures = Counter(failure.reason for failure in result.failures)
-        return Claims(told.claims, told.latest, result.duplicates, failures)
+        return Claims(told.claims, told.latest, result.duplicates, failures, result.retracts, result.retracted)
 
     def last_seen(self, bucket: int, wanted: frozenset[str]) -> dict[str, int]:
         """Which of the wanted ids are users in the bucket, and when they were last seen."""

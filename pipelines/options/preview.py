@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.options.events import EventOptions, add_event_arguments, check_numbers, read_event_options
-from schemas.errors import DefinitionErrors, UsageError
+from schemas.errors import DefinitionErrors, Problem, UsageError
 from transforms.explain.survey import SAMPLE_SIZE, Rule
 from transforms.segments.language import ast
 from transforms.segments.language.definition_files import SUFFIXES
@@ -120,6 +120,8 @@ def load_rules(options: PreviewOptions) -> Rules:
             against = load_segment_file(options.against, options.traits, options.plan)
         except DefinitionErrors as errors:
             problems.append(errors)
+    of_accounts = [one.segment for one in (loaded, against) if one is not None and one.segment.of == "accounts"]
+    problems += [DefinitionErrors([_not_of_people(segment)]) for segment in of_accounts]
     if problems or loaded is None:
         raise DefinitionErrors([problem for errors in problems for problem in errors.problems])
     folder, note = _folder(options, loaded.definitions, loaded.segment)
@@ -142,7 +144,15 @@ def _folder(
     except DefinitionErrors as errors:
         files = ", ".join(sorted({Path(problem.file).name for problem in errors.problems}))
         return own, [f"no overlaps are shown: other files of the folder have errors ({files})"]
+    folder = folder.about("users")
     return needed_definitions(folder, frozenset((segment.name, *(other.name for other in folder.segments)))), []
+
+
+def _not_of_people(segment: ast.SegmentDefinition) -> Problem:
+    expected = "a segment of people; the main job tells who is in this one (docs/segments.md)"
+    return Problem(
+        segment.file, ast.Position(), "the preview shows people, and this segment is of accounts", "", expected
+    )
 
 
 def _traits_beside(segment: Path) -> Path | None:

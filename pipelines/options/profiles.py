@@ -14,6 +14,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from rapidfuzz import process
 
 from pipelines.io.cache.location import CacheLocation, parse_cache
+from pipelines.io.check_inputs import check_answers
 from pipelines.io.check_outputs import check_output
 from pipelines.io.outputs import BigQueryOutput, Output, parse_output
 from pipelines.options.events import EventOptions, add_event_arguments, checked, read_event_options
@@ -122,6 +123,8 @@ def _check_together(events: EventOptions, output: Output, stream: StreamOptions,
         problems.append(
             "--as_of: an input without end has none, it follows the watermark; expected bounded inputs only"
         )
+    if not problems:
+        checked(problems, lambda: check_answers(events.inputs, stream.kafka_settings))
     if not problems:
         checked(problems, lambda: check_output(output, events.inputs, bounded=bounded))
     if not problems and not bounded:

@@ -84,7 +84,7 @@ def _warnings(
 def _rule_warnings(
     tables: duckdb.DuckDBPyConnection, definitions: ast.Definitions, names: Counter[tuple[str, str]], as_of: int
 ) -> Iterator[str]:
-    for segment in definitions.segments:
+    for segment in definitions.about("users").segments:
         read = mentioned(needed_definitions(definitions, frozenset({segment.name})))
         yield from advice.about_expiry(segment.name, segment.expires, as_of)
         yield from advice.about_absent(segment.name, read, names, _occurring(tables, read))

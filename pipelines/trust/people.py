@@ -8,15 +8,16 @@ from typing import Final
 import duckdb
 import orjson
 
-from transforms.duplicates.person import Person, person, street_of
+from transforms.duplicates.person import Person, birthday_of, person, street_of
 
 _ROWS_AT_ONCE: Final = 10_000
 _COLUMNS: Final = ("email", "phone", "first_name", "last_name", "birthday", "postal_code", "city")
 
 _QUERY: Final = f"""
     SELECT profile_id, epoch_us(first_seen_at), {", ".join(_COLUMNS)},
-           CASE WHEN contains(lower(traits::VARCHAR), 'street') OR contains(lower(traits::VARCHAR), 'address')
-                  OR contains(lower(traits::VARCHAR), 'house') THEN traits::VARCHAR END
+           CASE WHEN regexp_matches(lower(traits::VARCHAR), 'street|address|house')
+                  OR (birthday IS NULL AND regexp_matches(lower(traits::VARCHAR), 'birth|dob'))
+                THEN traits::VARCHAR END
     FROM profiles WHERE merged_into IS NULL ORDER BY profile_id
 """  # noqa: S608 - the names of our own columns
 
@@ -42,8 +43,11 @@ def read_people(tables: duckdb.DuckDBPyConnection) -> People:
         for profile_id, seen, *values, traits in rows:
             fields = dict(zip(_COLUMNS, values, strict=True))
             first_seen[profile_id] = seen or 0
-            street = street_of(orjson.loads(traits)) if traits else None
-            made = person(profile_id, fields | {"street": street})
+            if traits:
+                sent = orjson.loads(traits)
+                fields["street"] = street_of(sent)
+                fields["birthday"] = fields["birthday"] or birthday_of(sent)
+            made = person(profile_id, fields)
             if made.email or made.phone or made.last_name or made.birthday:
                 people[profile_id] = made
     known = frozenset(row[0] for row in tables.execute("SELECT profile_id FROM profiles").fetchall())

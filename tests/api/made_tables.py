@@ -30,7 +30,9 @@ def write_tables(path: Path, rows: list[tuple[str, Row]]) -> None:
         for table in TABLES:
             for statement in create_statements(table):
                 connection.execute(statement)
-        for name, row in rows:
+        lists = {table.name: {one.name: [] for one in table.columns if one.repeated} for table in TABLES}
+        for name, given in rows:
+            row = {**lists[name], **given}
             columns = ", ".join(f'"{column}"' for column in row)
             values = ", ".join(_sql(value) for value in row.values())
             connection.execute(f'INSERT INTO "{name}" ({columns}) VALUES ({values})')  # noqa: S608 - made in the test
@@ -49,11 +51,9 @@ def _sql(value: Any) -> str:
 
 def profile(name: str, merged_into: str | None = None, **more: Any) -> tuple[str, Row]:
     user_id = name.removeprefix("user:") if name.startswith("user:") else None
-    lists: Row = {"anonymous_ids": [], "segments": []}
     base = {
         "profile_id": name,
         "user_id": user_id,
-        **lists,
         "traits": '{"plan": "gold"}',
         "computed": "{}",
         "event_count": 1,
@@ -65,8 +65,7 @@ def stay(
     name: str, segment: str, entered: int, exited: int | None = None, expires: int | None = None
 ) -> tuple[str, Row]:
     row = {"profile_id": name, "segment": segment, "entered_at": entered, "exited_at": exited, "expires_at": expires}
-    lists: Row = {"message_ids": [], "exit_message_ids": []}
-    return "memberships", {**row, **lists, "segment_version": "v", "recorded_at": NOW}
+    return "memberships", {**row, "segment_version": "v", "recorded_at": NOW}
 
 
 def link(anonymous_id: str, user_id: str, timestamp: int) -> tuple[str, Row]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from api import keys
+from api.__main__ import main
 from api.keys import key_of_header, load_keys
 from schemas.errors import DefinitionErrors
 from tests.api.served import SHOP, ask, options
@@ -89,12 +88,15 @@ def test_a_key_of_one_page_is_no_use_to_another(tmp_path: Path) -> None:
         (["--events", "kafka:nowhere", "--keys", "nothing.yaml"], ["--events kafka:nowhere", "kafka:HOST:PORT"]),
     ],
 )
-def test_wrong_arguments_end_it_before_it_starts(tmp_path: Path, arguments: list[str], expected: list[str]) -> None:
-    command = [sys.executable, "-m", "api", *arguments]
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=tmp_path, env={"PYTHONPATH": str(root)}
-    )
-    assert done.returncode == 2
+def test_wrong_arguments_end_it_before_it_starts(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    expected: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
     for text in expected:
-        assert text in done.stderr
+        assert text in said

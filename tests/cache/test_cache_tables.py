@@ -29,8 +29,8 @@ def add(connection: duckdb.DuckDBPyConnection, table: str, **values: object) -> 
 
 def add_profile(connection: duckdb.DuckDBPyConnection, profile_id: str, merged_into: str | None = None) -> None:
     connection.execute(
-        "INSERT INTO profiles (profile_id, merged_into, anonymous_ids, traits, computed, segments, event_count, "
-        "version, recorded_at) VALUES (?, ?, [], '{}', '{}', [], 1, 1, now())",
+        "INSERT INTO profiles (profile_id, merged_into, anonymous_ids, tags, traits, computed, segments, event_count, "
+        "version, recorded_at) VALUES (?, ?, [], [], '{}', '{}', [], 1, 1, now())",
         [profile_id, merged_into],
     )
 

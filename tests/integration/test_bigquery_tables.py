@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from google.cloud import bigquery as service
 
-from pipelines.io.bigquery.load import staging_resource, write_dataset
+from pipelines.io.bigquery.load import write_dataset
 from pipelines.io.bigquery.service import rest_client
 from pipelines.io.check_outputs import check_output
 from pipelines.io.outputs import BigQueryOutput
-from schemas.bigquery import bigquery_log, bigquery_table, view_query
+from schemas.bigquery import bigquery_log, bigquery_staging, bigquery_table, view_query
 from schemas.errors import OutputError
 from schemas.tables import EVENTS, PROFILES, TABLES
 from services.service import Running
@@ -122,7 +122,8 @@ def test_a_bounded_job_without_create_tables_loads_into_tables_that_are_there(
         check_output(fixed, bounded=True)
     assert str(caught.value).splitlines()[1:] == [f"  {table.name}_staging: is missing" for table in TABLES]
     for table in TABLES:
-        rest_client(PROJECT).create_table(service.Table.from_api_repr(staging_resource(table, output)), retry=None)
+        resource = bigquery_staging(table, output.project, output.dataset)
+        rest_client(PROJECT).create_table(service.Table.from_api_repr(resource), retry=None)
     check_output(fixed, bounded=True)
     names = f"SELECT table_name FROM {output.dataset}.INFORMATION_SCHEMA.TABLES ORDER BY 1"  # noqa: S608 - made here
     before = query(names)

@@ -57,10 +57,31 @@ def test_look_ups_that_are_awaited_give_the_same(client: redis.Redis, location: 
     CacheWriter(client).fill([Entry("user:anne", (STAY,), ("user:anne", "anon:phone"))], NOW)
 
     async def ask() -> list[Found | None]:
-        reader = AsyncCacheReader(location, connections=2)
+        reader = AsyncCacheReader(location)
         try:
             return await asyncio.gather(*(reader.segments_of(one, NOW) for one in ["anne", "phone", "ben"] * 20))
         finally:
             await reader.close()
 
     assert asyncio.run(ask()) == [Found("user:anne", (STAY,)), Found("user:anne", (STAY,)), Found(None)] * 20
+
+
+def test_look_ups_fail_where_they_are_awaited_and_succeed_again(client: redis.Redis, location: CacheLocation) -> None:
+    CacheWriter(client).fill([Entry("user:anne", (STAY,), ("user:anne",))], NOW)
+    nobody = AsyncCacheReader(parse_cache("redis://127.0.0.1:1/0"))
+
+    async def ask() -> list[object]:
+        reader = AsyncCacheReader(location)
+        failed = await asyncio.gather(*(nobody.segments_of("anne", NOW) for _ in range(3)), return_exceptions=True)
+        gone = asyncio.create_task(reader.segments_of("anne", NOW))
+        await asyncio.sleep(0)
+        gone.cancel()
+        found = await reader.segments_of("anne", NOW)
+        client.script_flush()
+        again = await reader.segments_of("anne", NOW)
+        await reader.close()
+        await nobody.close()
+        return [*(isinstance(error, redis.ConnectionError) for error in failed), found, again]
+
+    anne = Found("user:anne", (STAY,))
+    assert asyncio.run(ask()) == [True, True, True, anne, anne]

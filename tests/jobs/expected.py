@@ -16,12 +16,16 @@ from schemas.tracking_plan import load_tracking_plan
 from tests.jobs.job import Row, Tables
 from tests.jobs.worlds import Settings
 from tests.reference import memberships as reference
+from tests.reference.accounts import Account
+from tests.reference.accounts import accounts as reference_accounts
 from tests.reference.identity import Pass, Resolution, resolve
 from tests.reference.memberships import MembershipRow
 from transforms.parse import EventParser, canonical_content_hash
 from transforms.profiles.normalize.traits import normalize_traits
 from transforms.segments.language import ast
 
+Content = tuple[bytes, int, bytes, Event]
+"""(hash, time, line, event)."""
 FAILED_COLUMNS = ("reason", "errors", "stage", "message_id", "raw", "received_at")
 
 
@@ -35,6 +39,7 @@ class World:
     as_of: int
     settings: Settings
     identity: Resolution
+    retractions: list[Row]
 
 
 def expected_tables(
@@ -46,13 +51,16 @@ def expected_tables(
     for event in sorted(world.events, key=lambda one: (one.timestamp, one.message_id)):
         if event.message_id in world.identity.profile_of and event.timestamp <= world.as_of:
             by_profile[world.identity.profile_of[event.message_id]].append(event)
+    people = definitions.about("users")
     rows = {
-        profile_id: reference.memberships(profile_id, events, definitions, world.as_of)
+        profile_id: reference.memberships(profile_id, events, people, world.as_of)
         for profile_id, events in by_profile.items()
     }
     versions = {segment.name: segment.version for segment in definitions.segments}
-    profiles = [_profile(key, events, rows[key], definitions, world.as_of) for key, events in by_profile.items()]
+    profiles = [_profile(key, events, rows[key], people, world.as_of) for key, events in by_profile.items()]
     profiles += [_merged(key, into, world.as_of) for key, into in world.identity.merged.items()]
+    accounts = reference_accounts(by_profile, definitions, world.as_of)
+    rows |= {f"account:{account.group_id}": account.memberships for account in accounts}
     memberships = [_membership(key, row, versions, world.as_of) for key, found in rows.items() for row in found]
     changes = [change for key, found in rows.items() for row in found for change in _changes(key, row, versions)]
     return {
@@ -62,6 +70,8 @@ def expected_tables(
         "events": sorted(_events(world), key=lambda row: str(row["message_id"])),
         "failed_events": sorted(_failed(world), key=lambda row: (row["reason"], row["raw"])),
         "identity_links": sorted(_links(world), key=lambda row: tuple(row.values())),
+        "retractions": sorted(world.retractions, key=lambda row: str(row["message_id"])),
+        "accounts": [_account(account, world.as_of) for account in accounts],
         "deletions": sorted(_deletions(world), key=lambda row: (row["requested_at"], row["id_hash"])),
     }
 
@@ -73,7 +83,7 @@ def comparable(tables: Tables) -> Tables:
         name: [{key: value for key, value in row.items() if key not in left_out} for row in rows]
         for name, rows in tables.items()
     }
-    for row in found["profiles"]:
+    for row in (*found["profiles"], *found["accounts"]):
         row["computed"] = _without_nulls(row["computed"])
     for row in found["membership_changes"]:
         del row["recorded_at"]
@@ -87,7 +97,7 @@ def comparable(tables: Tables) -> Tables:
 
 def _resolved(lines: Iterable[bytes], settings: Settings, parser: EventParser) -> World:
     failures: list[Failure] = []
-    copies: dict[str, list[tuple[bytes, int, bytes, Event]]] = defaultdict(list)
+    copies: dict[str, list[Content]] = defaultdict(list)
     for line in sorted(set(lines)):
         parsed = parser.parse(line, "events")
         if isinstance(parsed, Failure):
@@ -95,11 +105,18 @@ def _resolved(lines: Iterable[bytes], settings: Settings, parser: EventParser) -
         else:
             copies[parsed.message_id].append((canonical_content_hash(line), parsed.timestamp, line, parsed))
     events, raw = [], {}
-    for message_id, same in copies.items():
-        contents = [min(copy for copy in same if copy[0] == content) for content in sorted({copy[0] for copy in same})]
-        events.append(contents[0][3])
-        raw[message_id] = contents[0][2]
-        failures += [_failure("conflicting_duplicate", "deduplicate", copy[3], copy[2]) for copy in contents[1:]]
+    contents = {
+        message_id: [min(one for one in same if one[0] == content) for content in sorted({one[0] for one in same})]
+        for message_id, same in copies.items()
+    }
+    retractions = _retract(contents, failures)
+    for message_id, same in contents.items():
+        if not same:
+            continue
+        if same[0][3].type != "retract":
+            events.append(same[0][3])
+        raw[message_id] = same[0][2]
+        failures += [_failure("conflicting_duplicate", "deduplicate", copy[3], copy[2]) for copy in same[1:]]
     as_of = max((event.timestamp for event in events), default=0) if settings.as_of is None else settings.as_of
     identity = resolve(events, as_of, settings.stitch_window_us, settings.max_merges)
     failures += [
@@ -107,14 +124,34 @@ def _resolved(lines: Iterable[bytes], settings: Settings, parser: EventParser) -
         for event in events
         if event.message_id in identity.failures
     ]
-    return World(events, raw, failures, as_of, settings, identity)
+    return World(events, raw, failures, as_of, settings, identity, retractions)
+
+
+def _retract(contents: dict[str, list[Content]], failures: list[Failure]) -> list[Row]:
+    """Takes the standing content of every id that a retract names, unless that is final; rows of `retractions`."""
+    first = {message_id: same[0][3] for message_id, same in contents.items()}
+    named = {one[3].previous_id for same in contents.values() for one in same if one[3].type == "retract"}
+    for message_id in named:
+        if message_id in first and first[message_id].type not in ("delete", "retract"):
+            del contents[message_id][0]
+    rows = []
+    for _, _, line, event in [same[0] for same in contents.values() if same and same[0][3].type == "retract"]:
+        target = event.previous_id
+        if target in first and first[target].type in ("delete", "retract"):
+            failures.append(_failure("not_retractable", "retract", event, line))
+        else:
+            row = {"message_id": event.message_id, "retracts": target}
+            rows.append({**row, "timestamp": event.timestamp, "found": target in first})
+    return rows
 
 
 def _failure(reason: str, stage: str, event: Event, raw: bytes) -> Failure:
     error = {
         "deduplicate": "/messageId: expected other events with this messageId to have the same content",
         "identity": "/previousId: expected a previousId that can be merged into userId",
+        "retract": "/retracts: expected the messageId of an event that is neither a delete nor a retract",
     }[stage]
+    stage = "deduplicate" if stage == "retract" else stage
     return Failure(reason, (error,), stage, event.message_id, raw, {}, "events", event.received_at)
 
 
@@ -181,6 +218,20 @@ def _profile(
 
 def _without_nulls(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _account(account: Account, as_of: int) -> Row:
+    return {
+        "account_id": f"account:{account.group_id}",
+        "traits": account.traits,
+        "computed": _without_nulls(account.computed),
+        "segments": sorted(row.segment for row in account.memberships if row.exited_at is None),
+        "user_count": account.user_count,
+        "first_seen_at": account.first_seen_at,
+        "last_seen_at": account.last_seen_at,
+        "event_count": account.event_count,
+        "recorded_at": as_of,
+    }
 
 
 def _merged(profile_id: str, into: str, as_of: int) -> Row:

@@ -69,7 +69,7 @@ def test_a_refused_record_is_kept_as_it_came(reason: str, folder: Path) -> None:
 
 
 def test_every_reason_has_its_case() -> None:
-    damaged = {reasons.MALFORMED_AVRO, reasons.MALFORMED_PARQUET, reasons.CONFLICTING_DUPLICATE}
+    damaged = {reasons.MALFORMED_GZIP, reasons.MALFORMED_AVRO, reasons.MALFORMED_PARQUET, reasons.CONFLICTING_DUPLICATE}
     assert set(CASES) | damaged | NOT_HERE == set(reasons.REASONS)
 
 
@@ -121,6 +121,20 @@ def test_a_damaged_block_of_an_avro_file_costs_that_block(folder: Path) -> None:
     assert failed["reason"] == reasons.MALFORMED_AVRO
     assert blocks[2] in failed["raw"]
     assert [row["message_id"] for row in tables["events"]] == ["m0", "m2"]
+
+
+def test_what_can_be_unpacked_of_a_gzipped_file_is_read(folder: Path) -> None:
+    lines = [orjson.dumps(track(f"m{number}", "Product Viewed")) for number in range(500)]
+    packed = gzip.compress(b"\n".join(lines))
+    (folder / "events").mkdir()
+    (folder / "events" / "a.ndjson.gz").write_bytes(packed[: len(packed) // 2])
+    tables = run_job(folder).tables()
+    (failed,) = tables["failed_events"]
+    assert failed["reason"] == reasons.MALFORMED_GZIP
+    assert f"ends at byte {len(packed) // 2}" in failed["errors"][0]
+    read = len(tables["events"])
+    assert 0 < read < 500
+    assert lines[read].startswith(failed["raw"])
 
 
 def test_a_file_that_is_no_parquet_is_kept_whole(folder: Path) -> None:

@@ -32,6 +32,8 @@ MOODS = (
     ("as it is",) * 5 + ("alias",) * 3,
     ("as it is",) * 5 + ("alias",) * 3 + ("delete",) * 2,
     ("as it is",) * 6 + ("delete",),
+    ("as it is",) * 5 + ("alias",) * 2 + ("retract",) * 2,
+    ("as it is",) * 5 + ("alias",) * 2 + ("delete", "retract", "retract"),
 )
 """Of what kinds the events of a world are."""
 NEW_NAMES = {"Product Viewed": "Thing Viewed", "Order Completed": "Deal Completed", "Product Added": "Thing Added"}
@@ -66,14 +68,27 @@ def world(choices: Choices, prefix: str, names: Mapping[str, str] = NEW_NAMES, m
         if lines and choices.chance(20):
             lines.append(_copy(choices.pick(lines), choices, prefix, kinds))
             continue
-        event = _identified(shop_event(f"{prefix}-m{number:02}", choices), prefix, choices.pick(kinds), choices)
+        kind, message_id = choices.pick(kinds), f"{prefix}-m{number:02}"
+        if kind == "retract":
+            lines.append(_retract(message_id, prefix, choices))
+            continue
+        event = _identified(shop_event(message_id, choices), prefix, kind, choices)
         lines.append(_line(event, choices, names))
     if choices.chance(30):
         lines.append(_broken(prefix, choices))
     return lines
 
 
+def _retract(message_id: str, prefix: str, choices: Choices) -> bytes:
+    """Takes out an event of the world, before or after it, or one that is not there."""
+    target = f"{prefix}-m{choices.number(0, MOST_EVENTS):02}"
+    at = START_US + choices.number(-3, 2 * SPAN) * GRID_US
+    retract = {"messageId": message_id, "type": "retract", "retracts": target, "timestamp": iso(at)}
+    return orjson.dumps(retract | ({"userId": f"{prefix}-{choices.pick(USERS)}"} if choices.chance(20) else {}))
+
+
 def _identified(event: Event, prefix: str, kind: str, choices: Choices) -> Event:
+    """The event of a kind; a retract is something else (`_retract`), and here as it is."""
     user: str | None = f"{prefix}-{choices.pick(USERS)}"
     device: str | None = f"{prefix}-{choices.pick(DEVICES)}"
     nothing: dict[str, Any] = {"properties": None, "traits": None, "group_id": None, "name": ""}
@@ -86,7 +101,9 @@ def _identified(event: Event, prefix: str, kind: str, choices: Choices) -> Event
         held = device if choices.chance(15) else None
         return event._replace(type="delete", user_id=whose, anonymous_id=held, **nothing)
     present = choices.number(0, 9)
-    return event._replace(user_id=None if present >= 6 else user, anonymous_id=None if present <= 2 else device)
+    group = None if event.group_id is None else f"{prefix}-{event.group_id}"
+    sent_by = {"user_id": None if present >= 6 else user, "anonymous_id": None if present <= 2 else device}
+    return event._replace(group_id=group, **sent_by)
 
 
 def _line(event: Event, choices: Choices, names: Mapping[str, str]) -> bytes:
@@ -123,6 +140,8 @@ def _copy(line: bytes, choices: Choices, prefix: str, kinds: Sequence[str]) -> b
     elif kind == 3:
         message = dict(sorted(message.items()))
     elif kind >= 4:
+        if "retract" in kinds and choices.chance(20):
+            return _retract(message["messageId"], prefix, choices)
         other = _identified(shop_event(message["messageId"], choices), prefix, choices.pick(kinds), choices)
         return _line(other, choices, {})
     return line if kind == 0 else orjson.dumps(message)
@@ -146,18 +165,20 @@ def _broken(prefix: str, choices: Choices) -> bytes:
 
 def write_rules(folder: Path, choices: Choices, prefixes: list[str]) -> ast.Definitions:
     """Generated segments and computed traits as files. Static lists name the users of every world."""
-    definitions = rules.definitions(choices)
+    definitions = rules.with_accounts(choices, rules.definitions(choices))
     for name in ("segments", "traits"):
         (folder / name).mkdir()
     for trait in definitions.traits:
-        _write(folder / "traits" / f"{trait.name}.yaml", {"value": _renamed(rule_text.scalar(trait.value))})
+        _write(
+            folder / "traits" / f"{trait.name}.yaml", {"value": _renamed(rule_text.scalar(trait.value)), "of": trait.of}
+        )
     for segment in definitions.segments:
         _write(folder / "segments" / f"{segment.name}.yaml", _segment_fields(segment, prefixes))
     return definitions
 
 
 def _segment_fields(segment: ast.SegmentDefinition, prefixes: list[str]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = {"of": segment.of}
     if segment.when is not None:
         fields["when"] = _renamed(rule_text.condition(segment.when))
     else:

@@ -63,7 +63,7 @@ def world(choices: Choices, prefix: str = "w") -> World:
     """A world, made of choices."""
     lines = tuple(lines_of_a_world(choices, prefix, names={}))
     later = choices.pick((0, 0, 1, 3, 30)) * GRID_US
-    definitions = _with_members(rules.definitions(choices), [prefix])
+    definitions = _with_members(rules.with_accounts(choices, rules.definitions(choices)), [prefix])
     latest = max((record[1] for record in parse_lines(lines, parser(), SOURCE).records), default=0)
     return World(lines, definitions, latest + later, choices.number(0, 8) * GRID_US, choices.pick((100, 1, 2)))
 
@@ -90,7 +90,7 @@ def united_worlds(seed: int, count: int) -> World:
     prefixes = [f"w{number:02}" for number in range(count)]
     worlds = [world(choices, prefix) for prefix in prefixes]
     lines = tuple(line for one in worlds for line in one.lines)
-    definitions = _with_members(rules.definitions(choices), prefixes)
+    definitions = _with_members(rules.with_accounts(choices, rules.definitions(choices)), prefixes)
     return replace(worlds[0], lines=lines, definitions=definitions, as_of=max(one.as_of for one in worlds))
 
 

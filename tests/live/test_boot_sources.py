@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.io.journal.history_files import HistorySource, failure_of
+from pipelines.io.journal.history_files import HistorySource
 from pipelines.io.journal.history_first import BEFORE_ALL_US, HISTORY_US, Boot, JournaledSource, JournalSource
 from pipelines.io.journal.journal import close_journals, open_journal
 from pipelines.io.journal.read_history import ReadHistoryAndLive, begin
-from pipelines.io.locations import FileInput, parse_inputs
+from pipelines.io.locations import parse_inputs
+from pipelines.io.stream.found_records import failure_of
 from pipelines.io.stream.source import Batch, Progress, Reader, Record, StreamSource
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
@@ -89,7 +90,7 @@ def live(boot: Boot, *numbers: int) -> Run:
 
 
 def history(boot: Boot, pattern: str, options: SourceOptions = OPTIONS) -> Run:
-    source = HistorySource(FileInput(pattern, pattern), options, boot)
+    source = HistorySource(*parse_inputs([pattern]), options, boot)  # type: ignore[arg-type]
     return Run(JournaledSource(source, boot, OPTIONS.watermark_policy, live=False))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -54,7 +55,8 @@ class Interval:
 class History:
     """One profile: its events in order, the definitions, and the memberships found so far.
 
-    `instants` holds every instant at which anything may change, sorted.
+    `instants` holds every instant at which anything may change, sorted. An account's history has its users': of each
+    the instant at which it was put in, and its own history.
     """
 
     profile_id: str
@@ -62,6 +64,17 @@ class History:
     definitions: ast.Definitions
     instants: list[int] = field(default_factory=list)
     intervals: list[Interval] = field(default_factory=list)
+    users: list[tuple[int, History]] = field(default_factory=list)
+
+    @property
+    def everything(self) -> list[Happening]:
+        """Its own events and those of its users, each once, in order."""
+        every = itertools.chain(self.happenings, *(user.happenings for _, user in self.users))
+        return sorted({event.message_id: event for event in every}.values(), key=lambda event: event.order)
+
+    def users_at(self, at: int) -> list[History]:
+        """Those who have been put in by then."""
+        return [user for joined_at, user in self.users if joined_at <= at]
 
     @classmethod
     def of(cls, profile_id: str, events: Iterable[Event], definitions: ast.Definitions) -> History:

@@ -100,7 +100,9 @@ class Simulation:
     def run(self) -> None:
         """Finds the memberships: to as_of, then on without new events until those that are open have ended."""
         self.automata = [Automaton(segment) for segment in self.history.definitions.segments]
-        self.history.instants = static_instants(self.history)
+        others = (instant for _, user in self.history.users for instant in user.instants)
+        known = {*static_instants(self.history), *(instant for instant in others if instant >= self.history.begins)}
+        self.history.instants = sorted(known)
         horizon = max(self.history.instants[-1], self.as_of) + ROUNDS * self._longest()
         at: int | None = self.history.begins
         while at is not None and at <= horizon and not self._done(at):

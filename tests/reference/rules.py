@@ -237,6 +237,9 @@ def holds(condition: ast.Condition, at: int, history: History, scope: Scope = TO
             return held(condition, at, history, scope)
         case ast.Compare():
             return compares(condition, at, history, scope)
+        case ast.Quantified():
+            answers = [holds(condition.item, at, user) for user in history.users_at(at)]
+            return bool(answers) and (all(answers) if condition.every else any(answers))
 
 
 def held(condition: ast.HeldFor, at: int, history: History, scope: Scope) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 
 from tests.reference.columns import concerns_column
 from tests.reference.history import Happening, History
-from tests.reference.instants import nodes
 from tests.reference.rules import TOP, Scope, cast_value, counted, deciding, holds, is_of, operands, value
 from tests.reference.values import as_written, same, singles
 from transforms.segments.language import ast
@@ -33,7 +33,7 @@ def message_ids(condition: ast.Condition, at: int, history: History) -> list[str
 
 def earliest(happenings: set[str], history: History) -> list[str]:
     """Message ids in (timestamp, message_id) order, at most 10."""
-    return [happening.message_id for happening in history.happenings if happening.message_id in happenings][:MOST]
+    return [happening.message_id for happening in history.everything if happening.message_id in happenings][:MOST]
 
 
 def witness(condition: ast.Condition, at: int, history: History, scope: Scope, *, wanted: bool) -> set[str]:
@@ -50,6 +50,25 @@ def witness(condition: ast.Condition, at: int, history: History, scope: Scope, *
             return of_comparison(condition.comparison, at, history, scope, wanted=wanted)
         case ast.Compare():
             return of_comparison(condition, at, history, scope, wanted=wanted)
+        case ast.Quantified():
+            return of_users(condition, at, history, wanted=wanted)
+
+
+def of_users(condition: ast.Quantified, at: int, history: History, *, wanted: bool) -> set[str]:
+    """As for a segment of theirs: what made the rule hold (or not) when it last began to, for each that decides."""
+    found: set[str] = set()
+    for user in history.users_at(at):
+        answer = holds(condition.item, at, user)
+        if condition.every is wanted or answer is wanted:
+            since = user.membership(hidden_segment(condition.item, answer), at)
+            assert since is not None
+            found |= set(since.message_ids)
+    return found
+
+
+def hidden_segment(rule: ast.Condition, answer: bool) -> str:
+    """The name of the segment of the people for whom a rule holds, or does not."""
+    return f"{answer} {rule!r}"
 
 
 def of_comparison(condition: ast.Compare, at: int, history: History, scope: Scope, *, wanted: bool) -> set[str]:
@@ -127,9 +146,20 @@ def of_event(event: Happening, scalar: ast.Reduced, at: int, history: History, s
 
 def mentioned(segment: ast.SegmentDefinition, at: int, history: History) -> list[str]:
     """The events at exactly an instant that a segment's rule mentions, the earliest 10."""
+    return earliest(mentioned_by(segment.when, at, history), history)
+
+
+def mentioned_by(tree: object, at: int, history: History) -> set[str]:
+    """Those that a rule mentions; of ANY and ALL those of the users, and what puts users in."""
     now = [happening for happening in history.happenings if happening.timestamp == at]
-    read = list(mentions(segment.when, history))
-    return earliest({event.message_id for event in now if any(is_mentioned(event, node) for node in read)}, history)
+    found: set[str] = set()
+    for node in mentions(tree, history):
+        if isinstance(node, ast.Quantified):
+            found |= {event.message_id for event in now if event.type == "identify"}
+            found |= set().union(*(mentioned_by(node.item, at, user) for user in history.users_at(at)))
+        else:
+            found |= {event.message_id for event in now if is_mentioned(event, node)}
+    return found
 
 
 def is_mentioned(event: Happening, node: ast.Stream | ast.Trait | ast.Column) -> bool:
@@ -144,13 +174,17 @@ def is_mentioned(event: Happening, node: ast.Stream | ast.Trait | ast.Column) ->
             return concerns_column(event, node.name)
 
 
-def mentions(tree: object, history: History) -> Iterator[ast.Stream | ast.Trait | ast.Column]:
-    """The streams, traits and columns that a rule reads, also through what it refers to."""
-    for node in nodes(tree):
-        match node:
-            case ast.Stream() | ast.Trait() | ast.Column():
-                yield node
-            case ast.ComputedTrait():
-                yield from mentions(history.computed_trait(node.name).value, history)
-            case ast.Membership():
-                yield from mentions(history.segment(node.name).when, history)
+def mentions(tree: object, history: History) -> Iterator[ast.Stream | ast.Trait | ast.Column | ast.Quantified]:
+    """The streams, traits and columns that a rule reads, also through what it refers to; not what is in ANY and ALL."""
+    if isinstance(tree, tuple):
+        for item in tree:
+            yield from mentions(item, history)
+    if isinstance(tree, ast.Stream | ast.Trait | ast.Column | ast.Quantified):
+        yield tree
+    if isinstance(tree, ast.ComputedTrait):
+        yield from mentions(history.computed_trait(tree.name).value, history)
+    if isinstance(tree, ast.Membership):
+        yield from mentions(history.segment(tree.name).when, history)
+    if is_dataclass(tree) and not isinstance(tree, ast.Quantified):
+        for part in fields(tree):
+            yield from mentions(getattr(tree, part.name), history)

@@ -120,6 +120,8 @@ def condition(node: ast.Condition) -> str:
             return f"NOT {_inner(node.item)}"
         case ast.And():
             return " AND ".join(map(_inner, node.items))
+        case ast.Quantified():
+            return f"{'ALL' if node.every else 'ANY'}({condition(node.item)})"
         case ast.Or():
             return " OR ".join(map(_inner, node.items))
 
@@ -133,6 +135,7 @@ LIMITS: tuple[tuple[str, Callable[[ast.SegmentDefinition], str | None]], ...] = 
     ("max_membership", lambda item: None if item.max_membership is None else duration(item.max_membership)),
     ("reentry_after", lambda item: None if item.reentry_after is None else duration(item.reentry_after)),
     ("anonymous", lambda item: None if item.anonymous else "false"),
+    ("of", lambda item: None if item.of == "users" else item.of),
     ("members", lambda item: None if item.members is None else str(sorted(item.members))),
 )
 

@@ -29,6 +29,7 @@ class Names:
     date_traits: tuple[str, ...] = ()
     segments: tuple[str, ...] = ()
     depth: int = 0
+    of_account: bool = False
 
     def inside(self) -> Names:
         """The names inside a `where`."""
@@ -92,7 +93,7 @@ def number_scalar(choices: Choices, names: Names) -> ast.Scalar:
     if kind == 18 and names.number_traits:
         return ast.ComputedTrait(choices.pick(names.number_traits))
     if kind >= 16:
-        return ast.Column("age") if choices.chance(30) else ast.Trait("age")
+        return ast.Column("age") if choices.chance(30) and not names.of_account else ast.Trait("age")
     if kind >= 13 and names.depth:
         return field(choices, names, NUMBER_PATHS)
     return number_reduced(choices, names)
@@ -124,7 +125,7 @@ def text_scalar(choices: Choices, names: Names) -> ast.Scalar:
         return ast.Field("context", "device.type") if names.depth else ast.Trait("tags.$")
     if kind >= 7:
         return text_reduced(choices, names)
-    if choices.chance(35):
+    if choices.chance(35) and not names.of_account:
         return ast.Column(choices.pick(TEXT_COLUMNS))
     return ast.Trait(choices.pick(("city", "city", "address.city", "vip", "tags")))
 
@@ -144,12 +145,18 @@ def date_scalar(choices: Choices, names: Names) -> ast.Scalar:
     """A scalar that is a date."""
     kind = choices.number(0, 9)
     if kind <= 2:
-        return ast.Column(choices.pick(DATE_COLUMNS)) if choices.chance(35) else ast.Trait("renewal")
+        return _date_column(choices, names)
     if kind == 3 and names.date_traits:
         return ast.ComputedTrait(choices.pick(names.date_traits))
     if kind <= 5 and names.depth:
         return field(choices, names, ("due",))
     return date_reduced(choices, names)
+
+
+def _date_column(choices: Choices, names: Names) -> ast.Scalar:
+    if choices.chance(35) and not names.of_account:
+        return ast.Column(choices.pick(DATE_COLUMNS))
+    return ast.Trait("renewal")
 
 
 def date_reduced(choices: Choices, names: Names) -> ast.Reduced:
@@ -186,7 +193,7 @@ def trait_comparison(choices: Choices, names: Names) -> ast.Compare:
         return number_comparison(choices, names, left) if name in names.number_traits else dated(choices, names, left)
     if kind >= 5:
         return dated(choices, names, ast.Trait("renewal"))
-    if kind == 3:
+    if kind == 3 and not names.of_account:
         return text_comparison(choices, names, ast.Column(choices.pick(TEXT_COLUMNS)))
     if kind == 4:
         return number_comparison(choices, names, ast.Trait("age"))
@@ -252,7 +259,7 @@ def _right(choices: Choices, names: Names) -> ast.Scalar:
 
 def list_comparison(choices: Choices, names: Names) -> ast.Compare:
     """A comparison of a list."""
-    if choices.chance(25):
+    if choices.chance(25) and not names.of_account:
         return ast.Compare(choices.pick(("contains", "omits")), ast.Column("tags"), (ast.Literal(choices.pick(TEXTS)),))
     operand = _operand(choices, names, TEXT_PATHS)
     source = stream(choices, names)
@@ -327,3 +334,34 @@ def segment(name: str, choices: Choices, names: Names) -> ast.SegmentDefinition:
         anonymous=not choices.chance(8),
         version=f"version of {name}",
     )
+
+
+# --- accounts --------------------------------------------------------------------------------------------------------
+
+
+def with_accounts(choices: Choices, known: ast.Definitions, least: int = 0) -> ast.Definitions:
+    """The definitions, now and then with some of accounts."""
+    segments, traits = list(known.segments), list(known.traits)
+    of_people, of_accounts = Names(), Names(of_account=True)
+    for index in range(max(least, choices.pick((0, 1, 1, 2)))):
+        when = account_condition(choices, of_people, of_accounts)
+        made = replace(segment(f"a{index + 1}", choices, of_accounts), when=when, members=None, anonymous=True)
+        segments.append(replace(made, of="accounts"))
+        of_accounts = replace(of_accounts, segments=(*of_accounts.segments, made.name))
+    if choices.chance(30):
+        trait, _ = _trait("at1", choices, Names(of_account=True))
+        traits.append(replace(trait, of="accounts"))
+    return ast.Definitions(tuple(segments), tuple(traits))
+
+
+def account_condition(choices: Choices, of_people: Names, of_accounts: Names, size: int = 2) -> ast.Condition:
+    """A rule of an account: more often than not it asks the users."""
+    kind = choices.number(0, 9)
+    if size and kind >= 7:
+        if kind == 9:
+            return ast.Not(account_condition(choices, of_people, of_accounts, size - 1))
+        items = tuple(account_condition(choices, of_people, of_accounts, size - 1) for _ in range(2))
+        return ast.And(items) if kind == 7 else ast.Or(items)
+    if kind >= 3:
+        return ast.Quantified(choices.chance(40), condition(choices, of_people, size=1))
+    return condition(choices, of_accounts, size=0)

@@ -111,7 +111,7 @@ def traits(choices: Choices) -> dict[str, Any]:
 
 def event(message_id: str, choices: Choices) -> Event:
     """One event of the profile."""
-    kind = choices.pick(("track",) * 13 + ("identify",) * 4 + ("page", "screen", "group"))
+    kind = choices.pick(("track",) * 12 + ("identify",) * 4 + ("page", "screen", "group", "group"))
     name = choices.pick(TRACKS) if kind == "track" else choices.pick(("Home", "")) if kind in ("page", "screen") else ""
     context = {"device": {"type": choices.pick((*DEVICES, "", None))}} if choices.chance(30) else None
     return Event(
@@ -122,15 +122,16 @@ def event(message_id: str, choices: Choices) -> Event:
         user_id="u1",
         anonymous_id=None,
         previous_id=None,
-        group_id="g1" if kind == "group" else None,
+        group_id=choices.pick(("g1", "g2")) if kind == "group" else None,
         received_at=None,
-        properties=_encode(properties(choices)) if name or kind != "identify" else None,
-        traits=_encode(traits(choices)) if kind in ("identify", "group") else None,
-        context=_encode(context),
+        properties=encode(properties(choices)) if name or kind != "identify" else None,
+        traits=encode(traits(choices)) if kind in ("identify", "group") else None,
+        context=encode(context),
     )
 
 
-def _encode(value: Any) -> bytes | None:
+def encode(value: Any) -> bytes | None:
+    """JSON as an event holds it."""
     return None if value is None else json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 

@@ -4,7 +4,7 @@ After the profiles, since a user's events are known only there. A user's whole h
 account that the user was put into: ANY and ALL ask what is true of the user, also by events from before.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -22,9 +22,8 @@ from transforms.records import Buckets, Record, collection_paused, unpack
 from transforms.segments.language import ast
 
 
-def add_to_accounts(accounts: Buckets, profile_id: str, records: Iterable[Record]) -> None:
+def add_to_accounts(accounts: Buckets, profile_id: str, records: Sequence[Record]) -> None:
     """Adds (group id, profile id, event) for each account that the profile was put into."""
-    records = list(records)
     for group_id in sorted(groups_of(records)):
         for record in records:
             accounts.add(group_id, (group_id, profile_id, record))

@@ -7,16 +7,18 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 import apache_beam as beam
-from apache_beam.pvalue import TaggedOutput
+from apache_beam.pvalue import AsDict, AsList, TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
 from schemas.block import TableBlock
 from schemas.event import TYPE
+from schemas.tables import RETRACTIONS
 from transforms import counting
-from transforms.deduplicate.copies import deduplicate
+from transforms.deduplicate.copies import deduplicate, tell_retractions
 from transforms.failed_events import count_failures, failed_events_block
 from transforms.identity.routes import route
-from transforms.records import Buckets, Record, collection_paused, unpack
+from transforms.profiles.rows import block
+from transforms.records import RETRACTED, Buckets, Record, collection_paused, unpack
 
 Keyed = tuple[int, bytes]
 Outputs: TypeAlias = (
@@ -25,6 +27,8 @@ Outputs: TypeAlias = (
     | TaggedOutput[Literal["users"], Keyed]
     | TaggedOutput[Literal["claims"], Record]
     | TaggedOutput[Literal["latest"], int]
+    | TaggedOutput[Literal["retracts"], Record]
+    | TaggedOutput[Literal["retracted"], tuple[str, bool]]
     | TaggedOutput[Literal["failed"], TableBlock]
 )
 
@@ -39,6 +43,8 @@ class DeduplicatedEvents(NamedTuple):
         claims: the records of aliases and deletions, one element each.
         latest: the latest timestamp of a bucket.
         failed: rows of failed_events.
+        retracts: the records of retracts, one element each.
+        retracted: (id that a retract names, whether its event was taken out), where there is such an event.
     """
 
     known: beam.PCollection[tuple[int, bytes]]
@@ -47,6 +53,8 @@ class DeduplicatedEvents(NamedTuple):
     claims: beam.PCollection[Record]
     latest: beam.PCollection[int]
     failed: beam.PCollection[TableBlock]
+    retracts: beam.PCollection[Record]
+    retracted: beam.PCollection[tuple[str, bool]]
 
 
 class DeduplicateEvents(beam.PTransform):
@@ -59,13 +67,39 @@ class DeduplicateEvents(beam.PTransform):
 
     @no_annotations
     def expand(self, blocks: beam.PCollection[tuple[int, bytes]]) -> DeduplicatedEvents:
+        retracted = blocks | "Retracted" >> beam.FlatMap(_retracted) | "EachRetracted" >> beam.Distinct()
+        deduplicate_bucket = beam.ParDo(_Deduplicate(self._buckets, self._as_of), AsList(retracted))
         outputs = (
             blocks
             | "ByMessageId" >> beam.GroupByKey()
-            | "Deduplicate"
-            >> beam.ParDo(_Deduplicate(self._buckets, self._as_of)).with_outputs(*DeduplicatedEvents._fields)
+            | "Deduplicate" >> deduplicate_bucket.with_outputs(*DeduplicatedEvents._fields)
         )
         return DeduplicatedEvents(*(outputs[name] for name in DeduplicatedEvents._fields))
+
+
+def _retracted(block: tuple[int, bytes]) -> Iterator[str]:
+    """The ids that retracts name: they stand in blocks of their own."""
+    if block[0] == RETRACTED:
+        for (message_id,) in unpack([block[1]]):
+            yield message_id
+
+
+class WriteRetractions(beam.PTransform):
+    """Retracts, and which of the ids that they name were taken out -> rows of `retractions` and `failed_events`."""
+
+    @no_annotations
+    def expand(self, events: DeduplicatedEvents) -> beam.PCollection[TableBlock]:
+        return events.retracts | "Tell" >> beam.ParDo(_tell_retraction, AsDict(events.retracted))
+
+
+def _tell_retraction(retract: Record, retracted: dict[str, bool]) -> Iterator[TableBlock]:
+    told = tell_retractions([retract], retracted)
+    if told.rows:
+        counting.count(counting.RETRACTED)
+        yield block(RETRACTIONS, told.rows)
+    if told.failures:
+        count_failures(told.failures)
+        yield failed_events_block(told.failures)
 
 
 class _Deduplicate(beam.DoFn):
@@ -73,9 +107,16 @@ class _Deduplicate(beam.DoFn):
         self._buckets = buckets
         self._as_of = as_of
 
-    def process(self, bucket: tuple[int, Iterable[bytes]]) -> Iterator[Outputs]:
-        result = deduplicate(unpack(bucket[1]))
+    def process(self, bucket: tuple[int, Iterable[bytes]], retracted: list[str]) -> Iterator[Outputs]:
+        if bucket[0] == RETRACTED:
+            return
+        result = deduplicate(unpack(bucket[1]), frozenset(retracted))
         counting.count(counting.DUPLICATE, result.duplicates)
+        counting.count(counting.RETRACTED, sum(result.retracted.values()))
+        for retract in result.retracts:
+            yield TaggedOutput("retracts", retract)
+        for pair in result.retracted.items():
+            yield TaggedOutput("retracted", pair)
         if result.failures:
             count_failures(result.failures)
             yield TaggedOutput("failed", failed_events_block(result.failures))
@@ -97,5 +138,5 @@ class _Deduplicate(beam.DoFn):
         counting.count(counting.ERASED, sum(claim[TYPE] == "delete" for claim in told.claims))
         yield TaggedOutput("latest", told.latest)
         for name, buckets in (("known", known), ("devices", devices), ("users", users)):
-            for block in buckets.blocks():
-                yield TaggedOutput(name, block)
+            for keyed in buckets.blocks():
+                yield TaggedOutput(name, keyed)

@@ -7,13 +7,13 @@ hash stands, and each other one fails once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from schemas import failure_reasons
-from schemas.event import MESSAGE_ID, RECEIVED_AT, TIMESTAMP, Event, Failure
+from schemas.event import MESSAGE_ID, PREVIOUS_ID, RECEIVED_AT, TIMESTAMP, TYPE, Event, Failure
 from transforms.parse import canonical_content_hash
 from transforms.records import Record
 
@@ -47,29 +47,93 @@ def failure_of(record: Record, reason: str, error: str, stage: str) -> Failure:
 
 
 class Deduplicated(NamedTuple):
-    """Records that stand, failures of those that conflict with them, and how many copies were dropped."""
+    """What records come to.
+
+    Attributes:
+        records: those that stand, but for retracts.
+        failures: of those that conflict with them.
+        duplicates: how many copies were dropped.
+        retracts: the retracts that stand.
+        retracted: of the ids that a retract names, those of which there is an event -> whether it was taken out.
+    """
 
     records: list[Record]
     failures: list[Failure]
     duplicates: int
+    retracts: list[Record]
+    retracted: dict[str, bool]
 
 
-def deduplicate(records: Iterable[Record]) -> Deduplicated:
-    """One record per message id, of all records with these ids (an `Event`, its bytes and its source each)."""
+def deduplicate(records: Iterable[Record], retracted: Collection[str] = frozenset()) -> Deduplicated:
+    """One record per message id, of all records with these ids (an `Event`, its bytes and its source each).
+
+    `retracted`: the ids that any retract names, whatever else has that retract's own id.
+    """
     first: dict[str, Record] = {}
     repeated: dict[str, list[Record]] = {}
     for record in records:
         known = first.setdefault(record[MESSAGE_ID], record)
         if known is not record:
             repeated.setdefault(record[MESSAGE_ID], [known]).append(record)
-    failures: list[Failure] = []
+    found = Deduplicated([], [], 0, [], {})
     duplicates = 0
+    for message_id in retracted:
+        if message_id in first:
+            repeated.setdefault(message_id, [first[message_id]])
     for message_id, same in repeated.items():
         contents = distinct_contents(same)
-        first[message_id] = contents[0]
-        failures += [conflict(record) for record in contents[1:]]
         duplicates += len(same) - len(contents)
-    return Deduplicated(list(first.values()), failures, duplicates)
+        if message_id in retracted:
+            found.retracted[message_id] = is_retractable(contents[0])
+            contents = contents[1:] if is_retractable(contents[0]) else contents
+        if contents:
+            first[message_id] = contents[0]
+        else:
+            del first[message_id]
+        found.failures.extend(conflict(record) for record in contents[1:])
+    if not retracted:
+        return found._replace(records=list(first.values()), duplicates=duplicates)
+    for record in first.values():
+        (found.retracts if record[TYPE] == RETRACT else found.records).append(record)
+    return found._replace(duplicates=duplicates)
+
+
+RETRACT = "retract"
+
+
+def is_retractable(record: Record) -> bool:
+    """An erasure is final, and so is a retract."""
+    return record[TYPE] not in ("delete", RETRACT)
+
+
+def not_retractable(retract: Record) -> Failure:
+    """The failure of a retract that names what is final."""
+    error = "/retracts: expected the messageId of an event that is neither a delete nor a retract"
+    return failure_of(retract, failure_reasons.NOT_RETRACTABLE, error, "deduplicate")
+
+
+class Told(NamedTuple):
+    """Rows of `retractions`, and failures of retracts that name what is final."""
+
+    rows: list[tuple[Any, ...]]
+    failures: list[Failure]
+
+
+def tell_retractions(retracts: Iterable[Record], retracted: Mapping[str, bool]) -> Told:
+    """What retracts come to; `retracted` as in `Deduplicated`, of all that they name."""
+    told = Told([], [])
+    for retract in retracts:
+        taken = retracted.get(retract[PREVIOUS_ID])
+        if taken is False:
+            told.failures.append(not_retractable(retract))
+        else:
+            told.rows.append(retraction_row(retract, found=bool(taken)))
+    return told
+
+
+def retraction_row(retract: Record, *, found: bool) -> tuple[Any, ...]:
+    """The row of `retractions`."""
+    return retract[MESSAGE_ID], retract[PREVIOUS_ID], retract[TIMESTAMP], found
 
 
 def distinct_contents(records: Sequence[Record]) -> list[Record]:

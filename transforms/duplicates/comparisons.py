@@ -87,7 +87,7 @@ COMPARISONS: Final = (
         "phone",
         _either("phone"),
         (
-            Level("same", _same("phone"), 0.65, 0.05, per_profile=True),
+            Level("same", _same("phone"), 0.65, 0.2, per_profile=True),
             Level("one digit off", "damerau_levenshtein(phone_l, phone_r) <= 1", 0.04, 0.003),
             Level(DIFFERENT, "ELSE", 0.31, 0.997),
         ),

@@ -25,6 +25,9 @@ def another_person(levels: Mapping[str, str], left: Person, right: Person) -> st
         return "another first name, and no birthday that says otherwise"
     if first == DIFFERENT and levels["last_name"] == DIFFERENT and levels["email"] not in ("same", MISSING):
         return "another first name and another last name"
+    other_mail = levels["email"] not in ("same", MISSING)
+    if levels["last_name"] == DIFFERENT and first in _ONE_NAME and other_mail and birthday != "same":
+        return "another last name and another e-mail, and no birthday that says otherwise"
     one_name = first in _ONE_NAME and levels["last_name"] == "same"
     if birthday == DIFFERENT and one_name and _years_apart(left, right) in _GENERATION_YEARS:
         return "one name, born a generation apart"

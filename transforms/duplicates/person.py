@@ -17,6 +17,7 @@ from transforms.duplicates.canonical import (
 STREET_TRAITS: Final = ("street", "streetaddress", "addressline1", "address1", "line1", "streetname")
 """Where a street stands, among the traits or inside `address`. In small letters, without anything between them."""
 
+BIRTHDAY_TRAITS: Final = ("birthday", "birthdate", "dateofbirth", "dob")
 NUMBER_TRAITS: Final = ("streetnumber", "housenumber", "number")
 
 
@@ -54,6 +55,12 @@ def person(person_id: str, fields: Mapping[str, Any]) -> Person:
         canonical_code(fields.get("postal_code")),
         canonical_words(fields.get("city")),
     )
+
+
+def birthday_of(traits: Mapping[str, Any]) -> str | None:
+    """The digits of a birthday that is no date, as 1984-03-71: misspelt, it still says something."""
+    plain = {re.sub(r"[\W_]", "", name.lower()): value for name, value in traits.items()}
+    return next((str(plain[name]) for name in BIRTHDAY_TRAITS if isinstance(plain.get(name), str | int)), None)
 
 
 def street_of(traits: Mapping[str, Any]) -> str | None:

@@ -63,6 +63,8 @@ SHARES: dict[str, Share] = {
 }
 
 EXCEPTIONS: dict[str, str] = {
+    tables.ACCOUNTS.name: "what is known of a company; what put the person into it is among their events",
+    tables.RETRACTIONS.name: "ids of events that are gone, and of nobody any more",
     ledger.PREDICTION_TRIALS.name: "how good predictions were, none about a person",
     ledger.AUDITS.name: "figures about days and sources, none about a person",
 }

@@ -26,6 +26,7 @@ _TOKEN: Final = re.compile(rb'"(?:[^"\\\n]|\\[^\n])*"|[{}\[\]"]')
 _BETWEEN: Final = re.compile(rb"[\s,]*")
 _SCALAR: Final = re.compile(rb'(?:"(?:[^"\\\n]|\\[^\n])*"|[^\s,\]\[{}"]+)(?=[ \t\r]*(?:[,\]\n]|\Z))')
 _RUBBISH: Final = re.compile(rb"[^\n][^\n{]*")
+_ARRAY_OF_OBJECTS: Final = re.compile(rb"\[\s*[\[{]")
 _OBJECT_AFTER_OBJECT: Final = re.compile(rb"\}\s*,?\s*(?=\{)")
 _CLOSES: Final = {b"}": b"{", b"]": b"["}
 
@@ -48,7 +49,7 @@ class _Scanner:
         self._at = 0
         self._start_of_data = 0
         self._ended = False
-        self._in_array = False
+        self._depth = 0  # of the arrays around the values
         self._tried_until = -1  # a line of several values is tried as one value once
         self._read()
         self._at = 3 if self._data.startswith(b"\xef\xbb\xbf") else 0
@@ -59,10 +60,10 @@ class _Scanner:
             if self._at >= len(self._data):
                 return None
             first = self._data[self._at : self._at + 1]
-            if first == b"[" and not self._in_array:
-                self._in_array, self._at = True, self._at + 1
-            elif first == b"]" and self._in_array:
-                self._in_array, self._at = False, self._at + 1
+            if first == b"[" and (not self._depth or _ARRAY_OF_OBJECTS.match(self._data, self._at)):
+                self._depth, self._at = self._depth + 1, self._at + 1
+            elif first == b"]" and self._depth:
+                self._depth, self._at = self._depth - 1, self._at + 1
             elif first in (b"{", b"["):
                 return self._line() or self._value()
             else:
@@ -90,10 +91,14 @@ class _Scanner:
 
     def _line(self) -> bytes | None:
         """The value, if the rest of the line is exactly one."""
-        end = self._data.find(b"\n", self._at)
+        if self._at < self._tried_until:
+            return None
+        end = self._data.find(b"\n", self._at, self._at + _LONGEST_TRY_BYTES)
+        if end < 0 and self._ended and len(self._data) - self._at <= _LONGEST_TRY_BYTES:
+            end = len(self._data)
         if end < 0:
-            end = len(self._data) if self._ended else -1
-        if end < 0 or end <= self._tried_until or end - self._at > _LONGEST_TRY_BYTES:
+            # A longer line holds several values, or one that is scanned anyway.
+            self._tried_until = self._at + _LONGEST_TRY_BYTES
             return None
         self._tried_until = end
         line = self._data[self._at : end].rstrip(b", \t\r")
@@ -165,7 +170,9 @@ class _Scanner:
 
     def _indent(self) -> bytes | None:
         """The white space before the value, if it begins its line."""
-        line = self._data.rfind(b"\n", 0, self._at) + 1
+        line = self._data.rfind(b"\n", max(self._at - _INDENT_BYTES, 0), self._at) + 1
+        if not line and self._at > _INDENT_BYTES:
+            return None
         before = self._data[line : self._at]
         return before if not before.strip() else None
 

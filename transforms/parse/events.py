@@ -187,6 +187,8 @@ class EventParser:
             identified = user_id is not None and previous_id is not None
         elif event_type == "delete":
             identified = user_id is not None
+        elif event_type == "retract":  # needs no identifier, and is nobody's
+            user_id, anonymous_id, identified = None, None, True
 
         blocks = self._blocks
         if not identified:
@@ -207,6 +209,8 @@ class EventParser:
         if not EARLIEST_US <= event_time <= LATEST_US:
             return reasons.SCHEMA_VIOLATION, (_OUTSIDE,)
 
+        if event_type == "retract":
+            previous_id = get("retracts")
         properties, traits, context = get("properties"), get("traits"), get("context")
         if event_type == "identify" and not traits and context:
             inside = context.get("traits")

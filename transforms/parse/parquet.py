@@ -115,7 +115,16 @@ def _unsaid_row(row: pa.RecordBatch, names: list[str], source: str, attributes: 
     errors = tuple(
         f"/{name}: expected a value that JSON can say, not one of {row.schema.field(name).type.id}" for name in names
     )
-    return Failure(reasons.MALFORMED_PARQUET, errors, "parse", None, _arrow_stream(row), attributes or {}, source, None)
+    return Failure(reasons.MALFORMED_PARQUET, errors, "parse", None, _raw(row), attributes or {}, source, None)
+
+
+def _raw(row: pa.RecordBatch) -> bytes:
+    """The row in Arrow's stream format; as far as JSON can say it, where Arrow itself cannot."""
+    try:
+        return _arrow_stream(row)
+    except Exception:  # noqa: BLE001 - as above
+        values = zip(row.schema.names, map(column_values, row.columns), strict=True)
+        return json_message({name: value for name, (value,) in values if not isinstance(value, Unsaid)})
 
 
 def _arrow_stream(batch: pa.RecordBatch) -> bytes:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
+from itertools import chain
 from typing import Any, Final
+
+import orjson
 
 from schemas import failure_reasons as reasons
 from schemas.event import Failure
@@ -28,7 +31,7 @@ def text_messages(content: Content, source: str) -> Iterator[bytes | Failure]:
     if content.kind == "lines":
         _, unfinished = yield from line_messages(read_lines(content.file), source)
     elif content.kind == "documents":
-        yield from _records(read_documents(content.file), source)
+        unfinished = yield from _documents(content, source)
     else:
         yield from _unreadable_text(content, source)
     if content.gunzip is not None and content.gunzip.damage:
@@ -56,12 +59,27 @@ def line_messages(
                 yield line
 
 
-def _records(found: Iterable[bytes | PartOfLine], source: str) -> Iterator[bytes | Failure]:
-    for value in found:
-        if isinstance(value, PartOfLine):
-            yield _part(value, source)
-        else:
-            yield from split_body(value)
+def _documents(content: Content, source: str) -> Generator[bytes | Failure, None, bytes]:
+    """The records among documents. Returns the last one where it may be cut off: what is packed ends before it does."""
+    held: list[bytes | PartOfLine] = []
+    for value in chain(read_documents(content.file), (b"",)):
+        for one in held:
+            if isinstance(one, PartOfLine):
+                yield _part(one, source)
+            elif not value and content.gunzip is not None and content.gunzip.damage and not _is_json(one):
+                return one
+            else:
+                yield from split_body(one)
+        held = [value]
+    return b""
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def gzip_failures(gunzip: Gunzip, unfinished: bytes, source: str) -> Iterator[Failure]:

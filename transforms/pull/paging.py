@@ -22,7 +22,6 @@ from typing import Any, Literal
 from transforms.pull.paths import value_at
 
 Kind = Literal["link", "next", "cursor", "page", "offset", "none"]
-KINDS: tuple[Kind, ...] = ("link", "next", "cursor", "page", "offset", "none")
 Parameters = dict[str, str]
 _LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[\w!#$%&'*+.^`|~-]+\s*(?:=\s*(?:\"[^\"]*\"|[^\",;\s]*))?)*)\s*(?:,|$)")
 _RELATION = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\",;\s]*))", re.IGNORECASE)

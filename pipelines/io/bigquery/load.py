@@ -4,7 +4,7 @@ Delivery: a reader sees the old rows of all tables, or the new ones. Each step c
 staging table, the transaction empties each log before it fills it. What a killed writer leaves behind are staging
 tables that nobody reads and that expire by themselves.
 
-With `create_tables` off, the staging tables `<table>_staging` must exist (columns as `staging_resource` says), and are
+With `create_tables` off, the staging tables `<table>_staging` must exist (columns as `bigquery_staging` says), and are
 emptied by each load.
 """
 
@@ -26,7 +26,7 @@ from pipelines.io.bigquery.jobs import run_job, run_query
 from pipelines.io.bigquery.service import REQUEST_SECONDS, BigQueryError, rest_client, retried
 from pipelines.io.outputs import BigQueryOutput
 from pipelines.io.tables.staging import Shard, open_staging_database, select_rows
-from schemas.bigquery import bigquery_schema, log_name
+from schemas.bigquery import bigquery_staging, log_name
 from schemas.tables import TABLES, Column, Table
 
 UPLOAD_SECONDS = 3600.0
@@ -55,7 +55,11 @@ def write_dataset(output: BigQueryOutput, staging: Path, shards: Mapping[str, Se
         for table in filled:
             path = staging / f"{table.name}-load.parquet"
             rows[table.name] = _merge(table, staging, shards[table.name], path)
-            started.append(loads.submit(_load, client, staging_resource(table, output, suffix), path, output))
+            started.append(
+                loads.submit(
+                    _load, client, bigquery_staging(table, output.project, output.dataset, suffix), path, output
+                )
+            )
         for load in started:
             load.result()
     script = replace_script(output, {table.name for table in filled}, suffix)
@@ -64,21 +68,6 @@ def write_dataset(output: BigQueryOutput, staging: Path, shards: Mapping[str, Se
         for table in filled:
             _drop(client, f"{output.project}.{output.dataset}.{table.name}_{suffix}")
     return rows
-
-
-def staging_resource(table: Table, output: BigQueryOutput, suffix: str = "staging") -> dict[str, Any]:
-    """A staging table as a `Table` resource: JSON as text, BYTES as base 64, nothing required."""
-    fields = [
-        {**field, "type": "STRING" if field["type"] in {"JSON", "BYTES"} else field["type"]}
-        | ({} if field["mode"] == "REPEATED" else {"mode": "NULLABLE"})
-        for field in bigquery_schema(table)
-    ]
-    name = f"{table.name}_{suffix}"
-    return {
-        "tableReference": {"projectId": output.project, "datasetId": output.dataset, "tableId": name},
-        "description": f"Rows on their way into `{table.name}`. Nobody reads it.",
-        "schema": {"fields": fields},
-    }
 
 
 def replace_script(output: BigQueryOutput, filled: set[str], suffix: str) -> str:
@@ -116,7 +105,7 @@ def _from_staging(column: Column) -> str:
 
 
 def _merge(table: Table, staging: Path, shards: Sequence[Shard], path: Path) -> int:
-    """All shards of a table as one file, the way `staging_resource` has it: one table costs one load job."""
+    """All shards of a table as one file, the way `bigquery_staging` has it: one table costs one load job."""
     query, parameters = select_rows(table, shards)
     columns = ", ".join(_to_staging(column) for column in table.columns)
     with open_staging_database(staging) as connection:

@@ -28,6 +28,9 @@ T = TypeVar("T")
 RETRY_SECONDS = 600.0
 """How long a fault may last before it counts as permanent."""
 
+START_SECONDS = 30.0
+"""The same while a job has not begun: whoever started it waits for an answer."""
+
 REQUEST_SECONDS = 60.0
 """How long one request may take."""
 
@@ -99,6 +102,11 @@ def is_already_started(error: BaseException) -> bool:
     if not isinstance(error, exceptions.Conflict | exceptions.BadRequest):
         return False
     return _ALREADY_STARTED.search(str(error.message)) is not None
+
+
+def first_line(error: exceptions.GoogleAPICallError) -> str:
+    """What the service says, without what follows for its developers."""
+    return (str(error.message).splitlines() or [type(error).__name__])[0]
 
 
 def retried(

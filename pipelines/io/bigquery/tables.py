@@ -7,20 +7,27 @@ changed: all must be there as it should be, for a bounded job also the staging t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from google.api_core import exceptions
-from google.auth.exceptions import DefaultCredentialsError
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.cloud import bigquery
 
-from pipelines.io.bigquery.load import staging_resource
-from pipelines.io.bigquery.service import REQUEST_SECONDS, BigQueryError, rest_client, retried
+from pipelines.io.bigquery.service import (
+    REQUEST_SECONDS,
+    START_SECONDS,
+    BigQueryError,
+    first_line,
+    rest_client,
+    retried,
+)
 from pipelines.io.outputs import BigQueryOutput
-from schemas.bigquery import LABELS, bigquery_log, bigquery_table, bigquery_view
+from schemas.bigquery import LABELS, bigquery_log, bigquery_staging, bigquery_table, bigquery_view
 from schemas.errors import OutputError
 from schemas.tables import TABLES, Table
 
+T = TypeVar("T")
 _TYPE_NAMES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
 
 
@@ -48,7 +55,14 @@ def prepare_tables(
     except DefaultCredentialsError as error:
         raise OutputError(f"output {output}: no credentials: run `gcloud auth application-default login`") from error
     except (exceptions.Forbidden, exceptions.Unauthorized) as error:
-        raise OutputError(f"output {output}: not allowed: {error.message}") from error
+        raise OutputError(f"output {output}: not allowed: {first_line(error)}") from error
+    except exceptions.NotFound as error:
+        message = f"there is no project {output.project!r}, or it cannot be seen with these credentials"
+        raise OutputError(f"output {output}: {message}") from error
+    except exceptions.GoogleAPICallError as error:
+        raise OutputError(f"output {output}: refused: {first_line(error)}") from error
+    except GoogleAuthError as error:
+        raise OutputError(f"output {output}: cannot sign in: {type(error).__name__}") from error
     except BigQueryError as error:
         raise OutputError(f"output {output}: cannot be reached: {error}") from error
 
@@ -89,7 +103,7 @@ def _wanted(output: BigQueryOutput, bounded: bool, tables: Sequence[Table]) -> d
         resources = [bigquery_log(table, *place) for table in tables]
         resources += [bigquery_view(table, *place) for table in tables]
         if bounded and not output.create_tables:
-            resources += [staging_resource(table, output) for table in tables]
+            resources += [bigquery_staging(table, *place) for table in tables]
     return {resource["tableReference"]["tableId"]: resource for resource in resources}
 
 
@@ -99,7 +113,7 @@ def _wanted(output: BigQueryOutput, bounded: bool, tables: Sequence[Table]) -> d
 def _dataset_exists(output: BigQueryOutput, client: bigquery.Client) -> bool:
     reference = f"{output.project}.{output.dataset}"
     try:
-        retried("get dataset", lambda: client.get_dataset(reference, retry=None, timeout=REQUEST_SECONDS))
+        _asked("get dataset", lambda: client.get_dataset(reference, retry=None, timeout=REQUEST_SECONDS))
     except exceptions.NotFound:
         return False
     return True
@@ -114,11 +128,16 @@ def _create_dataset(output: BigQueryOutput, client: bigquery.Client) -> None:
 def _fetch(client: bigquery.Client, resource: dict[str, Any]) -> dict[str, Any] | None:
     reference = bigquery.TableReference.from_api_repr(resource["tableReference"])
     try:
-        table = retried("get table", lambda: client.get_table(reference, retry=None, timeout=REQUEST_SECONDS))
+        table = _asked("get table", lambda: client.get_table(reference, retry=None, timeout=REQUEST_SECONDS))
     except exceptions.NotFound:
         return None
     found: dict[str, Any] = table.to_api_repr()
     return found
+
+
+def _asked(what: str, call: Callable[[], T]) -> T:
+    """Not for as long as a running job would try: somebody waits for the job to start."""
+    return retried(what, call, seconds=START_SECONDS)
 
 
 # --- differences -----------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Looks up who is in which segment, by any identifier. Never a member that has expired.
 
-One round trip a look-up; what it sees is of one moment. `CacheReader` blocks, `AsyncCacheReader` is awaited.
+What a look-up sees is of one moment. `CacheReader` blocks, one round trip a look-up. `AsyncCacheReader` is awaited:
+those that come while a request is under way go together with the next one.
 
 Errors:
     redis.RedisError: the server does not answer in time.
@@ -8,7 +9,9 @@ Errors:
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import redis
 import redis.asyncio
@@ -19,6 +22,9 @@ from pipelines.io.cache.location import CacheLocation
 
 TIMEOUT_SECONDS = 1.0
 """A look-up that takes longer fails: whoever asks has the tables to fall back to."""
+
+MOST_TOGETHER = 200
+"""Look-ups in one request: Redis does nothing else meanwhile."""
 
 
 class CacheReader:
@@ -41,40 +47,71 @@ class CacheReader:
         Returns:
             None where the cache is not complete: ask the tables.
         """
-        return _found(self._read(args=layout.candidates(identifier)), now_us)
+        ready, answer = self._read(args=[*layout.candidates(identifier), ""])
+        return _found(ready, answer, now_us)
+
+
+class _LookUp(NamedTuple):
+    identifier: str
+    now_us: int
+    answered: asyncio.Future[Found | None]
 
 
 class AsyncCacheReader:
-    """Look-ups that are awaited, over a pool of connections of its own. Close it at the end.
+    """Look-ups that are awaited, over one connection. Close it at the end.
 
     Args:
         location: the cache.
-        connections: at most so many at once; more look-ups wait for one that is free.
     """
 
-    def __init__(self, location: CacheLocation, connections: int = 32) -> None:
-        pool: Any = redis.asyncio.BlockingConnectionPool.from_url(
+    def __init__(self, location: CacheLocation) -> None:
+        self._client: Any = redis.asyncio.Redis.from_url(
             location.url,
-            max_connections=connections,
-            timeout=TIMEOUT_SECONDS,
             decode_responses=True,
             socket_timeout=TIMEOUT_SECONDS,
             socket_connect_timeout=TIMEOUT_SECONDS,
         )
-        self._client: Any = redis.asyncio.Redis.from_pool(pool)
         self._read: Any = self._client.register_script(scripts.READ)
+        self._waiting: list[_LookUp] = []
+        self._asking: asyncio.Task[None] | None = None
 
     async def segments_of(self, identifier: str, now_us: int) -> Found | None:
         """As `CacheReader.segments_of`."""
-        return _found(await self._read(args=layout.candidates(identifier)), now_us)
+        look_up = _LookUp(identifier, now_us, asyncio.get_running_loop().create_future())
+        self._waiting.append(look_up)
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        return await look_up.answered
 
     async def close(self) -> None:
+        """Answers what waits, and lets go of the connection."""
+        if self._asking is not None:
+            await self._asking
         await self._client.aclose()
 
+    async def _ask(self) -> None:
+        while self._waiting:
+            together, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+            try:
+                answers = await self._ask_for(together)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is raised where the look-up is awaited
+                for look_up in together:
+                    if not look_up.answered.done():
+                        look_up.answered.set_exception(error)
+            else:
+                for look_up, found in zip(together, answers, strict=True):
+                    if not look_up.answered.done():  # whoever asked may have gone
+                        look_up.answered.set_result(found)
 
-def _found(answer: list[Any], now_us: int) -> Found | None:
-    ready, profile_id, flat = answer
+    async def _ask_for(self, look_ups: Sequence[_LookUp]) -> list[Found | None]:
+        asked = [text for one in look_ups for text in (*layout.candidates(one.identifier), "")]
+        ready, *answers = await self._read(args=asked)
+        return [_found(ready, answer, one.now_us) for one, answer in zip(look_ups, answers, strict=True)]
+
+
+def _found(ready: str, answer: Any, now_us: int) -> Found | None:
     if not ready:
         return None
+    profile_id, flat = answer
     fields = flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
     return Found(profile_id or None, layout.members_at(fields, now_us))

@@ -52,14 +52,21 @@ goes to whoever said last that it was theirs: the version of a pointer is the ve
 """
 
 READ = """
-local ready = redis.call('GET', 'tidemark:ready') or ''
+local answers, found = {redis.call('GET', 'tidemark:ready') or ''}, false
 for place = 1, #ARGV do
-  local profile = redis.call('GET', 'tidemark:i:' .. ARGV[place])
-  if profile then return {ready, profile, redis.call('HGETALL', 'tidemark:' .. profile .. ':s')} end
+  if ARGV[place] == '' then
+    answers[#answers + 1] = found or {'', {}}
+    found = false
+  elseif not found then
+    local profile = redis.call('GET', 'tidemark:i:' .. ARGV[place])
+    if profile then found = {profile, redis.call('HGETALL', 'tidemark:' .. profile .. ':s')} end
+  end
 end
-return {ready, '', {}}
+return answers
 """
-"""Typed identifiers, the first one that is known counts. Whether the cache is complete, the profile, its hash."""
+"""Look-ups: of each the typed identifiers, of which the first one that is known counts, and an empty text behind them.
+Whether the cache is complete, then of each the profile and its hash.
+"""
 
 BEGIN = """
 local floor = redis.call('GET', 'tidemark:floor')

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
@@ -113,10 +114,19 @@ def _found(pattern: str, *, folder: bool) -> Iterator[tuple[str, int, int]]:
         status = Path(pattern).stat()
         yield pattern, status.st_size, status.st_mtime_ns // 1_000
         return
-    for match in FileSystems.match([pattern.rstrip("/") + "/**" if folder else pattern]):
+    for match in _matches(pattern, pattern.rstrip("/") + "/**" if folder else pattern):
         for metadata in match.metadata_list:
             updated_us = round((metadata.last_updated_in_seconds or 0) * 1_000_000)
             yield metadata.path, metadata.size_in_bytes, updated_us
+
+
+def _matches(pattern: str, asked: str) -> Any:
+    """What the file system answers; whoever keeps it may be away or refuse, in as many ways as there are of them."""
+    try:
+        return FileSystems.match([asked])
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        raise InputError(f"--input {pattern}: cannot be listed: {reason}") from error
 
 
 def _is_hidden(path: str, pattern: str) -> bool:

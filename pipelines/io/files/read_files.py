@@ -122,6 +122,8 @@ def parse_messages(
             parsed = message if type(message) is Failure else parse(message, source)  # type: ignore[arg-type]
             if type(parsed) is Event:
                 add(parsed.message_id, (*parsed, message, source))
+                if parsed.type == "retract":
+                    buckets.add_retracted(parsed.previous_id)
                 size_bytes += len(message)
             else:
                 failures.append(parsed)  # type: ignore[arg-type]

@@ -110,7 +110,7 @@ class KinesisSource:
         now = self.clock()
         arrived = record.get("ApproximateArrivalTimestamp")
         arrived_us = now if arrived is None else min(int(arrived.timestamp() * 1_000_000) + 999, now)
-        message = Message(raw, self.text, {"partitionKey": str(record["PartitionKey"])})
+        message = Message(raw, self.text, {})
         return Record(message, read_event_time_us(raw, arrived_us))
 
     def _place(self) -> Path | None:

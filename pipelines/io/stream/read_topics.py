@@ -61,6 +61,8 @@ class _ParseMessages(beam.DoFn):
         counting.count(counting.READ)
         if isinstance(parsed, Event):
             self._buckets.add(parsed.message_id, record_of(parsed, message.raw, message.source, message.attributes))
+            if parsed.type == "retract":
+                self._buckets.add_retracted(parsed.previous_id)
         else:
             self._failures.append(parsed)
 

@@ -33,7 +33,11 @@ WRONG_FILES = {
     "members: [a]\nanonymous: maybe\n": ["2:12: this is text"],
     "members: [a]\nconsent: marketing\n": ["2:10: this is text"],
     "members: [a]\ndescription: 5\n": ["2:14: this is a number"],
-    "members: [a]\nof: accounts\n": ["2:5: account segments (of: accounts) are not yet supported"],
+    "members: [a]\nof: accounts\n": ["1:10: a segment of accounts has no 'members': that is about people"],
+    "when: trait('a') = 1\nof: accounts\nanonymous: false\n": [
+        "3:12: a segment of accounts has no 'anonymous': that is about people"
+    ],
+    "when: trait('a') = 1\nof: acounts\n": ["2:5: unknown definition type 'acounts'"],
     "members: [a]\nof: users_\n": ["2:5: unknown definition type 'users_'"],
     "when: true\n": ["1:7: a rule is text, not true or false"],
     "when: [a]\n": ["1:7: a rule is text, not a list"],

@@ -114,18 +114,6 @@ WRONG = {
         "",
         "",
     ),
-    "ANY event('A').count() = 1": (
-        1,
-        "ANY and ALL are about the users of an account; account segments are not yet supported",
-        "",
-        "",
-    ),
-    "all not event('A').count() = 1": (
-        1,
-        "ANY and ALL are about the users of an account; account segments are not yet supported",
-        "",
-        "",
-    ),
     # functions where they have no meaning
     "count() >= 1": (1, "count() follows an expression; it cannot start one", "event('NAME').count()", ""),
     "equals(1)": (

@@ -67,7 +67,7 @@ def test_schemas_name_every_key() -> None:
         {"when": ""},
         {"when": "x", "expirs": "2027-01-01"},
         {"when": "x", "max_membership": "14"},
-        {"when": "x", "of": "accounts"},
+        {"when": "x", "of": "groups"},
     ],
 )
 def test_the_schema_refuses_what_the_loader_refuses(document: object) -> None:

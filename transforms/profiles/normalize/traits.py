@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from operator import itemgetter
+from typing import Any, Final
 
 from transforms.profiles.normalize.columns import COUNTRY, DEVICE_TYPE, PHONE, TAGS, TRAIT_COLUMNS, ColumnValue
 from transforms.profiles.normalize.contact import normalise_phone
@@ -24,22 +25,10 @@ Place = tuple[int, int]
 """(column number, rank of the spelling in the column)."""
 
 
-class _Said(NamedTuple):
-    """What one write says of a column: sorts by what counts first among those of one event."""
-
-    rank: int
-    name: str
-    value: Any
-
-
-class _Latest:
-    """The last event that wrote one of a column's spellings, and what it says."""
-
-    __slots__ = ("said", "when")
-
-    def __init__(self, when: tuple[int, str]) -> None:
-        self.when = when
-        self.said: list[_Said] = []
+_Said = tuple[int, str, Any]
+"""What a write says of a column: rank of the spelling, the trait's name, the value."""
+_Latest = tuple[tuple[int, str], list[_Said]]
+"""The last event that wrote one of a column's spellings, as (timestamp, message id), and what it says."""
 
 
 def _folded(name: str) -> str:
@@ -60,6 +49,7 @@ def _table() -> tuple[dict[str, Place], dict[str, dict[str, Place]]]:
 
 _PLAIN, _NESTED = _table()
 _NUMBERS: Final = {column.name: number for number, column in enumerate(TRAIT_COLUMNS)}
+_BY_RANK: Final = itemgetter(0, 1)
 _NO_COLUMNS: Final[dict[str, ColumnValue]] = {column.name: column.empty for column in TRAIT_COLUMNS}
 
 
@@ -100,7 +90,7 @@ def normalize_traits(
     failed = []
     for number, latest in sorted(_latest(writes, device_type).items()):
         column = TRAIT_COLUMNS[number]
-        value, unusable = _normalised(column.name, latest.said, columns[COUNTRY])
+        value, unusable = _normalised(column.name, latest[1], columns[COUNTRY])
         if value is not None:
             columns[column.name] = value
         elif unusable:
@@ -113,9 +103,9 @@ def normalize_column(name: str, writes: Mapping[str, Write], device_type: str | 
     latest = _latest(writes, device_type, (_NUMBERS[COUNTRY], _NUMBERS[name]))
     country = None
     if name == PHONE and _NUMBERS[COUNTRY] in latest:
-        country, _ = _normalised(COUNTRY, latest[_NUMBERS[COUNTRY]].said, None)
+        country, _ = _normalised(COUNTRY, latest[_NUMBERS[COUNTRY]][1], None)
     found = latest.get(_NUMBERS[name])
-    return None if found is None else _normalised(name, found.said, country)[0]
+    return None if found is None else _normalised(name, found[1], country)[0]
 
 
 def column_written(name: str, writes: Mapping[str, Write], device: Write | None) -> tuple[int, str] | None:
@@ -123,14 +113,14 @@ def column_written(name: str, writes: Mapping[str, Write], device: Write | None)
     if name == DEVICE_TYPE and device is not None and not _is_blank(device[0]):
         return device[1:]
     found = _latest(writes, None, (_NUMBERS[name],)).get(_NUMBERS[name])
-    return None if found is None else found.when
+    return None if found is None else found[0]
 
 
 def _normalised(name: str, said: list[_Said], country: Any) -> tuple[Any, bool]:
     """The first usable value; and whether there is none although something was sent."""
     column = TRAIT_COLUMNS[_NUMBERS[name]]
     unusable = False
-    for _, _, value in sorted(said, key=lambda one: one[:2]):
+    for _, _, value in said if len(said) == 1 else sorted(said, key=_BY_RANK):
         if not _is_blank(value):
             normal = normalise_phone(value, country) if name == PHONE else column.normalise(value)
             if normal is not None:
@@ -144,39 +134,40 @@ def _latest(
 ) -> dict[int, _Latest]:
     """By column, what the last event says that writes any of its spellings; whatever the order of `writes`."""
     found: dict[int, _Latest] = {}
-    for name, (written, timestamp, message_id) in writes.items():
-        when = (timestamp, message_id)
-        for (number, rank), spelling, value in _spellings(name, written):
-            if wanted is not None and number not in wanted:
-                continue
-            latest = found.get(number)
-            if latest is None or latest.when < when:
-                latest = found[number] = _Latest(when)
-            if latest.when == when:
-                latest.said.append(_Said(rank, spelling, value))
+    for name, (value, timestamp, message_id) in writes.items():
+        if len(name) > _LONGEST_NAME:
+            continue
+        place, children = _placed(name)
+        if place is not None and (wanted is None or place[0] in wanted):
+            _note(found, place, (timestamp, message_id), name, value)
+        if children is not None:
+            for inner, spelling, part in _inside(children, name, value):
+                if wanted is None or inner[0] in wanted:
+                    _note(found, inner, (timestamp, message_id), spelling, part)
     if type(device_type) is str and not _is_blank(device_type):
-        context = found[_NUMBERS[DEVICE_TYPE]] = _Latest((0, ""))
-        context.said.append(_Said(0, "", device_type))
+        found[_NUMBERS[DEVICE_TYPE]] = ((0, ""), [(0, "", device_type)])
     return found
 
 
-def _spellings(name: str, value: Any) -> Iterator[tuple[Place, str, Any]]:
-    """What a trait says of columns: by its own name, and by the fields inside it. An object unset unsets them all."""
-    if len(name) > _LONGEST_NAME:
-        return
-    place, children = _placed(name)
-    if place is not None:
-        yield place, name, value
-    if children is None:
-        return
+def _note(found: dict[int, _Latest], place: Place, when: tuple[int, str], name: str, value: Any) -> None:
+    number, rank = place
+    latest = found.get(number)
+    if latest is None or latest[0] < when:
+        found[number] = (when, [(rank, name, value)])
+    elif latest[0] == when:
+        latest[1].append((rank, name, value))
+
+
+def _inside(children: Mapping[str, Place], name: str, value: Any) -> Iterator[tuple[Place, str, Any]]:
+    """What the fields inside an object say. An object that is unset unsets them all."""
     if value is None:
         for child, place in children.items():
             yield place, f"{name}.{child}", None
     elif type(value) is dict:
         for child, part in value.items():
-            place = children.get(_folded(child)) if len(child) <= _LONGEST_NAME else None
-            if place is not None:
-                yield place, f"{name}.{child}", part
+            found = children.get(_folded(child)) if len(child) <= _LONGEST_NAME else None
+            if found is not None:
+                yield found, f"{name}.{child}", part
 
 
 def _is_blank(value: Any) -> bool:

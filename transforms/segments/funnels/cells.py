@@ -10,17 +10,28 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from transforms.segments.comparisons import NEVER
 from transforms.segments.nodes.packing import Many, pack_slot
 from transforms.segments.values import json_key
 
-if TYPE_CHECKING:
-    from transforms.segments.funnels.funnel import Plan
-
 Candidate = tuple[int, str, tuple[Any, ...]]
 """A kept event: timestamp, message id, and the values that conditions read (by slot)."""
+
+
+class Kept(Protocol):
+    """What a stream inside a funnel asks of its store.
+
+    Attributes:
+        store: which of the cell's stores is its.
+        join: the readers (of the child, of the parent) whose values must be equal; None: no such condition.
+        retained: how long a child is kept, microseconds.
+    """
+
+    store: int
+    join: tuple[int, int] | None
+    retained: int
 
 
 class Parent:
@@ -71,13 +82,13 @@ class Store:
         self.entries: deque[Candidate] = deque()
         self.by_key: dict[Any, deque[Candidate]] = {}
 
-    def add(self, plan: Plan, candidate: Candidate) -> None:
+    def add(self, plan: Kept, candidate: Candidate) -> None:
         self.entries.append(candidate)
         if plan.join is not None:
             for key in join_keys(candidate[2][plan.join[0]]):
                 self.by_key.setdefault(key, deque()).append(candidate)
 
-    def trim(self, plan: Plan, now: int) -> None:
+    def trim(self, plan: Kept, now: int) -> None:
         """Drops the children that no parent can concern any more."""
         while self.entries and self.entries[0][0] + plan.retained <= now:
             candidate = self.entries.popleft()
@@ -173,7 +184,7 @@ class FunnelCell:
         ]
 
     @classmethod
-    def unpack(cls, packed: Sequence[Any], plans: Sequence[Plan], joined: Sequence[tuple[Plan, int]]) -> FunnelCell:
+    def unpack(cls, packed: Sequence[Any], plans: Sequence[Kept], joined: Sequence[tuple[Kept, int]]) -> FunnelCell:
         """What `pack` gave; `plans` are those of the nested streams, `joined` those with a join, with its slot."""
         active, packed_parents, unasked, holding, affected, wakes, stores, *rest = packed
         cell = cls(len(plans))
@@ -193,7 +204,7 @@ class FunnelCell:
         cell.seen = tuple((type(value), value) for value in seen)
         return cell
 
-    def add_to_index(self, parent: Parent, joined: Sequence[tuple[Plan, int]]) -> None:
+    def add_to_index(self, parent: Parent, joined: Sequence[tuple[Kept, int]]) -> None:
         """Notes a parent under the values that children will be joined by."""
         for nested, slot in joined:
             for key in join_keys(parent.candidate[2][slot]):

@@ -235,7 +235,7 @@ class _Loading:
             tree, source = _tree(definition), self._sources[name]
             if tree is not None:
                 found += never_true(tree, source, self._types)
-                found += check_against_plan(tree, source, plan) if plan is not None else []
+                found += check_against_plan(tree, source, plan, definition.of) if plan is not None else []
             elif isinstance(definition, ast.SegmentDefinition) and not definition.members:
                 found.append(source.problem(ast.Position(), "the list of members is empty"))
         return [problem.one_line() for problem in DefinitionErrors(found).problems]

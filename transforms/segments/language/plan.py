@@ -29,14 +29,19 @@ class TrackingPlan(Protocol):
         ...
 
 
-def check_against_plan(tree: ast.Condition | ast.Scalar, source: SourceFile, plan: TrackingPlan) -> list[Problem]:
-    """Warnings: events, properties and traits that the plan does not name, and types that cannot compare."""
+def check_against_plan(
+    tree: ast.Condition | ast.Scalar, source: SourceFile, plan: TrackingPlan, of: ast.Subject = "users"
+) -> list[Problem]:
+    """Warnings: events, properties and traits that the plan does not name, and types that cannot compare.
+
+    The plan says nothing of the traits of accounts.
+    """
     properties_of = cache(plan.properties_of)
     found: list[Problem] = []
     for node, streams in walk(tree):
         if isinstance(node, ast.Stream) and node.type == "track" and node.name is not None:
             found += _unknown(node, f"event '{node.name}'", node.name, plan.event_names(), source)
-        elif isinstance(node, ast.Trait) and plan.trait_names():
+        elif isinstance(node, ast.Trait) and plan.trait_names() and of == "users":
             found += _unknown(node, f"trait '{node.path}'", node.path, plan.trait_names(), source)
         elif isinstance(node, ast.Field):
             event = _event_of(node, streams)
