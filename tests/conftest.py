@@ -1,4 +1,4 @@
-"""What holds for every test: generated cases are bounded by their number, and what a job notes stays out of the home."""
+"""What holds for every test: cases are bounded by their number, and what a job notes stays out of the home."""
 
 import os
 from collections.abc import Iterator
