@@ -18,16 +18,14 @@ from pathlib import Path
 import uvicorn
 
 from pipelines.activate import main as activate
-from pipelines.activation.planning import Request, plan_destination
+from pipelines.activation.planning import plan_destination
 from pipelines.activation.tables import open_activation_tables
-from pipelines.io.job_record import read_job
-from pipelines.io.outputs import parse_output
+from pipelines.options.activate import parse_activate_options
 from pipelines.words.layout import table
 from services.vendors.hubspot import HubSpot
 from services.vendors.mailchimp import Mailchimp
 from services.vendors.receiver import Customers, WebhookReceiver
 from services.vendors.vendor import Vendor
-from transforms.activation.read_destinations import read_destinations
 
 
 @contextmanager
@@ -79,13 +77,11 @@ def _show(
     tables: str, destinations: str, letters: Mailchimp, crm: HubSpot, hook: WebhookReceiver, customers: Customers
 ) -> bool:
     """What the vendors hold, beside what the segments say."""
-    place = parse_output(tables)
-    record = read_job(place)
+    options = parse_activate_options(["--input", tables, "--destinations", destinations])
     rows: list[tuple[str | int, ...]] = []
-    with open_activation_tables(place) as opened:
-        for one in read_destinations(destinations):
-            request = Request(consent=record.consent if record else {})
-            work = plan_destination(one, opened, None, None, request)
+    with open_activation_tables(options.tables) as opened:
+        for one in options.destinations:
+            work = plan_destination(one, opened, None, None, options.request)
             if one.kind == "rest":
                 wanted = {change.identifier for change in work.plan.additions}
                 rows.append((one.name, "(purchase histories)", len(wanted), len(customers.histories)))

@@ -1,17 +1,17 @@
-"""A note beside a job's tables: what the segments ask for, and whether the job that writes them has come to its end.
+"""A note on a job's tables: what the segments ask for, and whether the job that writes them has come to its end.
 
 | output | the note |
 | --- | --- |
-| `duckdb:out/shop.duckdb` | `out/shop.duckdb.job.json` |
-| `files:out/shop` | `out/shop.job.json` |
+| a local one | a file named by the output's path, in `$XDG_STATE_HOME/tidemark/jobs` (`~/.local/state/tidemark/jobs`) |
 | `bigquery:P.D` | the last line of the description of `memberships_log` (`memberships` in the layout "cdc") |
 
-A bounded job replaces its tables at its end, all at once: until then the old ones stand, and the note says that a job
-is at work. A stream's tables are whole whenever it publishes them.
+Beside a local output there is nothing but the output. A bounded job replaces its tables at its end, all at once: until
+then the old ones stand, and the note says that a job is at work. A stream publishes whole tables.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import socket
@@ -90,8 +90,9 @@ def _of(segments: Iterable[SegmentDefinition]) -> JobRecord:
 
 
 def _path(output: Output) -> Path:
-    target = local_target(output)
-    return target.with_name(target.name + ".job.json")
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    place = hashlib.sha256(os.fsencode(local_target(output).resolve())).hexdigest()[:32]
+    return Path(state) / "tidemark" / "jobs" / f"{place}.json"
 
 
 def _write(output: Output, record: JobRecord) -> None:
