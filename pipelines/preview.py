@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
@@ -18,6 +19,7 @@ from schemas.text import printable, printable_json
 from transforms.explain.preview import make_preview
 from transforms.explain.story import tell
 from transforms.explain.survey import Question, merged, survey
+from transforms.explain.words import instant_words
 
 _CLEAR_SCREEN = "\x1b[2J\x1b[H"
 
@@ -68,10 +70,19 @@ def _segment(options: PreviewOptions, rules: Rules, events: ResolvedEvents) -> s
     question = Question(rules.rule, rules.against, events.as_of, options.sample)
     found = merged(events.ask(survey, question), options.sample)
     preview = make_preview(question, found, rules.folder)
-    warnings = list(dict.fromkeys((*rules.warnings, *preview.warnings)))
+    warnings = list(dict.fromkeys((*_about_time(options, events), *rules.warnings, *preview.warnings)))
     if options.json:
         return preview_json(preview, events.counts, warnings).decode()
     return preview_text(preview, events.counts, warnings)
+
+
+def _about_time(options: PreviewOptions, events: ResolvedEvents) -> list[str]:
+    if options.as_of is not None or events.as_of <= time.time_ns() // 1_000:
+        return []
+    return [
+        f"everything is told as of {instant_words(events.as_of)}, the latest event, which lies in the future of this "
+        "machine's clock; --as_of gives another instant"
+    ]
 
 
 def _profile(options: PreviewOptions, rules: Rules, events: ResolvedEvents) -> str:

@@ -11,7 +11,7 @@ from pipelines.io.bigquery.service import BigQueryError
 from pipelines.io.ledger import LedgerError, ledger_of
 from pipelines.io.outputs import parse_output
 from pipelines.io.tables.query import add_ledger, open_tables
-from pipelines.reporting.page import render
+from pipelines.reporting.page import MADE_BY, render
 from pipelines.reporting.report import read_report
 from pipelines.reporting.trust import read_trust
 from schemas.errors import DefinitionErrors, OutputError, SchemaErrors
@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     known = argument_parser().parse_args(sys.argv[1:] if arguments is None else arguments)
     try:
+        _check_page(known.output)
         place = parse_output(known.input)
         plan = load_tracking_plan(known.schemas)
         definitions = load_definitions(known.segments, known.traits).definitions if known.segments else None
@@ -66,6 +67,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print(f"{known.output}: {len(report.segments)} segments, {len(page.encode()) / 1024:,.0f} KB; open it in a browser")
     return 0
+
+
+def _check_page(path: Path) -> None:
+    """Refuses to write over anything but a page of ours.
+
+    Raises:
+        OutputError: a file is there that does not look like one.
+    """
+    if path.is_dir():
+        raise OutputError(f"--output {path}: is a folder, expected an .html file")
+    if path.is_file() and path.stat().st_size and MADE_BY.encode() not in path.read_bytes():
+        raise OutputError(f"--output {path}: is no page of ours and would be lost; give another name")
 
 
 if __name__ == "__main__":

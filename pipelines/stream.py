@@ -20,7 +20,7 @@ from schemas import failure_reasons
 from schemas.event import Failure
 from schemas.message import Message
 from transforms import counting
-from transforms.deduplicate.copies import failure_of, record_of
+from transforms.deduplicate.copies import RETRACT, failure_of, record_of
 from transforms.failed_events import count_failures
 from transforms.parse import EventParser
 from transforms.records import Record
@@ -111,7 +111,7 @@ class _ParseMessages(beam.DoFn):
             self._failed.append(parsed)
             return iter(())
         record = record_of(parsed, message.raw, message.source, message.attributes)
-        if parsed.timestamp < at_us - self._allowed_lateness_us:
+        if parsed.type != RETRACT and parsed.timestamp < at_us - self._allowed_lateness_us:
             # An element's time is its event's, but never before the watermark: how far apart they are is how late it is
             self._failed.append(failure_of(record, failure_reasons.TOO_LATE, _TOO_LATE, "deduplicate"))
         else:

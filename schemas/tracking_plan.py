@@ -6,7 +6,7 @@ Parsing (`transforms/parse`) validates messages by it, the rule checker asks it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ import jsonschema_rs
 import orjson
 
 from schemas.errors import Problem, SchemaErrors
-from schemas.tracking_plan_files import Schema, SchemaFile, as_list, read_schema_files, reference_problems
+from schemas.tracking_plan_files import Schema, SchemaFile, as_list, json_pointer, read_schema_files, reference_problems
 
 EVENT_TYPES: Final = ("track", "identify", "page", "screen", "group", "alias", "delete", "retract")
 
@@ -138,11 +138,6 @@ class MessageValidator:
         return sorted(paths, key=str)
 
 
-def json_pointer(path: Iterable[str | int]) -> str:
-    """The JSON pointer (RFC 6901) of a path; "" is the whole document."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
-
-
 def load_tracking_plan(directory: str | Path | None = None) -> TrackingPlan:
     """The shipped plan, with the user's directory of schema files on top, if there is one.
 
@@ -165,7 +160,7 @@ def load_tracking_plan(directory: str | Path | None = None) -> TrackingPlan:
 
 @cache
 def _shipped_plan() -> TrackingPlan:
-    files, problems = read_schema_files(_HERE / "events", _SHIPPED_URI)
+    files, problems = read_schema_files(_HERE / "events", _SHIPPED_URI, shipped=True)
     envelope = orjson.loads((_HERE / "envelope.json").read_bytes())
     plan, more = _extend(TrackingPlan({}, {_ENVELOPE_URI: envelope}, frozenset()), files)
     if problems + more:

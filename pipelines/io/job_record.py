@@ -12,6 +12,7 @@ is at work. A stream's tables are whole whenever it publishes them.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import orjson
+from google.api_core.exceptions import GoogleAPICallError
 
 from pipelines.io.files.atomic import replace_file
 from pipelines.io.outputs import BigQueryOutput, Output, local_target
@@ -27,6 +29,8 @@ from schemas.tables import MEMBERSHIPS
 from transforms.segments.language.ast import SegmentDefinition
 
 _MARK = "\njob: "
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +95,18 @@ def _path(output: Output) -> Path:
 
 
 def _write(output: Output, record: JobRecord) -> None:
+    """Whatever is wrong with the note is no fault of the job's: its tables are what they should be."""
     text = orjson.dumps(asdict(record)).decode()
-    if isinstance(output, BigQueryOutput):
-        _describe(output, text)
-        return
-    path = _path(output)
+    try:
+        if isinstance(output, BigQueryOutput):
+            _describe(output, text)
+        else:
+            _replace(_path(output), text)
+    except (OSError, RuntimeError, GoogleAPICallError) as error:
+        logger.warning("%s: the job cannot be noted: %s", output, type(error).__name__)
+
+
+def _replace(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.{os.getpid()}")
     new.write_text(text)
@@ -118,8 +129,6 @@ def _table(output: BigQueryOutput) -> str:
 
 
 def _description(output: BigQueryOutput) -> str:
-    from google.api_core.exceptions import GoogleAPICallError
-
     from pipelines.io.bigquery.service import REQUEST_SECONDS, rest_client
 
     try:

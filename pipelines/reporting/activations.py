@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 
@@ -40,8 +42,10 @@ def read_activations(tables: duckdb.DuckDBPyConnection) -> list[Activated]:
         " WHERE state IN ('refused', 'pending', 'suppressed') GROUP BY ALL ORDER BY 4 DESC, 3"
     ).fetchall():
         reasons.setdefault((destination, segment), []).append((reason, count))
-    found = []
-    for destination, segment, wanted, acknowledged, pending, refused, suppressed in rows:
-        why = tuple(reasons.get((destination, segment), [])[:_MOST_REASONS])
-        found.append(Activated(destination, segment, wanted, acknowledged, pending, refused, suppressed, why))
-    return found
+    why = {place: tuple(found[:_MOST_REASONS]) for place, found in reasons.items()}
+    return [_activated(row, why.get(row[:2], ())) for row in rows]
+
+
+def _activated(row: Sequence[Any], reasons: tuple[tuple[str, int], ...]) -> Activated:
+    destination, segment, wanted, acknowledged, pending, refused, suppressed = row
+    return Activated(destination, segment, wanted, acknowledged, pending, refused, suppressed, reasons)

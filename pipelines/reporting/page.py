@@ -16,6 +16,8 @@ from transforms.explain.timeline import Timeline, timeline
 from transforms.explain.words import instant_words, span_words
 
 _MOST_NAMES = 12
+MADE_BY = "Made by Tidemark"
+"""In every page: what has it not is not ours to replace."""
 _MOST_PAIRS = 10
 _MOST_UNPLANNED = 50
 _LARGEST_MATRIX = 20
@@ -38,7 +40,7 @@ def render(report: Report, title: str, version: str, trust: Trust | None = None)
         headline=_headline(head),
         links=links,
         sections=bodies,
-        footer=_text(f"Made by Tidemark {version}. The page holds numbers only: no ids, no values of any customer's."),
+        footer=_text(f"{MADE_BY} {version}. The page holds numbers only: no ids, no values of any customer's."),
     )
 
 

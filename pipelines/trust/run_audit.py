@@ -17,6 +17,7 @@ from transforms.audit.root_cause import causes
 _STRAGGLERS = 5
 """Events at the very end that may be from a clock that is ahead: the day is where the events are."""
 
+_WEEK_DAYS = 7
 _COMPLETE_US = 300_000_000
 """A day that lacks five minutes is whole."""
 
@@ -24,16 +25,27 @@ Told = Callable[[str, int, int], None]
 
 
 def last_complete_day(tables: duckdb.DuckDBPyConnection, as_of: int | None) -> int | None:
-    """The last day (since the epoch, UTC) that is over: by `as_of`, or by the events. None: there are no events."""
-    if as_of is None:
-        rows = tables.execute(
-            f"SELECT epoch_us(timestamp) FROM events ORDER BY timestamp DESC LIMIT {_STRAGGLERS + 1}"  # noqa: S608
-        ).fetchall()
-        if not rows:
-            return None
-        as_of = rows[-1][0]
-    assert as_of is not None  # noqa: S101 - for the type checker: it was given or found
-    return (as_of + _COMPLETE_US) // DAY_US - 1
+    """The last day (since the epoch, UTC) that is over: by `as_of`, or by the events. None: there are no events.
+
+    Without `as_of` a day is over when its events reach as far into it as those of one of the seven days before did.
+    """
+    if as_of is not None:
+        return (as_of + _COMPLETE_US) // DAY_US - 1
+    rows = tables.execute(
+        f"SELECT epoch_us(timestamp) FROM events ORDER BY timestamp DESC LIMIT {_STRAGGLERS + 1}"  # noqa: S608
+    ).fetchall()
+    if not rows:
+        return None
+    end: int = rows[-1][0]
+    day = end // DAY_US
+    earlier = tables.execute(
+        f"""SELECT min(last) FROM (
+                SELECT max(epoch_us(timestamp) % {DAY_US}) AS last FROM events
+                WHERE epoch_us(timestamp) // {DAY_US} BETWEEN {day - _WEEK_DAYS} AND {day - 1}
+                GROUP BY epoch_us(timestamp) // {DAY_US})"""  # noqa: S608 - numbers of our own
+    ).fetchone()
+    usual = earlier[0] if earlier and earlier[0] is not None else DAY_US
+    return day if end % DAY_US >= min(usual, DAY_US - _COMPLETE_US) else day - 1
 
 
 def run_audit(

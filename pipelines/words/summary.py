@@ -7,10 +7,15 @@ import shlex
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import duckdb
 
 from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
+from pipelines.io.tables.query import open_tables
 from pipelines.options.profiles import ProfilesOptions
 from pipelines.words.event import tell_instant
 from pipelines.words.summary_facts import (
@@ -18,9 +23,10 @@ from pipelines.words.summary_facts import (
     Outcomes,
     TableFacts,
     count_outcomes,
+    count_unknown,
     failures_by_reason,
     named_counters,
-    open_tables,
+    read_ahead,
     read_facts,
 )
 from schemas.text import plain, printable
@@ -51,11 +57,14 @@ def print_summary(options: ProfilesOptions, counters: Mapping[str, int], elapsed
 
 def summary_lines(options: ProfilesOptions, counters: Mapping[str, int], elapsed_seconds: float) -> Iterator[str]:
     """The summary, line by line."""
-    with open_tables(options.output) as tables:
+    # What BigQuery holds is not fetched for this.
+    nothing: AbstractContextManager[Any] = nullcontext()
+    with nothing if isinstance(options.output, BigQueryOutput) else open_tables(options.output) as tables:
         outcomes = count_outcomes(counters, None if tables is None else failures_by_reason(tables))
         facts = None if tables is None else read_facts(tables, samples=_SAMPLES, causes=_CAUSES)
+        notes = [*_notes(counters), *(() if tables is None or facts is None else _table_notes(options, tables, facts))]
     yield from _events(outcomes, facts, elapsed_seconds)
-    yield from _notes(counters)
+    yield from ["", *notes] if notes else []
     yield ""
     if facts is None:
         yield f"Profiles        {counters.get(counting.PROFILES, 0):>11,}"
@@ -92,8 +101,6 @@ def _notes(counters: Mapping[str, int]) -> Iterator[str]:
     unplanned = named_counters(counters, counting.UNPLANNED)
     dropped = named_counters(counters, counting.DROPPED)
     unreadable = named_counters(counters, counting.NOT_NORMALISED)
-    if unplanned or dropped or unreadable:
-        yield ""
     if unplanned:
         names = _some({plain(name): number for name, number in unplanned.items()})
         yield from _wrapped(f"Track events that no schema names: {names}", "Note: ")
@@ -102,6 +109,25 @@ def _notes(counters: Mapping[str, int]) -> Iterator[str]:
         yield from _wrapped(f"Properties left out since they break their schema: {names}", "Note: ")
     if unreadable:
         yield from _wrapped(f"Profiles with a trait that its column cannot hold: {_some(unreadable)}", "Note: ")
+
+
+def _table_notes(options: ProfilesOptions, tables: duckdb.DuckDBPyConnection, facts: TableFacts) -> Iterator[str]:
+    """The same, of what the tables say."""
+    now = datetime.now(UTC)
+    if options.as_of is None and facts.as_of is not None and facts.as_of > now:
+        ahead = read_ahead(tables, now)
+        latest = "an instant" if ahead.latest_before is None else f"{ahead.latest_before:%Y-%m-%dT%H:%M:%SZ}"
+        number = f"{ahead.events:,} events lie" if ahead.events != 1 else "1 event lies"
+        yield from _wrapped(
+            f"{number} in the future of this machine's clock, and the latest of all decides what everything is told as "
+            f"of: {tell_instant(facts.as_of, 0)}. For windows that end now, give --as_of {latest}",
+            "Note: ",
+        )
+    for segment in options.definitions.segments:
+        unknown = count_unknown(tables, segment.members) if segment.members else 0
+        if unknown:
+            of = f"{unknown:,} of the {len(segment.members or ()):,} ids of its list"
+            yield from _wrapped(f"{plain(segment.name)}: no event has {of}", "Note: ")
 
 
 def _some(numbers: Mapping[str, int]) -> str:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 from apache_beam.metrics.metric import MetricsFilter
 
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output
 from pipelines.words.event import tell_event
-from schemas.tables import TABLES
 from transforms import counting
 
 
@@ -88,22 +84,6 @@ def count_outcomes(counters: Mapping[str, int], failed_rows: Mapping[str, int] |
     return Outcomes(numbers[0], numbers[1], numbers[2] + repeated, numbers[3], failed)
 
 
-@contextmanager
-def open_tables(output: Output) -> Iterator[duckdb.DuckDBPyConnection | None]:
-    """The tables as DuckDB tables or views, for reading; None where they are elsewhere (BigQuery)."""
-    if isinstance(output, BigQueryOutput):
-        yield None
-        return
-    path = output.path if isinstance(output, DuckDBOutput) else ":memory:"
-    with duckdb.connect(path, read_only=isinstance(output, DuckDBOutput)) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        if isinstance(output, FilesOutput):
-            for table in TABLES:
-                files = str(Path(output.directory) / table.name / "*.parquet").replace("'", "''")
-                connection.execute(f"CREATE VIEW {table.name} AS FROM read_parquet('{files}')")
-        yield connection
-
-
 def failures_by_reason(tables: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Rows of `failed_events` by reason; the most first."""
     rows = tables.execute("SELECT reason, count(*) FROM failed_events GROUP BY reason ORDER BY 2 DESC, 1")
@@ -121,6 +101,26 @@ def read_facts(tables: duckdb.DuckDBPyConnection, *, samples: int, causes: int) 
     )
     members = dict(counts.fetchall())
     return TableFacts(as_of, users, anonymous, merged, members, _sample(tables, list(members)[:samples], causes))
+
+
+class Ahead(NamedTuple):
+    """Events after the present: how many, and the latest of the others (None: there is none)."""
+
+    events: int
+    latest_before: datetime | None
+
+
+def read_ahead(tables: duckdb.DuckDBPyConnection, now: datetime) -> Ahead:
+    """What lies ahead of `now`."""
+    query = "SELECT count(*) FILTER (timestamp > $now), max(timestamp) FILTER (timestamp <= $now) FROM events"
+    return Ahead(*tables.execute(query, {"now": now}).fetchall()[0])
+
+
+def count_unknown(tables: duckdb.DuckDBPyConnection, user_ids: Iterable[str]) -> int:
+    """How many of the ids no event has."""
+    query = """SELECT count(*) FROM (SELECT 'user:' || unnest(?::VARCHAR[]) AS profile_id)
+               ANTI JOIN profiles USING (profile_id)"""
+    return int(tables.execute(query, [list(user_ids)]).fetchall()[0][0])
 
 
 def _sample(tables: duckdb.DuckDBPyConnection, segments: list[str], causes: int) -> dict[str, Member]:

@@ -65,7 +65,7 @@ def test_a_random_walk_ends_as_wanted(walk: list[tuple[str, object, object]]) ->
 
 
 @pytest.mark.long
-@settings(max_examples=1_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(steps, max_size=30))
 def test_many_long_walks_end_as_wanted(walk: list[tuple[str, object, object]]) -> None:
     follow(walk)

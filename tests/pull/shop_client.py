@@ -79,7 +79,7 @@ class Pulling:
     shop: ShopOrders
     path: Path
     definition: SourceDefinition = field(default_factory=lambda: load_source(ORDERS, ENVIRONMENT))
-    target: KeptEvents = field(default_factory=KeptEvents)
+    target: Any = field(default_factory=KeptEvents)
     waits: list[float] = field(default_factory=list)
 
     def pull(self, since_us: int | None = None, tell: Callable[[PullCounts], object] = lambda _c: None) -> PullCounts:

@@ -89,3 +89,14 @@ def test_a_page_is_small_whatever_the_years(years: tuple[str, str], tmp_path: Pa
     assert len(page) < 200_000
     assert "$5 off$" in page, "a segment's name is text, no mathematics"
     assert years[0][:4] in page
+
+
+def test_a_page_takes_the_place_of_a_page_only(tmp_path: Path, tables: dict[str, Path]) -> None:
+    page = tmp_path / "page.html"
+    command = ["--input", f"duckdb:{tables['duckdb']}", "--output"]
+    page.write_text("my own notes")
+    assert report.main([*command, str(page)]) == 2
+    assert report.main([*command, str(tmp_path)]) == 2
+    assert page.read_text() == "my own notes"
+    page.unlink()
+    assert [report.main([*command, str(page)]) for _ in range(2)] == [0, 0]

@@ -99,6 +99,7 @@ IndexLinks/ParDo(_MaintainFacts): states head log, timers
 ResolveDevices/ParDo(MaintainOwners): states archive head log, timers ts-settle
 ResolveUsers/ParDo(MaintainOwners): states archive head log, timers ts-settle
 CountErased/ParDo(_MaintainFacts): states head log, timers
+TellRetractions/ParDo(_MaintainFacts): states head log, timers
 FindChanges: states last, timers
 MaintainProfiles: states archive head log, timers ts-due"""
 

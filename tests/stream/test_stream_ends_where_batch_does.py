@@ -8,10 +8,12 @@ from collections import Counter
 import orjson
 import pytest
 
+from schemas.event import PREVIOUS_ID, TYPE
 from schemas.tables import FAILED_EVENTS, PROFILES
 from tests.laws.memory import World, in_order, seeded_world
 from tests.stream.simulation import ANY_TIME, NO_HORIZON, Simulation, Tables, differences, expected
 from transforms import counting
+from transforms.deduplicate.copies import RETRACT, deduplicate
 from transforms.segments.compiler import compile_program
 from transforms.state.horizon import Horizon
 
@@ -46,8 +48,11 @@ def counters(world: World, tables: Tables) -> dict[str, int]:
     profiles = sum(row[_MERGED_INTO] is None for row in tables["profiles"].values())
     found |= {counting.ACCEPTED: len(tables["events"]), counting.PROFILES: profiles}
     erased = sum(orjson.loads(row[-1])["events"] + 1 for row in tables["deletions"].values())
-    duplicates = len(world.records) - sum(failed.values()) - found[counting.ACCEPTED] - erased
-    found |= {counting.ERASED: erased, counting.DUPLICATE: duplicates}
+    kept = deduplicate(world.records, {record[PREVIOUS_ID] for record in world.records if record[TYPE] == RETRACT})
+    retracted = len(tables["retractions"]) + sum(kept.retracted.values())
+    found |= {counting.ERASED: erased, counting.DUPLICATE: kept.duplicates, counting.RETRACTED: retracted}
+    later_than_parsing = (count for name, count in found.items() if name != counting.PROFILES)
+    assert sum(later_than_parsing) == len(world.records), "every record comes to something"
     return {name: count for name, count in found.items() if count}
 
 

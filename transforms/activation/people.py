@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -13,7 +14,7 @@ from transforms.activation.destination import Destination, IdentifierName
 from transforms.activation.fields import Profile, value_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Person:
     """A profile, for one destination. `identifier` is None where it has none of that kind."""
 
@@ -23,12 +24,12 @@ class Person:
     fields: Mapping[str, Any]
     traits: Mapping[str, Any]
 
-    @property
+    @cached_property
     def identifier_hash(self) -> str:
         """SHA-256 of the identifier, "" without one."""
         return hash_identifier(self.identifier) if self.identifier is not None else ""
 
-    @property
+    @cached_property
     def fields_hash(self) -> str:
         """SHA-256 of the fields."""
         return hashlib.sha256(orjson.dumps(self.fields, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -1,58 +1,79 @@
 """Stage `messages`: one message id, its copies and its conflicting contents, in any order of arrival.
 
 Which copy stands is decided as in a bounded job. When a better one comes, the one that stood is taken back from
-wherever it went; a content that loses becomes a failure, one that wins after all stops being one.
+wherever it went; a content that loses becomes a failure, one that wins after all stops being one. A retract that names
+the id takes the standing content out, whichever of them comes first.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Self
 
 import msgspec
 
-from schemas.event import TIMESTAMP
+from schemas.event import MESSAGE_ID, TIMESTAMP, TYPE
 from schemas.failure_reasons import CONFLICTING_DUPLICATE
 from schemas.tables import FAILED_EVENTS
 from transforms import counting
-from transforms.deduplicate.copies import conflict, distinct_contents
+from transforms.deduplicate.copies import conflict, distinct_contents, is_retractable
 from transforms.failed_events import failure_row
 from transforms.records import Record
-from transforms.state.cell import LAYOUT, Output, RowChanges, checked_layout
-from transforms.state.facts import Fact, Message, deduplicate_version
-from transforms.stream.stages import record_targets
+from transforms.state.cell import Output, RowChanges, Target, checked_layout
+from transforms.state.facts import EVENT, RETRACTION, Fact, Message, deduplicate_version
+from transforms.stream.rows import no_event_row
+from transforms.stream.stages import RETRACTIONS, record_targets
 
 _ENCODER = msgspec.msgpack.Encoder()
-_Packed = tuple[list[tuple[object, ...]], int]
-_DECODER = msgspec.msgpack.Decoder(_Packed)
+_Contents = list[tuple[object, ...]]
+_DECODER = msgspec.msgpack.Decoder(tuple[_Contents, int, list[str]])
+_FIRST_DECODER = msgspec.msgpack.Decoder(tuple[_Contents, int])
+LAYOUT = 2
 _CONFLICTING = counting.FAILED + CONFLICTING_DUPLICATE
 _FAILURES = RowChanges(FAILED_EVENTS.name, 1)
 
 
-class MessageIdCell:
-    """Layout 1: ([record of each content, the standing one first], how often they changed).
+class _View(NamedTuple):
+    """What a cell comes to: the contents that no retract took out, whether one did, and what retracts are told."""
 
-    `due` is when the cell may be forgotten.
+    contents: list[Record]
+    taken: bool
+    notes: list[Target]
+
+    @property
+    def targets(self) -> list[Target]:
+        """What the standing record tells to whom."""
+        return record_targets(self.contents[0]) if self.contents else []
+
+    @property
+    def is_event(self) -> bool:
+        return bool(self.contents) and is_retractable(self.contents[0])
+
+
+class MessageIdCell:
+    """Layout 2: ([record of each content by hash], how often they changed, [id of each retract that names this id]).
+
+    Layout 1 had no retracts. `due` is when the cell may be forgotten.
     """
 
     due: int | None = None
 
-    def __init__(self, records: list[Record], counter: int = 0) -> None:
+    def __init__(self, records: list[Record], counter: int = 0, retracts: Iterable[str] = ()) -> None:
         self.records = records
         self.counter = counter
+        self.retracts = set(retracts)
         self.counted: Counter[str] = Counter()
 
     def pack(self) -> bytes:
-        return bytes((LAYOUT,)) + _ENCODER.encode((self.records, self.counter))
+        return bytes((LAYOUT,)) + _ENCODER.encode((self.records, self.counter, sorted(self.retracts)))
 
     @classmethod
     def unpack(cls, key: str, data: bytes | None) -> Self:
         if not data:
             return cls([])
-        _, body = checked_layout(data)
-        records, counter = _DECODER.decode(body)
-        return cls(records, counter)
+        layout, body = checked_layout(data, LAYOUT)
+        return cls(*(_DECODER if layout == LAYOUT else _FIRST_DECODER).decode(body))
 
     def change(self) -> bytes | None:
         return None
@@ -60,43 +81,61 @@ class MessageIdCell:
     def apply(self, change: bytes) -> None:
         raise TypeError("the cell of a message id is always packed whole")
 
-    def keeps_until(self, allowed_lateness_us: int) -> int:
-        """The instant from which no copy can come any more that is not too late."""
+    def keeps_until(self, allowed_lateness_us: int) -> int | None:
+        """The instant from which no copy can come any more that is not too late; None: never.
+
+        A retract may come at any time. For aliases, which are few, it is waited for without end.
+        """
+        if not self.records or any(record[TYPE] == "alias" for record in self.records):
+            return None
         latest: int = max(record[TIMESTAMP] for record in self.records)
         return latest + allowed_lateness_us + 1
 
-    def handle(self, records: Sequence[Record]) -> list[Output]:
-        """Takes in records of this message id: events with their bytes and source."""
-        before = self.records
-        if not before and len(records) == 1:
+    def handle(self, records: Sequence[Record], retracts: Sequence[str] = ()) -> list[Output]:
+        """Takes in records of this message id, and ids of retracts that name it."""
+        held = self.records
+        if not held and not self.retracts and not retracts and len(records) == 1:
             self.records = list(records)
             return [Message(*target) for target in record_targets(self.records[0])]
-        self.records = distinct_contents([*before, *records])
-        self.counted[counting.DUPLICATE] += len(before) + len(records) - len(self.records)
-        self.counted[_CONFLICTING] += max(0, len(self.records) - 1) - max(0, len(before) - 1)
-        if self.records == before:
+        before = self._view()
+        self.retracts.update(retracts)
+        self.records = distinct_contents([*held, *records])
+        after = self._view()
+        self.counted[counting.DUPLICATE] += len(held) + len(records) - len(self.records)
+        self.counted[counting.RETRACTED] += after.taken - before.taken
+        self.counted[_CONFLICTING] += max(0, len(after.contents) - 1) - max(0, len(before.contents) - 1)
+        if before == after:
             return []
-        self.counter += bool(before)
-        return self._standing(before) + self._failures(before)
+        self.counter += bool(held)
+        why = RETRACTION if after.taken and not before.taken else EVENT
+        conflicts = _FAILURES.updates(_conflicts(before), _conflicts(after), self.counter)
+        return [*self._standing(before, after, why), *_told(before.notes, after.notes), *conflicts]
 
-    def _standing(self, before: list[Record]) -> list[Output]:
-        stands = self.records[0]
-        if before and before[0] == stands:
+    def _view(self) -> _View:
+        if not self.records or not self.retracts:
+            return _View(self.records, False, [])
+        taken = is_retractable(self.records[0])
+        fact = ("found" if taken else "final", self.records[0][MESSAGE_ID])
+        notes = [(RETRACTIONS, retract, fact) for retract in sorted(self.retracts)]
+        return _View(self.records[taken:], taken, notes)
+
+    def _standing(self, before: _View, after: _View, why: str) -> list[Output]:
+        if before.contents[:1] == after.contents[:1]:
             return []
         version = deduplicate_version(self.counter)
-        told = Counter(record_targets(before[0])) if before else Counter()
-        return [
-            *(Message(*target, -1) for target in told),
-            *(Message(*target, 1, version) for target in Counter(record_targets(stands))),
-        ]
-
-    def _failures(self, before: list[Record]) -> list[Output]:
-        if len(before) < 2 and len(self.records) < 2:
-            return []
-        return [*_FAILURES.updates(_conflicts(before), _conflicts(self.records), self.counter)]
+        found: list[Output] = [Message(*target, -1, 0, why) for target in before.targets]
+        found += [Message(*target, 1, version, why) for target in after.targets]
+        if before.is_event and not after.is_event:
+            found.append(no_event_row(before.contents[0][MESSAGE_ID], version))
+        return found
 
 
-def _conflicts(records: Sequence[Record]) -> dict[tuple[object, ...], Fact]:
+def _told(before: list[Target], after: list[Target]) -> list[Message]:
+    gone = [Message(*target, -1) for target in before if target not in after]
+    return gone + [Message(*target) for target in after if target not in before]
+
+
+def _conflicts(view: _View) -> dict[tuple[object, ...], Fact]:
     """The rows of the contents that do not stand."""
-    rows = [failure_row(conflict(record)) for record in records[1:]]
+    rows = [failure_row(conflict(record)) for record in view.contents[1:]]
     return {row[:1]: row for row in rows}

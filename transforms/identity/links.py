@@ -1,4 +1,4 @@
-"""Who stood behind a device at an instant (CONTRACT section 3). Pure: links in, users out."""
+"""Who stood behind a device at an instant. Pure: links in, users out."""
 
 from __future__ import annotations
 

@@ -31,12 +31,12 @@ from transforms.profiles.stays import Said, Stay, as_stay, change_row
 from transforms.records import Record
 from transforms.segments.replay import MembershipInterval
 from transforms.state.cell import checked_layout
-from transforms.state.facts import DELETED, EVENT, MERGE, Fact, Facts, Message, event_of
+from transforms.state.facts import DELETED, EVENT, MERGE, RETRACTION, Fact, Facts, Message, event_of
 from transforms.state.horizon import Horizon
 
 LAYOUT = 2
 """Layout 1 had no base."""
-_CORRECTIONS = {EVENT: "late_event", MERGE: "merge", DELETED: "deleted"}
+_CORRECTIONS = {EVENT: "late_event", MERGE: "merge", DELETED: "deleted", RETRACTION: "retraction"}
 SEGMENT_CHANGED = "segment_changed"
 REFRESH: Fact = ("refresh",)
 """Not a fact but a call: look at the rules again."""
@@ -261,7 +261,7 @@ class ProfileCell:
         added = sorted((event for event, did in changed if not did), key=BY_TIME)
         removed = [event for event, did in changed if did]
         reasons = {message.why for message in messages}
-        why = DELETED if DELETED in reasons else MERGE if MERGE in reasons else EVENT
+        why = next((reason for reason in (DELETED, RETRACTION, MERGE) if reason in reasons), EVENT)
         return self._evaluate(rules, added, removed, prior_now, _CORRECTIONS[why], recorded_at)
 
     def fire(self, rules: Rules, until: int, recorded_at: int) -> list[RowUpdate]:

@@ -1,4 +1,4 @@
-"""How JSON values are read, ordered and compared in rules (CONTRACT section 6, "Missing values ... any pair").
+"""How JSON values are read, ordered and compared in rules (docs/segments.md).
 
 Null and missing are the same: `None`. Instants are integers, microseconds since the epoch, UTC.
 """

@@ -23,7 +23,8 @@ Fact = tuple[Any, ...]
 EVENT = "event"
 MERGE = "merge"
 DELETED = "deleted"
-"""Why a message was sent: an event came, a link or alias moved it, a deletion erased it."""
+RETRACTION = "retraction"
+"""Why a message was sent: an event came, a link or alias moved it, a deletion erased it, a retract took one out."""
 
 DEVICE_SHIFT = 25
 DEDUPLICATE_SHIFT = 50

@@ -15,6 +15,7 @@ Every stage keeps its cells on shelves (`shelf.py`), keyed by a bucket of the ce
 | ResolveDevices | an anonymous id | `archive`, `head`, `log` | `settle`: the first that leaves something behind |
 | ResolveUsers | a user id | `archive`, `head`, `log` | `settle`: the same |
 | CountErased | a deletion | `head`, `log` | |
+| TellRetractions | a retract | `head`, `log` | |
 | MaintainProfiles | a profile | `archive`, `head`, `log` | `due`: the first that changes by itself, or leaves events |
 | FindChanges | the rules seen last | `last` | |
 """
@@ -34,8 +35,10 @@ from apache_beam.transforms.userstate import (
 from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import Timestamp
 
-from schemas.event import MESSAGE_ID
+from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE
 from transforms.deduplicate.cell import MessageIdCell
+from transforms.deduplicate.copies import RETRACT
+from transforms.deduplicate.retraction_cell import RetractionCell
 from transforms.identity.cells.link_index import LinkIndexCell
 from transforms.identity.cells.names import NameCell
 from transforms.identity.cells.receipts import ReceiptCell
@@ -48,7 +51,7 @@ from transforms.state.outbox import ROWS, Keyed, Outbox, bucket_of
 from transforms.state.shelf_dofn import EVERYONE, Outputs, ShelfDoFn, by_key, given
 from transforms.stream.settings import StreamSettings
 from transforms.stream.settling_stages import OWNER_CELLS, MaintainOwners, MaintainProfiles
-from transforms.stream.stages import DEVICES, LINKS, NAMES, ORDER, PROFILES, RECEIPTS, REGISTRY, USERS
+from transforms.stream.stages import DEVICES, LINKS, NAMES, ORDER, PROFILES, RECEIPTS, REGISTRY, RETRACTIONS, USERS
 
 _DAY_US = 86_400 * 1_000_000
 _FORGET_EVERY_US = 3_600 * 1_000_000
@@ -61,6 +64,7 @@ _LABELS = {
     DEVICES: "ResolveDevices",
     USERS: "ResolveUsers",
     RECEIPTS: "CountErased",
+    RETRACTIONS: "TellRetractions",
     PROFILES: "MaintainProfiles",
 }
 _FACT_CELLS: dict[str, type[FactCell]] = {
@@ -68,6 +72,7 @@ _FACT_CELLS: dict[str, type[FactCell]] = {
     REGISTRY: RegistryCell,
     LINKS: LinkIndexCell,
     RECEIPTS: ReceiptCell,
+    RETRACTIONS: RetractionCell,
 }
 
 
@@ -89,7 +94,7 @@ class MaintainTables(beam.PTransform):
         told = records | "Deduplicate" >> beam.ParDo(_Deduplicate(self._settings)).with_outputs(*ORDER[1:], ROWS)
         by_stage = {stage: [told[stage]] for stage in ORDER[1:]}
         rows = [told[ROWS]]
-        for stage in (NAMES, REGISTRY, LINKS, DEVICES, USERS, RECEIPTS):
+        for stage in (NAMES, REGISTRY, LINKS, DEVICES, USERS, RECEIPTS, RETRACTIONS):
             after = ORDER[ORDER.index(stage) + 1 :]
             united = by_stage[stage] | f"Unite{_LABELS[stage]}" >> beam.Flatten(pipeline=records.pipeline)
             do = beam.ParDo((MaintainOwners if stage in OWNER_CELLS else _MaintainFacts)(stage, self._settings))
@@ -114,14 +119,22 @@ class MaintainTables(beam.PTransform):
 
 
 _RECORDS = msgspec.msgpack.Decoder(list[tuple[Any, ...]])
+_NAMED_BY = 2
+"""The length of (id, id of a retract that names it)."""
 _PACK = msgspec.msgpack.Encoder().encode
 
 
 def keyed_records(records: Iterable[Record], buckets: int) -> list[Keyed]:
-    """Records (an event, its bytes and its source each) for the first stage, by shelf."""
+    """Records (an event, its bytes and its source each) for the first stage, by shelf.
+
+    A retract goes also to the shelf of the id that it names, as (that id, its own).
+    """
     by_shelf: dict[str, list[Record]] = {}
     for record in records:
         by_shelf.setdefault(bucket_of(record[MESSAGE_ID], buckets), []).append(record)
+        if record[TYPE] == RETRACT:
+            named = record[PREVIOUS_ID]
+            by_shelf.setdefault(bucket_of(named, buckets), []).append((named, record[MESSAGE_ID]))
     return [(bucket, _PACK(of_shelf)) for bucket, of_shelf in by_shelf.items()]
 
 
@@ -144,19 +157,24 @@ class _Deduplicate(ShelfDoFn):
     ) -> Iterator[Outputs]:
         shelf = self.take_shelf(element[0], head, log)
         before = shelf.next_due()
-        by_id: dict[str, list[Record]] = {}
+        by_id: dict[str, tuple[list[Record], list[str]]] = {}
         for record in _RECORDS.decode(element[1]):
-            by_id.setdefault(record[MESSAGE_ID], []).append(record)
+            records, retracts = by_id.setdefault(record[MESSAGE_ID], ([], []))
+            if len(record) == _NAMED_BY:
+                retracts.append(record[1])
+            else:
+                records.append(record)
         outputs: list[Output] = []
-        for message_id, records in by_id.items():
+        for message_id, told in by_id.items():
             cell = shelf.cell(message_id)
-            outputs += cell.handle(records)
+            outputs += cell.handle(*told)
             self.count(cell)
             cell.due = cell.keeps_until(self._settings.allowed_lateness_us)
             shelf.settle(message_id)
         self.keep_shelf(element[0], shelf, head, log)
-        if before is None:
-            forget.set(Timestamp(micros=self._settings.timer_for(shelf.next_due() or 0, _FORGET_EVERY_US)))
+        due = shelf.next_due()
+        if before is None and due is not None:
+            forget.set(Timestamp(micros=self._settings.timer_for(due, _FORGET_EVERY_US)))
         self._outbox.take(outputs, at.micros)
         return iter(())
 

@@ -51,8 +51,8 @@ class StreamSettings:
             so a timer beyond it fires only because the job is being drained, and is ignored.
         allowed_lateness_us: how long after its time an event may come.
         clock_skew_us: how far the clocks of workers may differ.
-        stitch_window_us: CONTRACT section 3.
-        max_merges: CONTRACT section 3.
+        stitch_window_us: how long before its first link a device's events become the user's, microseconds.
+        max_merges: how many users aliases may put into one profile.
         buckets: how many shelves a stage has: the most workers that can share its work. Part of the update contract.
         archive: whether what cells leave behind is kept, to be read when a cell needs its past.
         settle_from: how many events a cell has at least when it leaves some behind.

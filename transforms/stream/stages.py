@@ -10,6 +10,7 @@
 | `users` | user id | the user's events, root and erasures |
 | `profiles` | profile id | the events of a profile: its rows and memberships |
 | `receipts` | message id of a deletion | what it erased |
+| `retractions` | message id of a retract | whether what it names was there |
 
 Messages go from a stage to later ones only.
 """
@@ -17,7 +18,7 @@ Messages go from a stage to later ones only.
 from __future__ import annotations
 
 from schemas.event import MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, TYPE, USER_ID
-from transforms.deduplicate.copies import RAW
+from transforms.deduplicate.copies import RAW, RETRACT
 from transforms.identity.links import BOTH
 from transforms.identity.routes import tell
 from transforms.records import Record
@@ -32,8 +33,9 @@ DEVICES = "devices"
 USERS = "users"
 PROFILES = "profiles"
 RECEIPTS = "receipts"
+RETRACTIONS = "retractions"
 
-ORDER = (MESSAGES, NAMES, REGISTRY, LINKS, DEVICES, USERS, PROFILES, RECEIPTS)
+ORDER = (MESSAGES, NAMES, REGISTRY, LINKS, DEVICES, USERS, PROFILES, RECEIPTS, RETRACTIONS)
 """A stage sends to stages that stand after it."""
 THE_REGISTRY = "registry"
 """The one key of the registry."""
@@ -44,6 +46,8 @@ def record_targets(record: Record) -> list[Target]:
 
     What an alias or a deletion comes to depends on all the others: the registry says it.
     """
+    if record[TYPE] == RETRACT:
+        return [(RETRACTIONS, record[MESSAGE_ID], ("retract", *record))]
     told = tell(record)
     timestamp, message_id = record[TIMESTAMP], record[MESSAGE_ID]
     targets: list[Target] = []

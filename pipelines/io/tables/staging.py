@@ -36,7 +36,7 @@ TABLES_BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
 BLOCK_ORDERED = frozenset({"events"})
 """Tables too large to sort: their rows stand in the order of their blocks. All others are sorted by key."""
 
-_MEMORY_LIMIT = "2GB"
+_MEMORY_LIMIT = "1GB"
 """What DuckDB may hold before it spills into the staging folder."""
 
 _FIRST_BY: dict[str, str] = {"failed_events": "source, received_at"}

@@ -21,7 +21,7 @@ import msgspec
 from schemas.event import MESSAGE_ID, TIMESTAMP
 from transforms import counting
 from transforms.state.cell import FactCell, Output, Target, difference
-from transforms.state.facts import DELETED, EVENT, MERGE, Fact, Message, event_of
+from transforms.state.facts import DELETED, EVENT, MERGE, RETRACTION, Fact, Message, event_of
 from transforms.state.horizon import Horizon
 from transforms.stream.rows import event_update, no_event_row
 
@@ -205,7 +205,8 @@ class OwnerCell(FactCell, Generic[Basis]):
         if self.due is None and self.horizon is not None and self.facts.size(EVENT, "link") >= self.horizon.least:
             self._set_due()
         why = next((message.why for message in reversed(messages) if message.why != EVENT), MERGE)
-        return [*difference(told_before, told_after, why), *self._outputs(changes, reasons)]
+        moved = RETRACTION if any(message.why == RETRACTION for message in messages) else MERGE
+        return [*difference(told_before, told_after, why), *self._outputs(changes, reasons, moved)]
 
     def _said(self, context: Context[Basis], fact: Fact, version: int | None) -> tuple[Decision, int] | None:
         return None if version is None else (self.decide(context, event_of(fact)), version)
@@ -219,6 +220,7 @@ class OwnerCell(FactCell, Generic[Basis]):
         self,
         changes: Iterable[Change],
         reasons: dict[Fact, str],
+        moved: str,
     ) -> list[Output]:
         found: list[Output] = []
         for fact, was, now in changes:
@@ -226,7 +228,7 @@ class OwnerCell(FactCell, Generic[Basis]):
                 continue
             self._count(was, -1)
             self._count(now, 1)
-            why = reasons.get(fact) or (DELETED if now is not None and now[0].owner == "" else MERGE)
+            why = reasons.get(fact) or (DELETED if now is not None and now[0].owner == "" else moved)
             if was is not None:
                 found.append(Message(*was[0].target, -1, 0, why))
             if now is None:

@@ -17,7 +17,17 @@ from transforms.failed_events import failure_row
 from transforms.identity.aliases import DEFAULT_MAX_MERGES, Alias, refusal
 from transforms.identity.plan import Deletion, IdentityPlan, make_plan
 from transforms.state.cell import FactCell, Output, RowChanges, Target, difference
-from transforms.state.facts import DELETED, EVENT, MERGE, Fact, Message, device_version, event_fact, event_of
+from transforms.state.facts import (
+    DELETED,
+    EVENT,
+    MERGE,
+    RETRACTION,
+    Fact,
+    Message,
+    device_version,
+    event_fact,
+    event_of,
+)
 from transforms.stream.rows import no_event_row
 from transforms.stream.stages import DEVICES, LINKS, RECEIPTS, USERS, link_targets
 
@@ -67,7 +77,8 @@ class RegistryCell(FactCell):
         self.counted.update(after.outcomes)
         self.counted.subtract(before.outcomes)
         came = {message.fact[0] for message in messages}
-        why = DELETED if "delete" in came else MERGE
+        retracted = any(message.why == RETRACTION for message in messages)
+        why = DELETED if "delete" in came else RETRACTION if retracted else MERGE
         return [
             *difference(before.targets, after.targets, why),
             *self._events(before, after, why),
