@@ -194,7 +194,7 @@ def measure(server: str, folder: Path, workers: int, seconds: float) -> Iterator
     else:
         (folder / "plain.py").write_text(PLAIN)
         command = [sys.executable, "-m", "uvicorn", "plain:app", "--port", str(port), "--no-access-log"]
-        command += ["--log-level", "warning", "--workers", str(workers)]
+        command += ["--log-level", "warning", "--workers", str(workers), "--timeout-graceful-shutdown", "1"]
     for events, connections in ((1, SINGLE_CONNECTIONS), (BATCH_EVENTS, BATCH_CONNECTIONS)):
         with _running(command, folder, port) as pid:
             request = request_bytes(events)
