@@ -105,7 +105,7 @@ def describe_progress(counters: Mapping[str, int], ranges: int, output: str) -> 
     settled = accepted + sum(
         number
         for name, number in counters.items()
-        if name in (counting.DUPLICATE, counting.ERASED) or name.startswith(counting.FAILED)
+        if name in (counting.DUPLICATE, counting.ERASED, counting.RETRACTED) or name.startswith(counting.FAILED)
     )
     if settled < read:
         return f"building profiles, {counters.get(counting.PROFILES, 0):,} so far, {settled / read:.0%} of the events"

@@ -88,6 +88,7 @@ def _events(outcomes: Outcomes, facts: TableFacts | None, elapsed_seconds: float
         ("accepted", outcomes.accepted),
         ("duplicate", outcomes.duplicate),
         ("erased", outcomes.erased),
+        *([("retracted", outcomes.retracted)] if outcomes.retracted else []),
         ("failed", failed),
     ):
         share = f"  {number / outcomes.read:6.1%}" if outcomes.read else ""

@@ -16,13 +16,14 @@ from transforms import counting
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """How many events came to what: read = accepted + duplicate + erased + all that failed, by reason."""
+    """How many events came to what: read = accepted + duplicate + erased + retracted + all that failed, by reason."""
 
     read: int
     accepted: int
     duplicate: int
     erased: int
     failed: dict[str, int]
+    retracted: int = 0
 
 
 class Cause(NamedTuple):
@@ -81,7 +82,9 @@ def count_outcomes(counters: Mapping[str, int], failed_rows: Mapping[str, int] |
     numbers = [
         counters.get(name, 0) for name in (counting.READ, counting.ACCEPTED, counting.DUPLICATE, counting.ERASED)
     ]
-    return Outcomes(numbers[0], numbers[1], numbers[2] + repeated, numbers[3], failed)
+    return Outcomes(
+        numbers[0], numbers[1], numbers[2] + repeated, numbers[3], failed, counters.get(counting.RETRACTED, 0)
+    )
 
 
 def failures_by_reason(tables: duckdb.DuckDBPyConnection) -> dict[str, int]:
