@@ -26,6 +26,8 @@ APT_PACKAGES = {
     "epmd": "erlang-base",
     "node": "nodejs",
     "npm": "npm",
+    "unshare": "util-linux",
+    "ip": "iproute2",
 }
 """The Debian package of each tool that a build, a start or an integration test may miss."""
 
