@@ -52,11 +52,13 @@ def test_all_outputs_hold_equal_rows(bigquery: Running, tmp_path: Path) -> None:
 def test_the_events_of_a_job_are_the_input_of_another(bigquery: Running, tmp_path: Path) -> None:
     first, again, some = new_output(), f"duckdb:{tmp_path / 'again.duckdb'}", f"duckdb:{tmp_path / 'some.duckdb'}"
     rules = [f"--segments={ROOT}/segments", f"--traits={ROOT}/traits", "--as_of=2027-01-01T00:00:00Z"]
-    assert main([f"--input={ROOT}/examples/events/*", *rules, f"--output={first}"]) == 0
+    assert main([f"--input={ROOT}/examples/events/events-4.ndjson", *rules, f"--output={first}"]) == 0
     events = f"{first}.events"
     assert main([f"--input={events}", *rules, f"--output={again}"]) == 0
     for table in (EVENTS, MEMBERSHIPS, MEMBERSHIP_CHANGES, IDENTITY_LINKS):
-        assert rows_of(again, table) == rows_of(str(first), table), table.name
+        rows = rows_of(str(first), table)
+        assert rows, table.name
+        assert rows == rows_of(again, table), table.name
     instants = sorted(row[TIMESTAMP] for row in rows_of(again, EVENTS))
     start, stop = instants[len(instants) // 3], instants[len(instants) // 2]
     limits = f"?from={start:{WIRE}}&to={stop:{WIRE}}"
