@@ -12,6 +12,7 @@ from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import TimerSpec, on_timer
 from apache_beam.utils.timestamp import Timestamp
 
+from pipelines.io.files.watched_files import of_positions, read_journal
 from pipelines.io.locations import parse_input
 from pipelines.io.stream.read_sources import read_messages
 from pipelines.io.stream.source_options import SourceOptions
@@ -60,6 +61,5 @@ def test_files_are_read_as_they_appear_and_silence_is_no_standstill(prism_binary
         put(folder, f"{name}.ndjson", name)
         assert SayWhenPassed.said.get(timeout=WAIT_SECONDS) == f"{name} arrived"
         assert SayWhenPassed.said.get(timeout=WAIT_SECONDS) == f"{name} passed"
-    noted = [name for line in journal.read_text().splitlines() for name in json.loads(line)]
-    assert noted == [str(folder / "b.ndjson"), str(folder / "a.ndjson")]
+    assert list(of_positions(read_journal(str(journal)))) == [str(folder / "b.ndjson"), str(folder / "a.ndjson")]
     job.cancel()
