@@ -21,9 +21,8 @@ SAME = {
     "identity_links": "*",
     "deletions": "* EXCLUDE (completed_at)",
     "retractions": "*",
-    "accounts": "* EXCLUDE (version, recorded_at)",
 }
-"""What of each table a stream must end with as a bounded job does."""
+"""What of each table a stream must end with as a bounded job does. It does not tell of accounts."""
 
 SEGMENTS = {
     "shoppers": "event('Product Viewed').within(300 days).count() >= 2",
