@@ -89,7 +89,7 @@ bench-stream: setup ## Measure the stream: events per second, and how soon a cha
 	@$(PY) -m benchmarks.stream --segments $(SEGMENTS)
 
 .PHONY: services
-services: setup ## Build (once) and start the BigQuery, Pub/Sub, Storage and Kafka servers on 127.0.0.1
+services: setup ## Build (once) and start the servers of the integration tests on 127.0.0.1
 	@$(PY) -m services up
 
 .PHONY: services-stop

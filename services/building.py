@@ -24,6 +24,10 @@ APT_PACKAGES = {
     "redis-server": "redis-server",
     "rabbitmq-server": "rabbitmq-server",
     "epmd": "erlang-base",
+    "node": "nodejs",
+    "npm": "npm",
+    "unshare": "util-linux",
+    "ip": "iproute2",
 }
 """The Debian package of each tool that a build, a start or an integration test may miss."""
 

@@ -7,10 +7,10 @@ namespace as well: what the command leaves behind (Beam does not stop the Prism 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 
+from services.building import find_tool
 from services.service import ServiceError
 
 MARK = "TIDEMARK_ISOLATED"
@@ -32,9 +32,8 @@ def isolated(command: list[str]) -> list[str]:
     """
     if not sys.platform.startswith("linux"):
         raise ServiceError("Prism and Flink run in a network namespace, which only Linux has (a container will do).")
-    for tool, package in (("unshare", "util-linux"), ("ip", "iproute2")):
-        if shutil.which(tool) is None:
-            raise ServiceError(f"`{tool}` is needed for an isolated network. On Debian: apt-get install {package}.")
+    for tool in ("unshare", "ip"):
+        find_tool(tool)
     # Without root, a user namespace gives the right to make a network namespace.
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
     unshare = ["unshare", *user, "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]

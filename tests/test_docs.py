@@ -52,7 +52,7 @@ def test_make_targets_and_modules_in_a_page_exist(page: Path) -> None:
     code = "\n".join(CODE.findall(page.read_text()))
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z][a-z-]*)", code)) - targets == set()
-    modules = {module.rstrip(".") for module in re.findall(r"python -m ([a-z][\w.]*)", code)}
+    modules = {module.rstrip(".") for module in re.findall(r"python -m ([a-z][a-z0-9_.]*)", code)}
     assert {module for module in modules if find_spec(module) is None} == set()
 
 

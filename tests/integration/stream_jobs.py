@@ -20,6 +20,8 @@ SAME = {
     "failed_events": "* EXCLUDE (source)",
     "identity_links": "*",
     "deletions": "* EXCLUDE (completed_at)",
+    "retractions": "*",
+    "accounts": "* EXCLUDE (version, recorded_at)",
 }
 """What of each table a stream must end with as a bounded job does."""
 

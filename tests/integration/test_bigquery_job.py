@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ pytest_plugins = ("tests.integration.bigquery_fixtures",)
 
 ROOT = Path(__file__).parents[2]
 TIMESTAMP = EVENTS.column_names().index("timestamp")
+RETRACTS = [
+    {"type": "retract", "messageId": f"r-{target}", "retracts": target, "timestamp": "2026-07-01T00:00:00Z"}
+    for target in ("cc670a46bf1dd814", "never-seen")
+]
+"""The shop takes nothing back by itself: an event that it holds, and one that it does not."""
 WIRE = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -29,13 +35,16 @@ def rows_of(output: str, table: Table) -> list[tuple[Any, ...]]:
 
 
 def test_all_outputs_hold_equal_rows(bigquery: Running, tmp_path: Path) -> None:
-    options = [f"--input={ROOT}/examples/events/*", f"--segments={ROOT}/segments", f"--traits={ROOT}/traits"]
+    retracts = tmp_path / "retracts.ndjson"
+    retracts.write_text("".join(json.dumps(retract) + "\n" for retract in RETRACTS))
+    inputs = [f"--input={ROOT}/examples/events/*", f"--input={retracts}"]
+    options = [*inputs, f"--segments={ROOT}/segments", f"--traits={ROOT}/traits"]
     outputs = [f"duckdb:{tmp_path / 'shop.duckdb'}", f"files:{tmp_path / 'shop'}", str(new_output())]
     for output in outputs:
         assert main([*options, f"--output={output}"]) == 0
     for table in TABLES:
         rows = [rows_of(output, table) for output in outputs]
-        assert rows[0]
+        assert rows[0], table.name
         assert rows[0] == rows[1], table.name
         assert rows[0] == rows[2], table.name
 

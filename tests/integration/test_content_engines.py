@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from services.building import find_tool, run_tool
 from tests.content.blocks import blocks, people
 from tests.content.engines import data_of
 from transforms.content.platforms import say_block
@@ -31,8 +32,8 @@ class Node:
     def __init__(self, folder: Path) -> None:
         for name in ("package.json", "package-lock.json", "render.js"):
             shutil.copy(HERE / name, folder)
-        subprocess.run(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=folder, check=True)  # noqa: S607
-        command = ["node", "render.js"]
+        run_tool(["npm", "ci", "--silent", "--no-audit", "--no-fund"], cwd=folder)
+        command = [find_tool("node"), "render.js"]
         self.process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
         )
