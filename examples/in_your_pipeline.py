@@ -4,7 +4,6 @@ python -m examples.in_your_pipeline
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +42,13 @@ def _member(row: tuple[str, dict[str, Any]]) -> list[tuple[str, str]]:
     return [(values["segment"], values["profile_id"])] if is_current else []
 
 
-def main(arguments: list[str] | None = None, show: Callable[[Any], object] = print) -> None:
-    """Runs it on three events; `show` gets every member."""
+def main(arguments: list[str] | None = None) -> None:
+    """Runs it on three events and prints every member."""
     lines = [{"messageId": f"m{n}", "timestamp": f"2026-05-01T10:0{n}:00Z", **event} for n, event in enumerate(EVENTS)]
     runner = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
     with beam.Pipeline(options=PipelineOptions(arguments or [f"--runner={runner}"])) as pipeline:
         events = pipeline | beam.Create([json.dumps(line).encode() for line in lines])
-        _ = add_segments(events, ROOT / "segments", ROOT / "traits") | "Show" >> beam.Map(show)
+        _ = add_segments(events, ROOT / "segments", ROOT / "traits") | "Show" >> beam.Map(print)
 
 
 if __name__ == "__main__":

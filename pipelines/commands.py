@@ -5,10 +5,11 @@ A command's module is imported when it is asked for: `tidemark --help` answers w
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 from collections.abc import Sequence
+
+from schemas.errors import nearest
 
 COMMANDS = {
     "profiles": ("pipelines.profiles", "the main job: events in; profiles, segments and failed events out"),
@@ -42,9 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"tidemark {version('tidemark')}")
         return 0
     if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        near = nearest(name, COMMANDS)
         print(
-            f"tidemark: there is no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
+            f"tidemark: there is no command {name!r}" + (f"; did you mean {near!r}?" if near else ""),
             file=sys.stderr,
         )
         print("tidemark --help lists them", file=sys.stderr)

@@ -13,6 +13,7 @@ what was expected; it holds no personal data. Faults of our own, and what a serv
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
@@ -117,3 +118,16 @@ class DefinitionErrors(_ManyProblemsError):  # noqa: N818 - it holds many
 def _place(problem: Problem) -> tuple[str, int, int]:
     position = problem.position
     return (problem.file, 0, 0) if position is None else (problem.file, position.line, position.column)
+
+
+def nearest(word: str, names: Iterable[str]) -> str:
+    """The name that `word` was probably meant to be, or "" when none is near. Case counts least."""
+    by_lower = {name.lower(): name for name in sorted(names, reverse=True)}
+    found = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else ""
+
+
+def did_you_mean(given: str, choices: Iterable[str]) -> str:
+    """`. Did you mean 'x'?` with the nearest choice, or nothing where none is near."""
+    near = nearest(given, choices)
+    return f". Did you mean {near!r}?" if near else ""

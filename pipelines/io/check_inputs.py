@@ -59,13 +59,20 @@ def _check_table(location: BigQueryInput) -> None:
     from google.api_core.exceptions import GoogleAPICallError, NotFound
     from google.auth.exceptions import GoogleAuthError
 
-    from pipelines.io.bigquery.service import REQUEST_SECONDS, START_SECONDS, BigQueryError, rest_client, retried
+    from pipelines.io.bigquery.service import (
+        NO_RETRY,
+        REQUEST_SECONDS,
+        START_SECONDS,
+        BigQueryError,
+        rest_client,
+        retried,
+    )
 
     try:
         client = rest_client(location.project)
         retried(
             "get table",
-            lambda: client.get_table(location.table, retry=None, timeout=REQUEST_SECONDS),
+            lambda: client.get_table(location.table, retry=NO_RETRY, timeout=REQUEST_SECONDS),
             seconds=START_SECONDS,
         )
     except NotFound as error:

@@ -130,20 +130,22 @@ def _table(output: BigQueryOutput) -> str:
 
 
 def _description(output: BigQueryOutput) -> str:
-    from pipelines.io.bigquery.service import REQUEST_SECONDS, rest_client
+    from pipelines.io.bigquery.service import NO_RETRY, REQUEST_SECONDS, rest_client
 
     try:
-        table = rest_client(output.project).get_table(_table(output), retry=None, timeout=REQUEST_SECONDS)
+        table = rest_client(output.project).get_table(_table(output), retry=NO_RETRY, timeout=REQUEST_SECONDS)
     except GoogleAPICallError:
         return ""
     return table.description or ""
 
 
 def _describe(output: BigQueryOutput, text: str) -> None:
-    from pipelines.io.bigquery.service import REQUEST_SECONDS, rest_client, retried
+    from pipelines.io.bigquery.service import NO_RETRY, REQUEST_SECONDS, rest_client, retried
 
     client = rest_client(output.project)
     name = _table(output)
-    table = retried("read the note", lambda: client.get_table(name, retry=None, timeout=REQUEST_SECONDS))
+    table = retried("read the note", lambda: client.get_table(name, retry=NO_RETRY, timeout=REQUEST_SECONDS))
     table.description = (table.description or "").partition(_MARK)[0] + _MARK + text
-    retried("write the note", lambda: client.update_table(table, ["description"], retry=None, timeout=REQUEST_SECONDS))
+    retried(
+        "write the note", lambda: client.update_table(table, ["description"], retry=NO_RETRY, timeout=REQUEST_SECONDS)
+    )

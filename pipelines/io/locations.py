@@ -13,9 +13,6 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 from urllib.parse import parse_qsl
 
-from apache_beam.io.filesystems import FileSystems
-from rapidfuzz import process
-
 from pipelines.io.files.listing import (
     EXTENSIONS,
     EXTENSIONS_TEXT,
@@ -23,6 +20,7 @@ from pipelines.io.files.listing import (
     has_known_extension,
     has_wildcard,
     is_folder,
+    is_local,
     is_local_file,
     list_files,
 )
@@ -30,7 +28,7 @@ from pipelines.io.kinesis import address as kinesis
 from pipelines.io.kinesis.address import KinesisInput
 from pipelines.io.rabbitmq import address as rabbitmq
 from pipelines.io.rabbitmq.address import RabbitMQInput
-from schemas.errors import InputError
+from schemas.errors import InputError, did_you_mean
 from schemas.instants import parse_date_or_instant_us
 
 KINDS = ("watch", "pubsub", "kafka", "amqp", "amqps", "kinesis", "bigquery", "duckdb")
@@ -201,6 +199,19 @@ def _checked_pattern(text: str, pattern: str) -> str:
     """The pattern, once its file system and its extension are known to be readable."""
     if not pattern.strip():
         raise _error(text, "no file pattern", "a file pattern or a folder")
+    if not is_local(pattern):
+        _check_file_system(text, pattern)
+    if is_folder(pattern) or has_known_extension(pattern) or pattern.endswith(".gz") or is_local_file(pattern):
+        return pattern
+    extension = PurePosixPath(pattern).suffix
+    if extension and not has_wildcard(extension):
+        raise _error(text, f"unknown extension {extension!r}", EXTENSIONS_TEXT, extension, EXTENSIONS)
+    return pattern
+
+
+def _check_file_system(text: str, pattern: str) -> None:
+    from apache_beam.io.filesystems import FileSystems
+
     try:
         FileSystems.get_filesystem(pattern)
     except ValueError as error:
@@ -208,12 +219,6 @@ def _checked_pattern(text: str, pattern: str) -> str:
         shown = re.sub(r"//[^/@]*@", "//", text)  # it may be an address with a password
         hint = did_you_mean(scheme, KINDS)
         raise InputError(f"--input {shown}: no file system for {scheme}:// is installed{hint}") from error
-    if is_folder(pattern) or has_known_extension(pattern) or pattern.endswith(".gz") or is_local_file(pattern):
-        return pattern
-    extension = PurePosixPath(pattern).suffix
-    if extension and not has_wildcard(extension):
-        raise _error(text, f"unknown extension {extension!r}", EXTENSIONS_TEXT, extension, EXTENSIONS)
-    return pattern
 
 
 def _parse_watch(text: str, rest: str) -> InputLocation:
@@ -319,9 +324,3 @@ def _malformed(kind: str, text: str) -> InputError:
 
 def _error(text: str, what: str, expected: str, given: str = "", choices: Iterable[str] = ()) -> InputError:
     return InputError(f"--input {text}: {what}; expected {expected}" + did_you_mean(given, choices))
-
-
-def did_you_mean(given: str, choices: Iterable[str]) -> str:
-    """`. Did you mean 'x'?` with the closest choice, or nothing where none is close."""
-    close = process.extractOne(given.lower(), list(choices), score_cutoff=60) if given else None
-    return f". Did you mean {close[0]!r}?" if close else ""

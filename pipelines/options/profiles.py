@@ -10,13 +10,11 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from apache_beam.options.pipeline_options import PipelineOptions
-from rapidfuzz import process
-
 from pipelines.io.cache.location import CacheLocation, parse_cache
 from pipelines.io.check_inputs import check_answers
 from pipelines.io.check_outputs import check_output
 from pipelines.io.outputs import BigQueryOutput, Output, parse_output
+from pipelines.options.beam import check_values, unknown_options
 from pipelines.options.events import EventOptions, add_event_arguments, checked, read_event_options
 from pipelines.options.stream import StreamOptions, add_stream_arguments, read_stream_options
 from schemas.errors import UsageError
@@ -81,7 +79,7 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
     """
     parser = profiles_argument_parser()
     known, rest, missing = _parse_arguments(parser, arguments)
-    problems: list[str] = list(_unknown_arguments(parser, rest))
+    problems: list[str] = list(unknown_options(parser, rest))
     if missing:
         raise UsageError("\n\n".join([*problems, f"{', '.join(missing)}: required; --help tells all options"]))
     events = read_event_options(known, problems)
@@ -90,6 +88,8 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
     output = checked(problems, lambda: parse_output(known.output, create_tables=known.create_tables == "true"))
     stream = read_stream_options(known, problems)
     cache = None if known.cache is None else checked(problems, lambda: parse_cache(known.cache))
+    if not problems:
+        check_values(rest)
     if events is not None and output is not None:
         if cache is not None:
             problems += _check_cache(events, output)
@@ -140,19 +140,3 @@ def _parse_arguments(
         action.required = False
     known, rest = parser.parse_known_args(arguments)
     return known, rest, [action.option_strings[0] for action in required if getattr(known, action.dest) is None]
-
-
-def _unknown_arguments(parser: argparse.ArgumentParser, rest: Sequence[str]) -> Iterator[str]:
-    """What is neither an option of the command's own nor one of Beam's."""
-    beam_parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for options in PipelineOptions.__subclasses__():
-        options._add_argparse_args(beam_parser)
-    _, unknown = beam_parser.parse_known_args(list(rest))
-    known = [flag for one in (parser, beam_parser) for action in one._actions for flag in action.option_strings]
-    for before, argument in zip(["", *unknown], unknown, strict=False):
-        if not argument.startswith("-") and before.startswith("--"):
-            continue  # the value of one that there is not
-        name = argument.partition("=")[0]
-        near = process.extractOne(name, known, score_cutoff=70) if name.startswith("-") else None
-        hint = f"; did you mean {near[0]}?" if near else ""
-        yield f"{name}: there is no such option{hint}"

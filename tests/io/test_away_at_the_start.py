@@ -131,6 +131,6 @@ def test_a_store_that_refuses(
     def refuse(_patterns: list[str]) -> None:
         raise BeamIOError("Match operation failed\nmore for developers", {"gs://bucket/*": PermissionError()})
 
-    monkeypatch.setattr("pipelines.io.files.listing.FileSystems.match", refuse)
+    monkeypatch.setattr("apache_beam.io.filesystems.FileSystems.match", refuse)
     said = refused(tmp_path, capsys, given="gs://bucket/events/*.ndjson")
     assert said == "--input gs://bucket/events/*.ndjson: cannot be listed: Match operation failed\n"

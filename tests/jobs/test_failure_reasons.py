@@ -26,6 +26,7 @@ def line(**fields: Any) -> bytes:
     return orjson.dumps(track("m1", "Product Viewed", **fields))
 
 
+RETRACTED_DELETE = [message("d", "delete", userId="p"), message("r", "retract", retracts="d")]
 ALIASES = [message(f"a{number}", "alias", f"12:0{number}") for number in range(3)]
 USERS = [track(f"m{user}", "Product Viewed", "11:00", userId=user) for user in "pqr"]
 
@@ -47,6 +48,7 @@ CASES: dict[str, tuple[Lines, int, list[str]]] = {
     reasons.BLOCKED_IDENTIFIER: ([line(userId="UNDEFINED")], 0, []),
     reasons.MISSING_TIMESTAMP: ([line(timestamp=None)], 0, []),
     reasons.TIMESTAMP_IN_FUTURE: ([line(receivedAt="2026-02-27T12:00:00Z")], 0, []),
+    reasons.NOT_RETRACTABLE: ([orjson.dumps(one) for one in RETRACTED_DELETE], 1, []),
     reasons.ALIAS_CYCLE: (aliases("pq", "qp"), 4, []),
     reasons.ALIAS_CONFLICT: (aliases("pq", "pr"), 4, []),
     reasons.MERGE_LIMIT: (aliases("pq", "rq"), 4, ["--max_merges=1"]),

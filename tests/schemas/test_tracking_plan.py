@@ -67,7 +67,7 @@ def test_a_shipped_schema_is_named_after_its_event_and_requires_nothing(path: Pa
 def test_the_envelope_alone_validates_by_type() -> None:
     validator = jsonschema_rs.validator_for(json.loads((ROOT / "schemas" / "envelope.json").read_text()))
     for event_type in EVENT_TYPES:
-        assert validator.is_valid({"messageId": "m", "type": event_type, "event": "x", "groupId": "g"})
+        assert validator.is_valid({"messageId": "m", "type": event_type, "event": "x", "groupId": "g", "retracts": "n"})
     assert not validator.is_valid({"messageId": "m", "type": "track"})
     assert not validator.is_valid({"messageId": "m", "type": "group"})
     assert not validator.is_valid({"messageId": "m", "type": "call"})

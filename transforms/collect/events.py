@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from transforms.collect.bodies import BodyError, dump_json
+from transforms.parse.events import MAX_RECEIVED_BYTES, RECEIVED_BYTES
 
 TYPES: Final = ("track", "identify", "page", "screen", "group", "alias")
 """What the tracking API takes, each under its name and under its first letter."""
@@ -69,8 +70,15 @@ def _kept(record: dict[str, Any], received_at: str) -> dict[str, Any]:
 
 
 def lines(events: Iterable[Any]) -> list[bytes]:
-    """Events as they are written."""
-    return [dump_json(event) for event in events]
+    """Events as they are written. One that is too large says so, for the job to fail it alone."""
+    return [_line(event) for event in events]
+
+
+def _line(event: Any) -> bytes:
+    line = dump_json(event)
+    if len(line) <= MAX_RECEIVED_BYTES or not isinstance(event, dict):
+        return line
+    return dump_json({**event, RECEIVED_BYTES: len(line)})
 
 
 def needs_update(events: Iterable[Any]) -> bool:

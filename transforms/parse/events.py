@@ -42,6 +42,10 @@ from transforms.parse.violations import (
 )
 
 DEFAULT_MAX_EVENT_BYTES: Final = 512 * 1024
+MAX_RECEIVED_BYTES: Final = 32 * 1024
+"""The most bytes of an event that came over HTTP: Segment's limit, which files and brokers need not keep."""
+RECEIVED_BYTES: Final = "receivedBytes"
+"""What the API notes in an event that is over it: a batch is taken whole, and its one large event fails here."""
 MAX_NAMES: Final = 1000
 OTHER: Final = "(other)"
 
@@ -122,6 +126,9 @@ class EventParser:
         if type(record) is not dict:
             errors = (": expected a JSON object",)
             return Failure(reasons.MALFORMED_JSON, errors, "parse", None, raw, attributes or {}, source, None)
+        if len(raw) > MAX_RECEIVED_BYTES and RECEIVED_BYTES in record:
+            too_many = f": expected at most {MAX_RECEIVED_BYTES} bytes over HTTP, not {record[RECEIVED_BYTES]}"
+            return Failure(reasons.TOO_LARGE, (too_many,), "parse", None, raw, attributes or {}, source, None)
         return self.parse_record(record, raw, source, attributes)
 
     def parse_record(

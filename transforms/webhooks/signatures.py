@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from google.auth.crypt import es256
+from google.auth.crypt import base, es256
 
 Kind = Literal["hmac", "timestamped", "standard", "ecdsa", "token", "basic"]
 KINDS: tuple[Kind, ...] = ("hmac", "timestamped", "standard", "ecdsa", "token", "basic")
@@ -127,7 +127,7 @@ def _ecdsa(signature: Signature, secret: str, call: Call) -> bool:
     return verified
 
 
-def public_key(text: str) -> es256.ES256Verifier:
+def public_key(text: str) -> base.Verifier:
     """A public key on P-256, from base64 of DER.
 
     Raises:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
 import grpc
 from google.api_core import exceptions
@@ -37,7 +38,9 @@ class Connection:
         self._answers: queue.SimpleQueue[types.AppendRowsResponse | Exception] = queue.SimpleQueue()
         metadata = (("x-goog-request-params", f"write_stream={stream}"),)
         # The transport's own call: the client's would wait for the first answer before there is a request.
-        self._call = client.transport.append_rows(iter(self._requests.get, None), metadata=metadata)
+        # Its annotation is that of a call of one request and one answer.
+        append_rows: Any = client.transport.append_rows
+        self._call = append_rows(iter(self._requests.get, None), metadata=metadata)
         threading.Thread(target=self._listen, name="append-rows", daemon=True).start()
 
     def send(self, request: types.AppendRowsRequest) -> None:

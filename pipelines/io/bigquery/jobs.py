@@ -11,12 +11,19 @@ import re
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from google.api_core import exceptions
 from google.cloud import bigquery
 
-from pipelines.io.bigquery.service import REQUEST_SECONDS, BigQueryError, back_off, is_already_started, retried
+from pipelines.io.bigquery.service import (
+    NO_RETRY,
+    REQUEST_SECONDS,
+    BigQueryError,
+    back_off,
+    is_already_started,
+    retried,
+)
 
 _MOST_WAIT_SECONDS = 5.0
 _LOCATION = re.compile(r"already exists: job [^\s:]+:(?:[^\s:]+:)?([\w-]+)\.", re.IGNORECASE)
@@ -48,17 +55,17 @@ def run_query(
     def start(job_id: str) -> bigquery.QueryJob:
         try:
             return client.query(
-                sql, job_config=config, job_id=job_id, retry=None, job_retry=None, timeout=REQUEST_SECONDS
+                sql, job_config=config, job_id=job_id, retry=NO_RETRY, job_retry=None, timeout=REQUEST_SECONDS
             )
         except (exceptions.Conflict, exceptions.BadRequest) as error:
             # The emulator, too, says of its own things that bear the job's id that they are there.
             if not is_already_started(error) and f"{job_id} is already created" not in str(error.message):
                 raise
             place = _LOCATION.search(str(error.message))
-            found: bigquery.QueryJob = client.get_job(
-                job_id, location=place[1] if place else None, retry=None, timeout=REQUEST_SECONDS
+            found = client.get_job(
+                job_id, location=place[1] if place else None, retry=NO_RETRY, timeout=REQUEST_SECONDS
             )
-            return found
+            return cast(bigquery.QueryJob, found)  # the id is one that a query was started with
 
     job: bigquery.QueryJob = run_job(what, start, sleep=sleep)
     return job
@@ -80,7 +87,7 @@ def run_job(what: str, start: Callable[[str], Any], *, sleep: Callable[[float], 
         job_id = f"tidemark_{uuid.uuid4().hex}"
         job = retried(f"start: {what}", lambda: start(job_id), sleep=sleep)
         for delay in back_off(0.1, _MOST_WAIT_SECONDS):
-            if retried(f"wait: {what}", lambda: job.done(retry=None, timeout=REQUEST_SECONDS), sleep=sleep):
+            if retried(f"wait: {what}", lambda: job.done(retry=NO_RETRY, timeout=REQUEST_SECONDS), sleep=sleep):
                 break
             sleep(delay)
         failure = job.exception()

@@ -23,7 +23,7 @@ from google.api_core import exceptions
 from google.cloud import bigquery
 
 from pipelines.io.bigquery.jobs import run_job, run_query
-from pipelines.io.bigquery.service import REQUEST_SECONDS, BigQueryError, rest_client, retried
+from pipelines.io.bigquery.service import NO_RETRY, REQUEST_SECONDS, BigQueryError, rest_client, retried
 from pipelines.io.outputs import BigQueryOutput
 from pipelines.io.tables.staging import Shard, open_staging_database, select_rows
 from schemas.bigquery import bigquery_staging, log_name
@@ -130,7 +130,7 @@ def _create_staging(client: bigquery.Client, resource: dict[str, Any]) -> None:
     table = bigquery.Table.from_api_repr(resource)
     table.expires = datetime.datetime.now(datetime.UTC) + STAGING_LIFE
     try:
-        retried("create staging table", lambda: client.create_table(table, retry=None, timeout=REQUEST_SECONDS))
+        retried("create staging table", lambda: client.create_table(table, retry=NO_RETRY, timeout=REQUEST_SECONDS))
     except exceptions.Conflict:
         return  # by an attempt whose answer was lost: the name is this run's own
 
@@ -160,5 +160,5 @@ def _load(client: bigquery.Client, resource: dict[str, Any], path: Path, output:
 def _drop(client: bigquery.Client, name: str) -> None:
     retried(
         "drop staging table",
-        lambda: client.delete_table(name, retry=None, timeout=REQUEST_SECONDS, not_found_ok=True),
+        lambda: client.delete_table(name, retry=NO_RETRY, timeout=REQUEST_SECONDS, not_found_ok=True),
     )

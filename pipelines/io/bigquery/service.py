@@ -11,7 +11,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import google.auth.exceptions
 import grpc
@@ -33,6 +33,9 @@ START_SECONDS = 30.0
 
 REQUEST_SECONDS = 60.0
 """How long one request may take."""
+
+NO_RETRY: Any = None
+"""For `retry=` of BigQuery's client: it documents None for "do not", and its annotations leave that out."""
 
 WRITE_HOST = "BIGQUERY_STORAGE_EMULATOR_HOST"
 

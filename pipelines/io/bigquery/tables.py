@@ -15,6 +15,7 @@ from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.cloud import bigquery
 
 from pipelines.io.bigquery.service import (
+    NO_RETRY,
     REQUEST_SECONDS,
     START_SECONDS,
     BigQueryError,
@@ -113,7 +114,7 @@ def _wanted(output: BigQueryOutput, bounded: bool, tables: Sequence[Table]) -> d
 def _dataset_exists(output: BigQueryOutput, client: bigquery.Client) -> bool:
     reference = f"{output.project}.{output.dataset}"
     try:
-        _asked("get dataset", lambda: client.get_dataset(reference, retry=None, timeout=REQUEST_SECONDS))
+        _asked("get dataset", lambda: client.get_dataset(reference, retry=NO_RETRY, timeout=REQUEST_SECONDS))
     except exceptions.NotFound:
         return False
     return True
@@ -122,13 +123,13 @@ def _dataset_exists(output: BigQueryOutput, client: bigquery.Client) -> bool:
 def _create_dataset(output: BigQueryOutput, client: bigquery.Client) -> None:
     dataset = bigquery.Dataset(f"{output.project}.{output.dataset}")
     dataset.labels = dict(LABELS)
-    _create("create dataset", lambda: client.create_dataset(dataset, retry=None, timeout=REQUEST_SECONDS))
+    _create("create dataset", lambda: client.create_dataset(dataset, retry=NO_RETRY, timeout=REQUEST_SECONDS))
 
 
 def _fetch(client: bigquery.Client, resource: dict[str, Any]) -> dict[str, Any] | None:
     reference = bigquery.TableReference.from_api_repr(resource["tableReference"])
     try:
-        table = _asked("get table", lambda: client.get_table(reference, retry=None, timeout=REQUEST_SECONDS))
+        table = _asked("get table", lambda: client.get_table(reference, retry=NO_RETRY, timeout=REQUEST_SECONDS))
     except exceptions.NotFound:
         return None
     found: dict[str, Any] = table.to_api_repr()
@@ -197,16 +198,18 @@ def _make(
 ) -> None:
     table = bigquery.Table.from_api_repr(wanted)
     if existing is None:
-        _create("create table", lambda: client.create_table(table, retry=None, timeout=REQUEST_SECONDS))
+        _create("create table", lambda: client.create_table(table, retry=NO_RETRY, timeout=REQUEST_SECONDS))
     elif "view" in wanted and existing["view"]["query"] != wanted["view"]["query"]:
         retried(
             "update view",
-            lambda: client.update_table(table, ["view_query", "description"], retry=None, timeout=REQUEST_SECONDS),
+            lambda: client.update_table(table, ["view_query", "description"], retry=NO_RETRY, timeout=REQUEST_SECONDS),
         )
     elif additions:
         changed = bigquery.Table.from_api_repr(existing)
         changed.schema = [*changed.schema, *(bigquery.SchemaField.from_api_repr(field) for field in additions)]
-        retried("add columns", lambda: client.update_table(changed, ["schema"], retry=None, timeout=REQUEST_SECONDS))
+        retried(
+            "add columns", lambda: client.update_table(changed, ["schema"], retry=NO_RETRY, timeout=REQUEST_SECONDS)
+        )
 
 
 def _create(what: str, call: Any) -> None:

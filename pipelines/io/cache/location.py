@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
-from rapidfuzz import process
-
-from schemas.errors import UsageError
+from schemas.errors import UsageError, nearest
 
 _SCHEMES = ("redis", "rediss")
 _FORM = "redis://HOST:PORT/DB (rediss:// with TLS), for example redis://localhost:6379/0"
@@ -43,8 +41,8 @@ def parse_cache(text: str) -> CacheLocation:
     """
     scheme, separator, rest = text.partition("://")
     if not separator or scheme not in _SCHEMES:
-        near = process.extractOne(scheme, _SCHEMES, score_cutoff=60)
-        hint = f"; did you mean {near[0]}://?" if separator and near else ""
+        near = nearest(scheme, _SCHEMES)
+        hint = f"; did you mean {near}://?" if separator and near else ""
         raise CacheError(f"--cache: expected {_FORM}{hint}")
     try:
         parts = urlsplit(text)

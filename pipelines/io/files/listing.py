@@ -7,17 +7,16 @@ data is passed over: names, also of folders, that begin with a dot or an undersc
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO, cast
 
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
-
+from pipelines.io.files.local_pattern import local_matches
 from schemas.errors import InputError
 from transforms.parse.formats import is_known, kind_of, read_head
 from transforms.parse.gunzip import GZIP_MAGIC
@@ -26,6 +25,7 @@ EXTENSIONS = (".ndjson", ".jsonl", ".json", ".avro", ".parquet")
 EXTENSIONS_TEXT = "one of " + " ".join(EXTENSIONS) + ", each optionally with .gz"
 RANGE_BYTES = 8 * 1024 * 1024
 """Large enough that a range's 20,000 events fill every bucket's block, small enough to keep many workers busy."""
+_SCHEME = re.compile(r"[a-zA-Z][-a-zA-Z0-9+.]*://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,15 @@ class InputFile:
     inode: int = 0
 
 
+def is_local(path: str) -> bool:
+    """Whether a path or pattern is of this machine's disks; the others are read by Beam, and need it imported.
+
+    >>> is_local("gs://bucket/events/*.avro")
+    False
+    """
+    return _SCHEME.match(path.strip()) is None
+
+
 def has_known_extension(path: str) -> bool:
     """Whether the name alone says what the file holds.
 
@@ -62,7 +71,7 @@ def is_folder(pattern: str) -> bool:
     """Whether the pattern names a folder rather than files."""
     if pattern.endswith("/"):
         return True
-    if FileSystems.get_scheme(pattern) is None:
+    if is_local(pattern):
         return Path(pattern).is_dir()
     return not has_wildcard(pattern) and not has_known_extension(pattern) and not pattern.endswith(".gz")
 
@@ -74,7 +83,7 @@ def has_wildcard(pattern: str) -> bool:
 
 def is_local_file(path: str) -> bool:
     """Whether there is something of that name here that is no folder."""
-    return FileSystems.get_scheme(path) is None and Path(path).exists() and not Path(path).is_dir()
+    return is_local(path) and Path(path).exists() and not Path(path).is_dir()
 
 
 def list_files(pattern: str, *, strict: bool = True) -> tuple[InputFile, ...]:
@@ -95,7 +104,7 @@ def list_files(pattern: str, *, strict: bool = True) -> tuple[InputFile, ...]:
         if _is_hidden(path, pattern) or (folder and not _is_named_like_data(path)):
             continue
         inode = 0
-        if FileSystems.get_scheme(path) is None:
+        if is_local(path):
             status = Path(path).stat()
             if stat.S_ISDIR(status.st_mode):
                 continue
@@ -114,7 +123,14 @@ def _found(pattern: str, *, folder: bool) -> Iterator[tuple[str, int, int]]:
         status = Path(pattern).stat()
         yield pattern, status.st_size, status.st_mtime_ns // 1_000
         return
-    for match in _matches(pattern, pattern.rstrip("/") + "/**" if folder else pattern):
+    asked = pattern.rstrip("/") + "/**" if folder else pattern
+    if is_local(pattern):
+        try:
+            yield from local_matches(asked)
+        except re.error as error:
+            raise InputError(f"--input {pattern}: cannot be listed: {error}") from error
+        return
+    for match in _matches(pattern, asked):
         for metadata in match.metadata_list:
             updated_us = round((metadata.last_updated_in_seconds or 0) * 1_000_000)
             yield metadata.path, metadata.size_in_bytes, updated_us
@@ -122,6 +138,8 @@ def _found(pattern: str, *, folder: bool) -> Iterator[tuple[str, int, int]]:
 
 def _matches(pattern: str, asked: str) -> Any:
     """What the file system answers; whoever keeps it may be away or refuse, in as many ways as there are of them."""
+    from apache_beam.io.filesystems import FileSystems
+
     try:
         return FileSystems.match([asked])
     except Exception as error:
@@ -151,7 +169,7 @@ def _looked_at(path: str, size_bytes: int, _updated_us: int, *, strict: bool) ->
     known = _is_named_like_data(path)
     if not size_bytes or (known and (by_name or size_bytes <= RANGE_BYTES)):
         return by_name, False
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+    with _opened(path) as file:
         head = read_head(file)
     if not known and strict and not is_known(head):
         raise InputError(
@@ -159,3 +177,12 @@ def _looked_at(path: str, size_bytes: int, _updated_us: int, *, strict: bool) ->
         )
     gzipped = head.startswith(GZIP_MAGIC)
     return gzipped, size_bytes > RANGE_BYTES and not gzipped and kind_of(head, path) == "lines"
+
+
+def _opened(path: str) -> BinaryIO:
+    if is_local(path):
+        return Path(path).open("rb")
+    from apache_beam.io.filesystem import CompressionTypes
+    from apache_beam.io.filesystems import FileSystems
+
+    return cast(BinaryIO, FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED))

@@ -18,8 +18,8 @@ from pipelines.io.stream.source_options import SourceOptions
 Settings = dict[str, str | int | float | bool]
 
 REQUEST_SECONDS = 15.0
-FIRST_OFFSETS = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-END_OFFSETS = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+FIRST_OFFSETS = OffsetSpec.earliest()
+END_OFFSETS = OffsetSpec.latest()
 COMMITTED_CHECK_SECONDS = 0.2
 _CHUNK_RECORDS = 500
 _RETRY_SECONDS = 0.2

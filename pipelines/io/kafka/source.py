@@ -25,12 +25,12 @@ from pipelines.io.kafka.client import (
     ReaderClient,
     Settings,
 )
-from pipelines.io.locations import KafkaInput, did_you_mean
+from pipelines.io.locations import KafkaInput
 from pipelines.io.stream.found_records import received_records
 from pipelines.io.stream.source import Batch, Progress, Reader, Record, now_us
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
-from schemas.errors import InputError
+from schemas.errors import InputError, did_you_mean
 from schemas.message import Message
 
 IDLE_CHECK_SECONDS = 1.0

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 from pipelines.io.kinesis import address as kinesis
 from pipelines.io.rabbitmq import address as rabbitmq
 from pipelines.io.targets.target import EventTarget, TargetError
+from schemas.errors import did_you_mean
 
 _FORMS = {
     "spool": "spool:DIR",
@@ -39,8 +40,6 @@ def parse_target(text: str) -> EventTarget:
     """
     kind, separator, rest = text.partition(":")
     if not separator or kind not in _FORMS:
-        from pipelines.io.locations import did_you_mean  # with Beam, which a server can do without
-
         expected = ", ".join(_FORMS[name] for name in ("spool", "kafka", "pubsub", "amqp", "kinesis"))
         shown = kind if separator else text
         raise TargetError(f"--events {shown!r}: expected {expected}{did_you_mean(kind, KINDS)}")

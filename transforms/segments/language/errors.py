@@ -7,12 +7,11 @@ that positions refer to (`SourceFile`), and where a rule's text stands in it (`O
 from __future__ import annotations
 
 import bisect
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from schemas.errors import DefinitionErrors, Position, Problem
+from schemas.errors import DefinitionErrors, Position, Problem, nearest
 
 _Part = TypeVar("_Part")
 
@@ -61,10 +60,9 @@ class Origin:
 
 
 def closest(word: str, names: Iterable[str]) -> str:
-    """The name that `word` was probably meant to be, in quotes, or "" when none is near. Case counts least."""
-    by_lower = {name.lower(): name for name in sorted(names, reverse=True)}
-    found = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
-    return f"'{by_lower[found[0]]}'" if found else ""
+    """The name that `word` was probably meant to be, in quotes, or "" when none is near."""
+    near = nearest(word, names)
+    return f"'{near}'" if near else ""
 
 
 def gather(parts: Iterable[Callable[[], _Part]]) -> list[_Part]:

@@ -1,0 +1,69 @@
+"""Runs a job whose inputs end, once its options are checked; `stream_job.py` runs the others."""
+
+import os
+import sys
+import threading
+import time
+import traceback
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineState
+
+from pipelines.batch import build_batch
+from pipelines.io.files.read_files import plan_ranges
+from pipelines.io.job_record import note_end, note_start
+from pipelines.io.locations import FileInput
+from pipelines.io.outputs import local_target
+from pipelines.io.tables.staging import remove_abandoned
+from pipelines.options.profiles import ProfilesOptions
+from pipelines.runners import with_default_runner
+from pipelines.words.failure import describe_failure, quiet_beam
+from pipelines.words.job_progress import show_progress
+from pipelines.words.summary import print_summary
+from pipelines.words.summary_facts import read_counters
+
+
+def run_batch(options: ProfilesOptions, stopped: threading.Event) -> int:
+    """Builds the job, runs it and tells what came of it; returns the exit status. `stopped`: it was told to end."""
+    started = time.monotonic()
+    ranges = plan_ranges(location for location in options.inputs if isinstance(location, FileInput))
+    try:
+        note_start(options.output)
+        with quiet_beam(verbose=options.verbose), show_progress(len(ranges), str(options.output)):
+            pipeline = beam.Pipeline(options=PipelineOptions(with_default_runner(options)))
+            build_batch(pipeline, options)
+            result = pipeline.run()
+            state = result.wait_until_finish()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it has ended the job
+        if stopped.is_set():
+            return _failed(_stopped(options), options)
+        if options.verbose:
+            traceback.print_exc()
+        return _failed(describe_failure(error, str(options.output)), options)
+    except KeyboardInterrupt:
+        return _failed(_stopped(options), options)
+    if state not in (None, PipelineState.DONE):
+        return _failed(f"The job failed: the runner says {state}. Its own log knows why.", options)
+    note_end(options.output, options.definitions.segments)
+    if options.cache is not None:
+        from pipelines.cache import keep_in_cache
+
+        keep_in_cache(options.cache, options.output)
+    try:
+        print_summary(options, read_counters(result), time.monotonic() - started)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough; the tables are written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _stopped(options: ProfilesOptions) -> str:
+    return f"Stopped. {options.output} is what it was before."
+
+
+def _failed(text: str, options: ProfilesOptions) -> int:
+    print(text, file=sys.stderr)
+    note_end(options.output, None)
+    remove_abandoned(local_target(options.output), own=True)
+    return 1
