@@ -14,7 +14,7 @@ from pipelines.options.beam import unknown_options
 from tests.jobs.job import write_lines, write_segment
 from tests.jobs.messages import track
 
-HEAVY = ("apache_beam", "duckdb", "google.api_core", "grpc", "numpy", "pyarrow", "rapidfuzz")
+HEAVY = ("apache_beam", "duckdb", "google.api_core", "grpc", "matplotlib", "numpy", "pyarrow", "rapidfuzz")
 TOLD = """
 import sys
 from {module} import main
@@ -65,6 +65,30 @@ def test_the_main_job_tells_a_mistake(shop: Path, wrong: dict[str, str], said: s
     status, error = told(shop, "pipelines.profiles", *arguments)
     assert status == "2"
     assert said in error
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("pipelines.preview", ("--input=events/*.ndjson", "--segment=nowhere.yaml")),
+        ("pipelines.report", ("--input=here", "--output=page.html")),
+        ("pipelines.activate", ("--input=here", "--destinations=.")),
+        ("pipelines.audit", ("--input=here",)),
+        ("pipelines.enrich", ("--inptu=here",)),
+        ("pipelines.export", ("--input=here",)),
+        ("pipelines.duplicates", ("--input=here",)),
+        ("pipelines.predict", ("--input=here",)),
+        ("pipelines.content", ("--inptu=here",)),
+        ("pipelines.cache", ("--inptu=here",)),
+        ("pipelines.commands", ("profiles", "--input=none/*.ndjson")),
+        ("pipelines.commands", ("porfiles",)),
+    ],
+)
+def test_so_does_every_command(shop: Path, module: str, arguments: tuple[str, ...]) -> None:
+    status, error = told(shop, module, *arguments)
+    assert status.split()[0] == "2"
+    assert not {"apache_beam", "google.api_core", "grpc", "matplotlib"} & set(status.split())
+    assert error
 
 
 def test_beams_option_names_are_known_without_it() -> None:

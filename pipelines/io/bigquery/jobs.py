@@ -16,7 +16,8 @@ from typing import Any
 from google.api_core import exceptions
 from google.cloud import bigquery
 
-from pipelines.io.bigquery.service import REQUEST_SECONDS, BigQueryError, back_off, is_already_started, retried
+from pipelines.io.bigquery.errors import BigQueryError
+from pipelines.io.bigquery.service import REQUEST_SECONDS, back_off, is_already_started, retried
 
 _MOST_WAIT_SECONDS = 5.0
 _LOCATION = re.compile(r"already exists: job [^\s:]+:(?:[^\s:]+:)?([\w-]+)\.", re.IGNORECASE)

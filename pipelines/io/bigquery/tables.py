@@ -14,10 +14,10 @@ from google.api_core import exceptions
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.cloud import bigquery
 
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.bigquery.service import (
     REQUEST_SECONDS,
     START_SECONDS,
-    BigQueryError,
     first_line,
     rest_client,
     retried,
