@@ -174,7 +174,9 @@ def test_an_existing_file_is_taken_literally(tmp_path: Path) -> None:
         assert file.path == f"{tmp_path}/{name}"
 
 
-@pytest.mark.parametrize("data", [b"{}", b" [\n", b"\xef\xbb\xbf{}", gzip.compress(b"{}", mtime=0), b"Obj\x01", b"PAR1", b""])
+@pytest.mark.parametrize(
+    "data", [b"{}", b" [\n", b"\xef\xbb\xbf{}", gzip.compress(b"{}", mtime=0), b"Obj\x01", b"PAR1", b""]
+)
 def test_a_file_of_any_name_is_known_by_its_content(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "1774605239123.a1b2.us-west-2.9ca8d8c4"
     path.write_bytes(data)
