@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 from rapidfuzz import process
 
 from pipelines.io.cache.location import CacheLocation, parse_cache
@@ -144,7 +144,7 @@ def _parse_arguments(
 
 def _unknown_arguments(parser: argparse.ArgumentParser, rest: Sequence[str]) -> Iterator[str]:
     """What is neither an option of the command's own nor one of Beam's."""
-    beam_parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    beam_parser = _BeamArgumentParser(add_help=False, allow_abbrev=False)
     for options in PipelineOptions.__subclasses__():
         options._add_argparse_args(beam_parser)
     _, unknown = beam_parser.parse_known_args(list(rest))
