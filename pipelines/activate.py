@@ -14,7 +14,7 @@ from pipelines.activation.follow import follow
 from pipelines.activation.planning import Work, plan_destination
 from pipelines.activation.run import Place, Result, run_all
 from pipelines.activation.tables import open_activation_tables
-from pipelines.io.bigquery.service import BigQueryError
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.destinations.registry import connect
 from pipelines.io.job_record import read_job
 from pipelines.io.ledger import LedgerError, open_ledger

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def keep_in_cache(location: CacheLocation, output: Output, sleep: Callable[[float], object] = time.sleep) -> bool:
     """Fills the cache, trying again for half a minute while it is away; tells how it went. Whether it is right now."""
-    from pipelines.io.bigquery.service import BigQueryError
+    from pipelines.io.bigquery.errors import BigQueryError
     from pipelines.io.cache.fill import AwayError, fill_cache
 
     for pause in (*_PAUSES_SECONDS, None):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pipelines.io.bigquery.service import BigQueryError
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.ledger import Ledger, LedgerError, open_ledger
 from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
 from pipelines.io.tables.query import open_tables

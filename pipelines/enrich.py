@@ -9,7 +9,7 @@ from typing import Final
 import duckdb
 import orjson
 
-from pipelines.io.bigquery.service import BigQueryError
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.read_rows import RowsError, read_rows
 from pipelines.io.tables.query import open_tables
 from pipelines.io.targets.target import TargetError

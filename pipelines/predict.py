@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.io.bigquery.service import BigQueryError
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.ledger import LedgerError, open_ledger
 from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
 from pipelines.io.tables.query import open_tables

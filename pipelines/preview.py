@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from pipelines.local.resolve import ResolvedEvents, resolve_events
 from pipelines.options.preview import PreviewOptions, Rules, load_rules, parse_preview_options
 from pipelines.watching import Wait, wait_for_change
 from pipelines.words.preview_json import preview_json, story_json
@@ -21,6 +20,9 @@ from transforms.explain.story import tell
 from transforms.explain.survey import Question, merged, survey
 from transforms.explain.words import instant_words
 
+if TYPE_CHECKING:
+    from pipelines.local.resolve import ResolvedEvents
+
 _CLEAR_SCREEN = "\x1b[2J\x1b[H"
 
 
@@ -32,6 +34,8 @@ def main(arguments: Sequence[str] | None = None, wait: Wait = wait_for_change) -
     except (UsageError, DefinitionErrors) as error:
         print(error, file=sys.stderr)
         return 2
+    from pipelines.local.resolve import resolve_events  # with Beam: a mistake is told before
+
     progress = Progress()
     try:
         with resolve_events(

@@ -7,13 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.io.bigquery.service import BigQueryError
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.ledger import LedgerError, ledger_of
 from pipelines.io.outputs import parse_output
 from pipelines.io.tables.query import add_ledger, open_tables
-from pipelines.reporting.page import MADE_BY, render
 from pipelines.reporting.report import read_report
-from pipelines.reporting.trust import read_trust
 from schemas.errors import DefinitionErrors, OutputError, SchemaErrors
 from schemas.tracking_plan import load_tracking_plan
 from transforms.failed_events import pipeline_version
@@ -55,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OutputError, SchemaErrors, DefinitionErrors) as error:
         print(error, file=sys.stderr)
         return 2
+    from pipelines.reporting.page import render  # with what draws the charts
+    from pipelines.reporting.trust import read_trust
+
     try:
         with open_tables(place) as tables:
             add_ledger(tables, ledger_of(place))
@@ -77,7 +78,11 @@ def _check_page(path: Path) -> None:
     """
     if path.is_dir():
         raise OutputError(f"--output {path}: is a folder, expected an .html file")
-    if path.is_file() and path.stat().st_size and MADE_BY.encode() not in path.read_bytes():
+    if not path.is_file() or not path.stat().st_size:
+        return
+    from pipelines.reporting.page import MADE_BY
+
+    if MADE_BY.encode() not in path.read_bytes():
         raise OutputError(f"--output {path}: is no page of ours and would be lost; give another name")
 
 

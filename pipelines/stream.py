@@ -25,6 +25,7 @@ from transforms.failed_events import count_failures
 from transforms.parse import EventParser
 from transforms.records import Record
 from transforms.state.outbox import Keyed, in_blocks
+from transforms.state.params import TIMESTAMP_PARAM
 from transforms.stream.maintain import MaintainTables, keyed_records
 from transforms.stream.rows import failure_update
 from transforms.stream.settings import DEFAULT_BUCKETS, StreamSettings
@@ -49,7 +50,9 @@ def build_stream(
         archive=options.stream.archive,
     )
     ticks = pipeline | "Refresh" >> PeriodicImpulse(fire_interval=options.stream.refresh_us / 1_000_000)
-    return tuple(messages) | "FollowMessages" >> FollowMessages(options.parser(), settings, ticks)
+    follow = FollowMessages(options.parser(), settings, ticks)
+    updates: beam.PCollection[bytes] = tuple(messages) | "FollowMessages" >> follow
+    return updates
 
 
 def _shelves(options: ProfilesOptions) -> int:
@@ -61,7 +64,7 @@ def _shelves(options: ProfilesOptions) -> int:
 _TOO_LATE = "/timestamp: expected an event no older than the allowed lateness"
 
 
-class FollowMessages(beam.PTransform):
+class FollowMessages(beam.PTransform[Sequence[beam.PCollection[Message]], beam.PCollection[bytes]]):
     """Messages in, updates of the rows of all tables out, packed (schemas/update.py).
 
     Takes one PCollection of messages, or a tuple of them: one per source. What is parsed beside its source need not
@@ -85,7 +88,8 @@ class FollowMessages(beam.PTransform):
         parsed = [source | f"ParseMessages{number or ''}" >> parse for number, source in enumerate(sources)]
         records = [one.records for one in parsed] | "AllRecords" >> beam.Flatten()
         rows = records | "MaintainTables" >> MaintainTables(self._settings, self._ticks)
-        return [rows, *(one.failed for one in parsed)] | "AllRows" >> beam.Flatten()
+        all_rows: beam.PCollection[bytes] = [rows, *(one.failed for one in parsed)] | "AllRows" >> beam.Flatten()
+        return all_rows
 
 
 class _ParseMessages(beam.DoFn):
@@ -102,7 +106,7 @@ class _ParseMessages(beam.DoFn):
         self._failed: list[Failure] = []
         self._at_us = MAX_TIMESTAMP.micros
 
-    def process(self, message: Message, at: Timestamp = beam.DoFn.TimestampParam) -> Iterator[Outputs]:
+    def process(self, message: Message, at: Timestamp = TIMESTAMP_PARAM) -> Iterator[Outputs]:
         self._read += 1
         at_us = at.micros
         self._at_us = min(self._at_us, at_us)
@@ -123,10 +127,10 @@ class _ParseMessages(beam.DoFn):
         counting.count_parsed(self._parser)
         at = Timestamp(micros=self._at_us)
         for keyed in keyed_records(self._records, self._buckets):
-            yield TaggedOutput("records", WindowedValue(keyed, at, [GlobalWindow()]))
+            yield TaggedOutput("records", WindowedValue(keyed, at, (GlobalWindow(),)))
         count_failures(self._failed)
         for block in in_blocks([failure_update(failure) for failure in self._failed]):
-            yield TaggedOutput("failed", WindowedValue(block, at, [GlobalWindow()]))
+            yield TaggedOutput("failed", WindowedValue(block, at, (GlobalWindow(),)))
 
 
 def wall_clock_us() -> int:

@@ -17,7 +17,7 @@ from transforms.profiles.bucket import BuildProfiles
 from transforms.segments.language import ast
 
 
-class BuildTables(beam.PTransform):
+class BuildTables(beam.PTransform[beam.PCollection[tuple[int, bytes]], beam.PCollection[TableBlock]]):
     """Deduplicates, finds out whose each event is, and builds profiles, segments and accounts.
 
     Anonymous profiles are built where their devices are resolved; users' in the bucket of their id; users that aliases
@@ -78,4 +78,5 @@ class BuildTables(beam.PTransform):
             receipts,
             retractions,
         )
-        return tables | "Tables" >> beam.Flatten()
+        united: beam.PCollection[TableBlock] = tables | "Tables" >> beam.Flatten()
+        return united

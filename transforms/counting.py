@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-from apache_beam.metrics import Metrics
-
 from transforms.parse import EventParser
 
 NAMESPACE = "tidemark"
@@ -31,6 +29,8 @@ _NO_PROGRESS = (UNPLANNED, DROPPED, NOT_NORMALISED)
 def count(name: str, by: int = 1) -> None:
     """Adds to a counter of the job. Called once for many events, never once for each."""
     if by:
+        from apache_beam.metrics import Metrics  # only who counts needs Beam, not who asks for a counter's name
+
         Metrics.counter(NAMESPACE, name).inc(by)
         folder = os.environ.get(PROGRESS_FOLDER)
         if folder and not name.startswith(_NO_PROGRESS):

@@ -16,8 +16,6 @@ from contextlib import contextmanager
 from typing import Any
 from zlib import crc32
 
-import pyarrow as pa
-
 Record = tuple[Any, ...]
 RETRACTED = -1
 """The bucket of the message ids that retracts name: beside those of the records."""
@@ -91,12 +89,16 @@ def unpack(blocks: Iterable[bytes]) -> Iterator[Record]:
 
 def compress(plain: bytes) -> bytes:
     """Zstandard, after the length of what is in it."""
+    import pyarrow as pa  # only who packs needs it, not who asks for a bucket's number
+
     packed: bytes = pa.compress(plain, codec=_CODEC, asbytes=True)
     return len(plain).to_bytes(_LENGTH_BYTES, "big") + packed
 
 
 def decompress(data: bytes | memoryview) -> bytes:
     """What `compress` was given."""
+    import pyarrow as pa
+
     length = int.from_bytes(data[:_LENGTH_BYTES], "big")
     plain: bytes = pa.decompress(memoryview(data)[_LENGTH_BYTES:], decompressed_size=length, codec=_CODEC, asbytes=True)
     return plain

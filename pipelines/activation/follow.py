@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pipelines.activation.planning import Request
 from pipelines.activation.run import Place, Result, run_one
-from pipelines.io.bigquery.service import BigQueryError
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.ledger import LedgerError, open_ledger
 from pipelines.io.outputs import BigQueryOutput, Output, local_target
 from schemas.errors import OutputError

@@ -59,14 +59,8 @@ def _check_table(location: BigQueryInput) -> None:
     from google.api_core.exceptions import GoogleAPICallError, NotFound
     from google.auth.exceptions import GoogleAuthError
 
-    from pipelines.io.bigquery.service import (
-        NO_RETRY,
-        REQUEST_SECONDS,
-        START_SECONDS,
-        BigQueryError,
-        rest_client,
-        retried,
-    )
+    from pipelines.io.bigquery.errors import BigQueryError
+    from pipelines.io.bigquery.service import NO_RETRY, REQUEST_SECONDS, START_SECONDS, rest_client, retried
 
     try:
         client = rest_client(location.project)

@@ -2,6 +2,8 @@
 
 Writing replaces a local output as a whole. So it is refused unless it is empty or ours: what it holds must say that we
 wrote it, and have the shape of our tables. Nothing that is refused has been changed.
+
+The libraries of a place are imported when it is looked into: what is wrong before that is told at once.
 """
 
 from __future__ import annotations
@@ -12,14 +14,9 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
-import duckdb
-
-from pipelines.io.duckdb.foreign import foreign_in_database
-from pipelines.io.files.foreign import foreign_in_folder
 from pipelines.io.files.listing import list_files
 from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, InputLocation, WatchInput
 from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output
-from pipelines.io.tables.staging import remove_abandoned
 from schemas.errors import OutputError
 
 _MOST_NAMED = 5
@@ -53,6 +50,8 @@ def check_output(output: Output, inputs: Sequence[InputLocation] = (), *, bounde
 
         prepare_tables(output, bounded=bounded)
         return
+    from pipelines.io.tables.staging import remove_abandoned
+
     check_place(output)
     _check_parent(output)
     remove_abandoned(output.target())
@@ -74,7 +73,7 @@ def check_place(output: DuckDBOutput | FilesOutput) -> None:
             _check_kind(output, kind, "a folder", "a folder")
             if target.is_mount():
                 raise OutputError(f"output {output}: a file system is mounted there, expected a folder inside it")
-            foreign = list(foreign_in_folder(target)) if kind else []
+            foreign = _foreign_in_folder(target) if kind else []
     except OSError as error:
         raise OutputError(f"output {output}: cannot be looked at: {error.strerror}") from error
     if foreign:
@@ -99,7 +98,17 @@ def _check_kind(output: Output, kind: str, wanted: str, expected: str) -> None:
         raise OutputError(f"output {output}: is {kind}, expected {expected}")
 
 
+def _foreign_in_folder(target: Path) -> list[str]:
+    from pipelines.io.files.foreign import foreign_in_folder
+
+    return list(foreign_in_folder(target))
+
+
 def _foreign_in_database(output: DuckDBOutput, target: Path) -> list[str]:
+    import duckdb
+
+    from pipelines.io.duckdb.foreign import foreign_in_database
+
     try:
         return foreign_in_database(target)
     except duckdb.Error as error:

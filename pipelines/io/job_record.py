@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import orjson
-from google.api_core.exceptions import GoogleAPICallError
 
 from pipelines.io.files.atomic import replace_file
 from pipelines.io.outputs import BigQueryOutput, Output, local_target
@@ -103,8 +102,12 @@ def _write(output: Output, record: JobRecord) -> None:
             _describe(output, text)
         else:
             _replace(_path(output), text)
-    except (OSError, RuntimeError, GoogleAPICallError) as error:
-        logger.warning("%s: the job cannot be noted: %s", output, type(error).__name__)
+    except (OSError, RuntimeError) as error:
+        _not_noted(output, error)
+
+
+def _not_noted(output: Output, error: Exception) -> None:
+    logger.warning("%s: the job cannot be noted: %s", output, type(error).__name__)
 
 
 def _replace(path: Path, text: str) -> None:
@@ -130,6 +133,8 @@ def _table(output: BigQueryOutput) -> str:
 
 
 def _description(output: BigQueryOutput) -> str:
+    from google.api_core.exceptions import GoogleAPICallError
+
     from pipelines.io.bigquery.service import NO_RETRY, REQUEST_SECONDS, rest_client
 
     try:
@@ -140,6 +145,15 @@ def _description(output: BigQueryOutput) -> str:
 
 
 def _describe(output: BigQueryOutput, text: str) -> None:
+    from google.api_core.exceptions import GoogleAPICallError
+
+    try:
+        _replace_description(output, text)
+    except GoogleAPICallError as error:
+        _not_noted(output, error)
+
+
+def _replace_description(output: BigQueryOutput, text: str) -> None:
     from pipelines.io.bigquery.service import NO_RETRY, REQUEST_SECONDS, rest_client, retried
 
     client = rest_client(output.project)

@@ -188,7 +188,7 @@ def _batches(location: TableInput) -> Iterator[pa.RecordBatch]:
         if isinstance(location, DuckDBInput):
             yield from event_batches(location)
             return
-        from pipelines.io.bigquery.service import BigQueryError
+        from pipelines.io.bigquery.errors import BigQueryError
 
         try:
             yield from event_batches(location)

@@ -10,7 +10,6 @@ from typing import Any
 
 from pipelines.io.journal.journal import FILE_NAME as JOURNAL_FILE
 from pipelines.io.outputs import BigQueryOutput, Output, local_target
-from pipelines.io.tables.read_back import read_batches
 from pipelines.options.events import checked, read_duration
 from schemas.tables import EVENTS
 from transforms.stream.settings import DEFAULT_BUCKETS
@@ -68,6 +67,8 @@ class StreamOptions:
             yield from _foreign_to_journal(Path(folder))
         if isinstance(output, BigQueryOutput) or (Path(folder) / JOURNAL_FILE).exists():
             return
+        from pipelines.io.tables.read_back import read_batches  # with Arrow; only for what is right so far
+
         if local_target(output).exists() and any(batch.num_rows for batch in read_batches(output, EVENTS)):
             yield (
                 f"--output {output}: holds the rows of a bounded job, which a stream would replace. "

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pipelines.local.resolve import Counts
 from schemas.event import CONTEXT, MESSAGE_ID, PROPERTIES, TIMESTAMP, TRAITS, TYPE
 from schemas.instants import instant_text
 from schemas.tables import MEMBERSHIPS
@@ -17,6 +16,9 @@ from transforms.explain.preview import Difference, Preview, Shown
 from transforms.explain.story import Standing, Story, Turn, event_name
 from transforms.profiles.rows import Row
 from transforms.records import Record
+
+if TYPE_CHECKING:
+    from pipelines.local.resolve import Counts
 
 _DURATIONS = ("median", "mean", "ninth_decile", "longest", "open_median")
 

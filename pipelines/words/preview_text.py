@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from pipelines.local.resolve import Counts
 from pipelines.words.layout import bar, heading, table, wrapped
 from schemas.text import plain
 from transforms.explain.findings import Finding, FindingGroup
@@ -14,6 +14,9 @@ from transforms.explain.story import Standing, event_words
 from transforms.explain.timeline import Timeline
 from transforms.explain.words import instant_words, span_words
 from transforms.segments.language.literals import format_duration
+
+if TYPE_CHECKING:
+    from pipelines.local.resolve import Counts
 
 _MOST_DAYS = 42
 _MOST_OVERLAPS = 15

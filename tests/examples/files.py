@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from schemas.event import Failure
-from transforms.parse import avro_messages, parquet_messages
+from transforms.parse.avro import avro_messages
+from transforms.parse.parquet import parquet_messages
 
 SHIPPED = Path(__file__).parents[2] / "examples" / "events"
 

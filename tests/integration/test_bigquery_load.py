@@ -12,9 +12,9 @@ import apache_beam as beam
 import pytest
 
 from pipelines.io.bigquery import load as bigquery_load
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.bigquery.load import write_dataset
 from pipelines.io.bigquery.read import read_events
-from pipelines.io.bigquery.service import BigQueryError
 from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput
 from pipelines.io.tables.read_back import read_table, to_events
 from pipelines.io.tables.staging import Shard, ShardWriter

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from google.api_core import exceptions
 
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.bigquery.jobs import run_query
-from pipelines.io.bigquery.service import BigQueryError
 
 LOST = ConnectionError("reset")
 BUSY = exceptions.ServiceUnavailable("503")

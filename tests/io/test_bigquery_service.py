@@ -8,7 +8,8 @@ import pytest
 import requests
 from google.api_core import exceptions
 
-from pipelines.io.bigquery.service import BigQueryError, back_off, is_transient, retried
+from pipelines.io.bigquery.errors import BigQueryError
+from pipelines.io.bigquery.service import back_off, is_transient, retried
 
 
 @pytest.mark.parametrize(

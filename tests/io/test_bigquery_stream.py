@@ -20,8 +20,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from pipelines.io.bigquery import stream as bigquery_stream
 from pipelines.io.bigquery.append_rows import AppendRows
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.bigquery.refused import REASON
-from pipelines.io.bigquery.service import BigQueryError
 from pipelines.io.bigquery.stream import BigQueryStream
 from pipelines.io.duckdb.stream_writer import WriteOptions
 from pipelines.io.outputs import BigQueryOutput

@@ -13,7 +13,7 @@ import pytest
 
 from schemas.event import Event, Failure
 from tests.parse.made_messages import NOON, parsed
-from transforms.parse import batch_messages, parquet_messages
+from transforms.parse.parquet import batch_messages, parquet_messages
 
 BASE = {"messageId": ["m-1"], "type": ["track"], "userId": ["ada"], "event": ["Seen"], "timestamp": [NOON]}
 _YEAR_58205_US = 1_774_605_239_123_000_000

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from schemas.event import Event, Failure
 from tests.parse.made_messages import NOON, NOON_US, parsed
-from transforms.parse import avro_messages
+from transforms.parse.avro import avro_messages
 
 ENVELOPE = fastavro.schema.load_schema(Path(__file__).parents[2] / "schemas" / "envelope.avsc")
 BLOCKS = 8

@@ -12,7 +12,7 @@ import pytest
 
 from schemas.event import Event, Failure
 from tests.parse.made_messages import NOON, NOON_US, parsed
-from transforms.parse import batch_messages, parquet_messages
+from transforms.parse.parquet import batch_messages, parquet_messages
 
 COLUMNS: dict[str, list[Any]] = {
     "messageId": ["m-1", "m-2", "m-3"],

@@ -29,7 +29,9 @@ def add_to_accounts(accounts: Buckets, profile_id: str, records: Sequence[Record
             accounts.add(group_id, (group_id, profile_id, record))
 
 
-class BuildAccounts(beam.PTransform):
+class BuildAccounts(
+    beam.PTransform[tuple[beam.PCollection[Any], beam.PCollection[IdentityPlan]], beam.PCollection[TableBlock]]
+):
     """Accounts, their memberships and changes from (bucket, blocks of (group id, profile id, event))."""
 
     def __init__(self, definitions: ast.Definitions) -> None:
@@ -41,7 +43,9 @@ class BuildAccounts(beam.PTransform):
         self, inputs: tuple[beam.PCollection[Any], beam.PCollection[IdentityPlan]]
     ) -> beam.PCollection[TableBlock]:
         users, plan = inputs
-        return users | "Build" >> beam.ParDo(_BuildAccounts(self._definitions), AsSingleton(plan))
+        build = beam.ParDo(_BuildAccounts(self._definitions), AsSingleton(plan))
+        tables: beam.PCollection[TableBlock] = users | "Build" >> build
+        return tables
 
 
 class _BuildAccounts(beam.DoFn):

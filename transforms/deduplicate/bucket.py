@@ -21,16 +21,15 @@ from transforms.profiles.rows import block
 from transforms.records import RETRACTED, Buckets, Record, collection_paused, unpack
 
 Keyed = tuple[int, bytes]
-Outputs: TypeAlias = (
-    TaggedOutput[Literal["known"], Keyed]
-    | TaggedOutput[Literal["devices"], Keyed]
-    | TaggedOutput[Literal["users"], Keyed]
-    | TaggedOutput[Literal["claims"], Record]
-    | TaggedOutput[Literal["latest"], int]
-    | TaggedOutput[Literal["retracts"], Record]
-    | TaggedOutput[Literal["retracted"], tuple[str, bool]]
-    | TaggedOutput[Literal["failed"], TableBlock]
-)
+Known = TaggedOutput[Literal["known"], Keyed]
+OfDevices = TaggedOutput[Literal["devices"], Keyed]
+OfUsers = TaggedOutput[Literal["users"], Keyed]
+Claim = TaggedOutput[Literal["claims"], Record]
+Latest = TaggedOutput[Literal["latest"], int]
+Retract = TaggedOutput[Literal["retracts"], Record]
+Retracted = TaggedOutput[Literal["retracted"], tuple[str, bool]]
+Failed = TaggedOutput[Literal["failed"], TableBlock]
+Outputs: TypeAlias = Known | OfDevices | OfUsers | Claim | Latest | Retract | Retracted | Failed
 
 
 class DeduplicatedEvents(NamedTuple):
@@ -57,7 +56,7 @@ class DeduplicatedEvents(NamedTuple):
     retracted: beam.PCollection[tuple[str, bool]]
 
 
-class DeduplicateEvents(beam.PTransform):
+class DeduplicateEvents(beam.PTransform[beam.PCollection[tuple[int, bytes]], DeduplicatedEvents]):
     """Exactly one event per message id. After `as_of`, where it is given, nothing has happened yet."""
 
     def __init__(self, buckets: int, as_of: int | None) -> None:
@@ -84,12 +83,14 @@ def _retracted(block: tuple[int, bytes]) -> Iterator[str]:
             yield message_id
 
 
-class WriteRetractions(beam.PTransform):
+class WriteRetractions(beam.PTransform[DeduplicatedEvents, beam.PCollection[TableBlock]]):
     """Retracts, and which of the ids that they name were taken out -> rows of `retractions` and `failed_events`."""
 
     @no_annotations
     def expand(self, events: DeduplicatedEvents) -> beam.PCollection[TableBlock]:
-        return events.retracts | "Tell" >> beam.ParDo(_tell_retraction, AsDict(events.retracted))
+        tell = beam.ParDo(_tell_retraction, AsDict(events.retracted))
+        rows: beam.PCollection[TableBlock] = events.retracts | "Tell" >> tell
+        return rows
 
 
 def _tell_retraction(retract: Record, retracted: dict[str, bool]) -> Iterator[TableBlock]:
@@ -114,12 +115,12 @@ class _Deduplicate(beam.DoFn):
         counting.count(counting.DUPLICATE, result.duplicates)
         counting.count(counting.RETRACTED, sum(result.retracted.values()))
         for retract in result.retracts:
-            yield TaggedOutput("retracts", retract)
+            yield Retract("retracts", retract)
         for pair in result.retracted.items():
-            yield TaggedOutput("retracted", pair)
+            yield Retracted("retracted", pair)
         if result.failures:
             count_failures(result.failures)
-            yield TaggedOutput("failed", failed_events_block(result.failures))
+            yield Failed("failed", failed_events_block(result.failures))
         if result.records:
             with collection_paused():
                 yield from self._routed(result.records)
@@ -134,9 +135,9 @@ class _Deduplicate(beam.DoFn):
         for user_id, timestamp in told.last_seen.items():
             users.add(user_id, (user_id, timestamp))
         for claim in told.claims:
-            yield TaggedOutput("claims", claim)
+            yield Claim("claims", claim)
         counting.count(counting.ERASED, sum(claim[TYPE] == "delete" for claim in told.claims))
-        yield TaggedOutput("latest", told.latest)
-        for name, buckets in (("known", known), ("devices", devices), ("users", users)):
-            for keyed in buckets.blocks():
-                yield TaggedOutput(name, keyed)
+        yield Latest("latest", told.latest)
+        yield from (Known("known", keyed) for keyed in known.blocks())
+        yield from (OfDevices("devices", keyed) for keyed in devices.blocks())
+        yield from (OfUsers("users", keyed) for keyed in users.blocks())

@@ -27,12 +27,11 @@ Erased = tuple[str, tuple[str, int]]
 """(message id of the deletion, (table, rows))."""
 
 
-Outputs: TypeAlias = (
-    TaggedOutput[Literal["known"], tuple[int, bytes]]
-    | TaggedOutput[Literal["anonymous"], tuple[int, Iterable[bytes]]]
-    | TaggedOutput[Literal["tables"], TableBlock]
-    | TaggedOutput[Literal["erased"], Erased]
-)
+Known = TaggedOutput[Literal["known"], tuple[int, bytes]]
+Anonymous = TaggedOutput[Literal["anonymous"], tuple[int, Iterable[bytes]]]
+Tables = TaggedOutput[Literal["tables"], TableBlock]
+ErasedRows = TaggedOutput[Literal["erased"], Erased]
+Outputs: TypeAlias = Known | Anonymous | Tables | ErasedRows
 
 
 class ResolvedIdentity(NamedTuple):
@@ -53,7 +52,7 @@ class ResolvedIdentity(NamedTuple):
     erased: beam.PCollection[Erased]
 
 
-class ResolveIdentity(beam.PTransform):
+class ResolveIdentity(beam.PTransform[DeduplicatedEvents, ResolvedIdentity]):
     """Links, aliases and erasure (docs/identity.md)."""
 
     def __init__(self, buckets: int, as_of: int | None, stitch_window_us: int, max_merges: int) -> None:
@@ -154,12 +153,12 @@ class _ResolveDevices(beam.DoFn):
         for profile_id, event in found.known:
             known.add(profile_id[5:], (profile_id, event))
         for keyed in known.blocks():
-            yield TaggedOutput("known", keyed)
+            yield Known("known", keyed)
         if found.anonymous:
-            yield TaggedOutput("anonymous", (bucket[0], [pack(found.anonymous)]))
+            yield Anonymous("anonymous", (bucket[0], [pack(found.anonymous)]))
         for table, rows in ((IDENTITY_LINKS, found.links), (PROFILES, found.absorbed)):
             if rows:
-                yield TaggedOutput("tables", block(table, rows))
+                yield Tables("tables", block(table, rows))
         for (deletion, name), count in found.erased.items():
-            yield TaggedOutput("erased", (deletion, (name, count)))
+            yield ErasedRows("erased", (deletion, (name, count)))
             counting.count(counting.ERASED, count if name == EVENTS.name else 0)

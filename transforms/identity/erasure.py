@@ -18,7 +18,12 @@ from transforms.profiles.rows import block
 from transforms.records import Record
 
 
-class WriteReceipts(beam.PTransform):
+class WriteReceipts(
+    beam.PTransform[
+        tuple[beam.PCollection[Record], beam.PCollection[Erased], beam.PCollection[IdentityPlan]],
+        beam.PCollection[TableBlock],
+    ]
+):
     """(claims, what was erased, plan) -> rows of `deletions`."""
 
     @no_annotations
@@ -27,11 +32,12 @@ class WriteReceipts(beam.PTransform):
     ) -> beam.PCollection[TableBlock]:
         claims, erased, plan = inputs
         requests = claims | "Requests" >> beam.FlatMap(_request)
-        return (
+        rows: beam.PCollection[TableBlock] = (
             {"requests": requests, "erased": erased}
             | "ByRequest" >> beam.CoGroupByKey()
             | "Receipts" >> beam.FlatMap(_receipt, AsSingleton(plan))
         )
+        return rows
 
 
 def _request(claim: Record) -> Iterator[tuple[str, tuple[int, str]]]:

@@ -22,7 +22,9 @@ from transforms.failed_events import count_failures, failed_events_block
 from transforms.parse.events import EventParser
 from transforms.records import Buckets
 
-Outputs: TypeAlias = TaggedOutput[Literal["events"], tuple[int, bytes]] | TaggedOutput[Literal["failed"], TableBlock]
+Parsed = TaggedOutput[Literal["events"], tuple[int, bytes]]
+Failed = TaggedOutput[Literal["failed"], TableBlock]
+Outputs: TypeAlias = Parsed | Failed
 
 
 class ParsedEvents(NamedTuple):
@@ -32,7 +34,7 @@ class ParsedEvents(NamedTuple):
     failed: beam.PCollection[TableBlock]
 
 
-class ParseEvents(beam.PTransform):
+class ParseEvents(beam.PTransform[beam.PCollection[Message], ParsedEvents]):
     """Every message parsed: a good one is an event, any other a row of `failed_events` with its bytes.
 
     Args:
@@ -75,12 +77,12 @@ class _ParseMessages(beam.DoFn):
             self._failures.append(parsed)
 
     @no_annotations
-    def finish_bundle(self) -> Iterator[TaggedOutput]:
+    def finish_bundle(self) -> Iterator[TaggedOutput[str, WindowedValue]]:
         counting.count_parsed(self._parser)
         window = GlobalWindow()
         for block in self._buckets.blocks():
-            yield TaggedOutput("events", WindowedValue(block, window.max_timestamp(), [window]))
+            yield TaggedOutput("events", WindowedValue(block, window.max_timestamp(), (window,)))
         if self._failures:
             count_failures(self._failures)
             rows = failed_events_block(self._failures)
-            yield TaggedOutput("failed", WindowedValue(rows, window.max_timestamp(), [window]))
+            yield TaggedOutput("failed", WindowedValue(rows, window.max_timestamp(), (window,)))

@@ -24,12 +24,11 @@ from transforms.records import Buckets, Record, collection_paused, unpack
 from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
 
-Outputs: TypeAlias = (
-    TaggedOutput[Literal["tables"], TableBlock]
-    | TaggedOutput[Literal["erased"], Erased]
-    | TaggedOutput[Literal["merged"], tuple[int, bytes]]
-    | TaggedOutput[Literal["accounts"], tuple[int, bytes]]
-)
+Tables = TaggedOutput[Literal["tables"], TableBlock]
+ErasedRows = TaggedOutput[Literal["erased"], Erased]
+OfMerged = TaggedOutput[Literal["merged"], tuple[int, bytes]]
+OfAccounts = TaggedOutput[Literal["accounts"], tuple[int, bytes]]
+Outputs: TypeAlias = Tables | ErasedRows | OfMerged | OfAccounts
 
 
 class BuiltProfiles(NamedTuple):
@@ -43,7 +42,7 @@ class BuiltProfiles(NamedTuple):
     accounts: beam.PCollection[tuple[int, bytes]]
 
 
-class BuildProfiles(beam.PTransform):
+class BuildProfiles(beam.PTransform[tuple[beam.PCollection[Any], beam.PCollection[IdentityPlan]], BuiltProfiles]):
     """Profiles, memberships, their changes and events of every profile in (bucket, blocks).
 
     Args:
@@ -82,12 +81,12 @@ class _BuildProfiles(beam.DoFn):
         found = gather(unpack(bucket[1]), plan, regrouped=self._regrouped)
         for deletion, rows in found.erased.items():
             counting.count(counting.ERASED, rows)
-            yield TaggedOutput("erased", (deletion, (EVENTS.name, rows)))
+            yield ErasedRows("erased", (deletion, (EVENTS.name, rows)))
         merged = Buckets(self._buckets)
         for pair in found.merged:
             merged.add(pair[0][5:], pair)
         for packed in merged.blocks():
-            yield TaggedOutput("merged", packed)
+            yield OfMerged("merged", packed)
         if found.histories:
             with collection_paused():
                 yield from self._tables(bucket[0], found.histories, plan.as_of)
@@ -111,15 +110,15 @@ class _BuildProfiles(beam.DoFn):
         counting.count(counting.ACCEPTED, len(events))
         counting.count(counting.PROFILES, len(built))
         for packed in accounts.blocks():
-            yield TaggedOutput("accounts", packed)
-        yield TaggedOutput("tables", _events_block(events, owners, self._order + bucket))
+            yield OfAccounts("accounts", packed)
+        yield Tables("tables", _events_block(events, owners, self._order + bucket))
         for table, rows in (
             (PROFILES, [history.profile for history in built]),
             (MEMBERSHIPS, _joined(history.memberships for history in built)),
             (MEMBERSHIP_CHANGES, _joined(history.changes for history in built)),
         ):
             if rows:
-                yield TaggedOutput("tables", block(table, rows))
+                yield Tables("tables", block(table, rows))
 
 
 def _joined(lists: Iterable[list[Row]]) -> list[Row]:

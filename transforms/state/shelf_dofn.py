@@ -143,7 +143,7 @@ class ArchivingDoFn(ShelfDoFn):
 def given(outbox: Outbox) -> Iterator[TaggedOutput[Any, WindowedValue]]:
     """What a bundle has to say, as Beam takes it at its end."""
     for tag, element in outbox.give():
-        yield TaggedOutput(tag, WindowedValue(element, Timestamp(micros=outbox.at_us or 0), [GlobalWindow()]))
+        yield TaggedOutput(tag, WindowedValue(element, Timestamp(micros=outbox.at_us or 0), (GlobalWindow(),)))
 
 
 def by_key(data: bytes) -> dict[str, list[Message]]:

@@ -48,6 +48,7 @@ from transforms.records import Record
 from transforms.state.cell import FactCell, Output
 from transforms.state.facts import Message, pack_messages
 from transforms.state.outbox import ROWS, Keyed, Outbox, bucket_of
+from transforms.state.params import KEY_PARAM, TIMESTAMP_PARAM
 from transforms.state.shelf_dofn import EVERYONE, Outputs, ShelfDoFn, by_key, given
 from transforms.stream.settings import StreamSettings
 from transforms.stream.settling_stages import OWNER_CELLS, MaintainOwners, MaintainProfiles
@@ -76,7 +77,7 @@ _FACT_CELLS: dict[str, type[FactCell]] = {
 }
 
 
-class MaintainTables(beam.PTransform):
+class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[bytes]]):
     """(shelf, packed records) -> packed `RowUpdate`s of all tables but those of what could not be parsed.
 
     Args:
@@ -103,7 +104,8 @@ class MaintainTables(beam.PTransform):
                 by_stage[later].append(outputs[later])
             rows.append(outputs[ROWS])
         rows.append(self._profiles(by_stage[PROFILES]))
-        return rows | "UniteRows" >> beam.Flatten()
+        all_rows: beam.PCollection[bytes] = rows | "UniteRows" >> beam.Flatten()
+        return all_rows
 
     def _profiles(self, told: Sequence[beam.PCollection[Keyed]]) -> beam.PCollection[bytes]:
         messages = told | "UniteProfiles" >> beam.Flatten()
@@ -115,7 +117,8 @@ class MaintainTables(beam.PTransform):
             )
             messages = (messages, ticks) | "UniteRefresh" >> beam.Flatten()
         maintain = beam.ParDo(MaintainProfiles(self._settings)).with_output_types(bytes)
-        return messages | _LABELS[PROFILES] >> maintain
+        rows: beam.PCollection[bytes] = messages | _LABELS[PROFILES] >> maintain
+        return rows
 
 
 _RECORDS = msgspec.msgpack.Decoder(list[tuple[Any, ...]])
@@ -150,7 +153,7 @@ class _Deduplicate(ShelfDoFn):
     def process(
         self,
         element: Keyed,
-        at: Timestamp = beam.DoFn.TimestampParam,
+        at: Timestamp = TIMESTAMP_PARAM,
         head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
         log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
         forget: Any = beam.DoFn.TimerParam(FORGET),
@@ -181,8 +184,8 @@ class _Deduplicate(ShelfDoFn):
     @on_timer(FORGET)
     def forget(
         self,
-        bucket: str = beam.DoFn.KeyParam,
-        at: Timestamp = beam.DoFn.TimestampParam,
+        bucket: str = KEY_PARAM,
+        at: Timestamp = TIMESTAMP_PARAM,
         head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
         log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
         forget: Any = beam.DoFn.TimerParam(FORGET),
@@ -211,7 +214,7 @@ class _MaintainFacts(ShelfDoFn):
     def process(
         self,
         element: Keyed,
-        at: Timestamp = beam.DoFn.TimestampParam,
+        at: Timestamp = TIMESTAMP_PARAM,
         head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
         log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
     ) -> Iterator[Outputs]:

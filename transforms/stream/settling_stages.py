@@ -16,6 +16,7 @@ from transforms.state.archive import Archive
 from transforms.state.cell import Output
 from transforms.state.facts import Message
 from transforms.state.outbox import Keyed, Outbox, in_blocks
+from transforms.state.params import KEY_PARAM, TIMESTAMP_PARAM
 from transforms.state.shelf import Shelf
 from transforms.state.shelf_dofn import EVERYONE, ArchivingDoFn, Outputs, ShelfDoFn, by_key, given
 from transforms.stream.settings import StreamSettings
@@ -36,7 +37,7 @@ class MaintainOwners(ArchivingDoFn):
     def process(
         self,
         element: Keyed,
-        at: Timestamp = beam.DoFn.TimestampParam,
+        at: Timestamp = TIMESTAMP_PARAM,
         head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
         log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
         bag: Any = beam.DoFn.StateParam(ArchivingDoFn.ARCHIVE),
@@ -67,8 +68,8 @@ class MaintainOwners(ArchivingDoFn):
     @on_timer(SETTLE)
     def settle(
         self,
-        bucket: str = beam.DoFn.KeyParam,
-        at: Timestamp = beam.DoFn.TimestampParam,
+        bucket: str = KEY_PARAM,
+        at: Timestamp = TIMESTAMP_PARAM,
         head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
         log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
         bag: Any = beam.DoFn.StateParam(ArchivingDoFn.ARCHIVE),
@@ -135,8 +136,8 @@ class MaintainProfiles(ArchivingDoFn):
     @on_timer(DUE)
     def pass_time(
         self,
-        bucket: str = beam.DoFn.KeyParam,
-        at: Timestamp = beam.DoFn.TimestampParam,
+        bucket: str = KEY_PARAM,
+        at: Timestamp = TIMESTAMP_PARAM,
         head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
         log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
         bag: Any = beam.DoFn.StateParam(ArchivingDoFn.ARCHIVE),

@@ -28,7 +28,7 @@ VERSIONS_A_SECOND = 2**32
 """How far the versions of jobs are apart that were launched a second apart; no row is written so often."""
 
 
-class AppendRows(beam.PTransform):
+class AppendRows(beam.PTransform[beam.PCollection[RowUpdate], beam.PCollection[Failure]]):
     """Write `RowUpdate`s. Returns the `Failure`s: rows that their table cannot hold, or that BigQuery refused.
 
     Write those to `failed_events` with a second AppendRows.
@@ -45,7 +45,9 @@ class AppendRows(beam.PTransform):
 
     @no_annotations
     def expand(self, changes: beam.PCollection[RowUpdate]) -> beam.PCollection[Failure]:
-        return changes | "Append" >> beam.ParDo(_Append(self._output, self._first_version))
+        append = beam.ParDo(_Append(self._output, self._first_version))
+        failures: beam.PCollection[Failure] = changes | "Append" >> append
+        return failures
 
 
 class _Append(beam.DoFn):

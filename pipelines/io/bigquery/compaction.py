@@ -11,8 +11,9 @@ from __future__ import annotations
 import argparse
 import sys
 
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.bigquery.jobs import run_query
-from pipelines.io.bigquery.service import BigQueryError, rest_client
+from pipelines.io.bigquery.service import rest_client
 from pipelines.io.outputs import BigQueryOutput, parse_output
 from schemas.bigquery import log_name
 from schemas.errors import OutputError

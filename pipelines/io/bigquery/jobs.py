@@ -16,14 +16,8 @@ from typing import Any, cast
 from google.api_core import exceptions
 from google.cloud import bigquery
 
-from pipelines.io.bigquery.service import (
-    NO_RETRY,
-    REQUEST_SECONDS,
-    BigQueryError,
-    back_off,
-    is_already_started,
-    retried,
-)
+from pipelines.io.bigquery.errors import BigQueryError
+from pipelines.io.bigquery.service import NO_RETRY, REQUEST_SECONDS, back_off, is_already_started, retried
 
 _MOST_WAIT_SECONDS = 5.0
 _LOCATION = re.compile(r"already exists: job [^\s:]+:(?:[^\s:]+:)?([\w-]+)\.", re.IGNORECASE)

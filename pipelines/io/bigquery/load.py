@@ -22,8 +22,9 @@ from typing import Any
 from google.api_core import exceptions
 from google.cloud import bigquery
 
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.bigquery.jobs import run_job, run_query
-from pipelines.io.bigquery.service import NO_RETRY, REQUEST_SECONDS, BigQueryError, rest_client, retried
+from pipelines.io.bigquery.service import NO_RETRY, REQUEST_SECONDS, rest_client, retried
 from pipelines.io.outputs import BigQueryOutput
 from pipelines.io.tables.staging import Shard, open_staging_database, select_rows
 from schemas.bigquery import bigquery_staging, log_name

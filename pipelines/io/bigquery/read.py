@@ -12,8 +12,9 @@ from google.api_core import exceptions
 from google.api_core.retry import Retry
 from google.cloud import bigquery
 
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.bigquery.jobs import run_query
-from pipelines.io.bigquery.service import RETRY_SECONDS, BigQueryError, is_transient, read_client, rest_client
+from pipelines.io.bigquery.service import RETRY_SECONDS, is_transient, read_client, rest_client
 from schemas.arrow import arrow_schema, with_schema
 from schemas.tables import EVENTS, Column, Table
 

@@ -23,6 +23,8 @@ from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import BigQueryReadClient, BigQueryWriteClient
 from google.cloud.bigquery_storage_v1.services.big_query_write.transports import BigQueryWriteGrpcTransport
 
+from pipelines.io.bigquery.errors import BigQueryError
+
 T = TypeVar("T")
 
 RETRY_SECONDS = 600.0
@@ -58,10 +60,6 @@ _TRANSIENT_REASONS = {"backendError", "internalError", "rateLimitExceeded", "quo
 """Reasons in an error's body that mean: try again. A 500 without one of them is the statement's own fault."""
 
 _ALREADY_STARTED = re.compile(r"already exists: job\b|\bjob \S+ is already created", re.IGNORECASE)
-
-
-class BigQueryError(RuntimeError):
-    """BigQuery refused for good, or for longer than the retries last. The text names the cause, and no row's values."""
 
 
 def rest_client(project: str) -> bigquery.Client:

@@ -25,9 +25,10 @@ from google.api_core import exceptions
 from google.cloud.bigquery_storage_v1 import types
 
 from pipelines.io.bigquery.append import Connection, Connections, connections_of_process
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.bigquery.refused import refused_row
 from pipelines.io.bigquery.rows import RowEncoder, RowError
-from pipelines.io.bigquery.service import RETRY_SECONDS, BigQueryError, back_off, is_transient, retried
+from pipelines.io.bigquery.service import RETRY_SECONDS, back_off, is_transient, retried
 from pipelines.io.outputs import BigQueryOutput
 from schemas.bigquery import log_name
 from schemas.event import Failure

@@ -14,11 +14,11 @@ from google.api_core import exceptions
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.cloud import bigquery
 
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.bigquery.service import (
     NO_RETRY,
     REQUEST_SECONDS,
     START_SECONDS,
-    BigQueryError,
     first_line,
     rest_client,
     retried,

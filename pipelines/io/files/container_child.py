@@ -22,7 +22,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final
 
-from transforms.parse import avro_messages, parquet_messages
+from transforms.parse.avro import avro_messages
+from transforms.parse.parquet import parquet_messages
 
 PLACE, MESSAGES, FAULT, END = b"p", b"m", b"x", b"e"
 LENGTH_BYTES: Final = 8

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import apache_beam as beam
-from apache_beam.pvalue import TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
 from pipelines.io.files.containers import ContainerError
@@ -20,7 +19,7 @@ from schemas.event import Event, Failure
 from transforms import counting
 from transforms.failed_events import count_failures, failed_events_block
 from transforms.parse import EventParser
-from transforms.parse.bucket import Outputs, ParsedEvents
+from transforms.parse.bucket import Failed, Outputs, Parsed, ParsedEvents
 from transforms.parse.lines import CutOffError
 from transforms.records import Buckets, collection_paused
 
@@ -65,7 +64,7 @@ def input_bytes(locations: Iterable[FileInput]) -> int:
     return sum(file.size_bytes * (_COMPRESSION if file.gzipped else 1) for file in files)
 
 
-class ReadFiles(beam.PTransform):
+class ReadFiles(beam.PTransform[beam.pvalue.PBegin, ParsedEvents]):
     """Every record of the files, parsed. A file or range that cannot be opened fails the job."""
 
     def __init__(self, locations: Iterable[FileInput], parser: EventParser, buckets: int) -> None:
@@ -123,10 +122,10 @@ def parse_messages(
         counting.count(counting.READ, read)
         counting.count_parsed(parser)
         for block in buckets.blocks():
-            yield TaggedOutput("events", block)
+            yield Parsed("events", block)
         if failures:
             count_failures(failures)
-            yield TaggedOutput("failed", failed_events_block(failures))
+            yield Failed("failed", failed_events_block(failures))
         if size_bytes < _FLUSH_BYTES:
             return
 

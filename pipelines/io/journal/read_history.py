@@ -49,25 +49,25 @@ class ReadHistoryAndLive(ReadMessages):
                 self._sources.append(source)
 
 
-class SetAsideUnreadable(beam.PTransform):
+class SetAsideUnreadable(beam.PTransform[beam.PCollection[Message], Any]):
     """Takes messages; returns those that can be read (`readable`), and of the others packed rows (`unreadable`)."""
 
     def expand(self, messages: beam.PCollection[Message]) -> Any:
-        return messages | "SetAside" >> beam.ParDo(_SetAside()).with_outputs(UNREADABLE, main=READABLE)
+        return messages | "SetAside" >> beam.ParDo(_set_aside).with_outputs(UNREADABLE, main=READABLE)
 
 
-READABLE, UNREADABLE = "readable", "unreadable"
+READABLE = "readable"
+UNREADABLE: Literal["unreadable"] = "unreadable"
 
 
-class _SetAside(beam.DoFn):
-    def process(self, message: Message) -> Iterator[Message | TaggedOutput[Literal["unreadable"], bytes]]:
-        failure = failure_of(message)
-        if failure is None:
-            yield message
-        else:
-            count_failures([failure])
-            row = failure_row(failure)
-            yield TaggedOutput(UNREADABLE, pack_updates([RowUpdate(FAILED_EVENTS.name, row, 0)]))
+def _set_aside(message: Message) -> Iterator[Message | TaggedOutput[Literal["unreadable"], bytes]]:
+    failure = failure_of(message)
+    if failure is None:
+        yield message
+    else:
+        count_failures([failure])
+        row = failure_row(failure)
+        yield TaggedOutput(UNREADABLE, pack_updates([RowUpdate(FAILED_EVENTS.name, row, 0)]))
 
 
 def begin(folder: str, run: str, locations: Sequence[InputLocation]) -> Boot:

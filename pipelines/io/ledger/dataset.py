@@ -12,8 +12,8 @@ from typing import Any
 
 from google.cloud import bigquery
 
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.bigquery.read import read_rows
-from pipelines.io.bigquery.service import BigQueryError
 from pipelines.io.bigquery.stream import BigQueryStream
 from pipelines.io.bigquery.tables import prepare_tables
 from pipelines.io.ledger.database import to_rows

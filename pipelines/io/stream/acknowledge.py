@@ -24,11 +24,12 @@ from apache_beam.transforms.userstate import BagStateSpec, TimerSpec, on_timer
 from apache_beam.utils.timestamp import Timestamp
 
 from pipelines.io.stream.source import StreamSource
+from transforms.state.params import KEY_PARAM, TIMESTAMP_PARAM
 
 _MILLISECOND_US = 1_000
 
 
-class AcknowledgeWritten(beam.PTransform):
+class AcknowledgeWritten(beam.PTransform[Any, Any]):
     """Takes (receipts, written): `written` is anything that comes out of the write, held back until it is durable.
 
     Has no output. A receipt is acknowledged after the watermark of both has passed its time: later by once or twice the
@@ -64,7 +65,7 @@ class _AcknowledgeDue(beam.DoFn):
     def process(
         self,
         element: tuple[int, bytes],
-        timestamp: Any = beam.DoFn.TimestampParam,
+        timestamp: Any = TIMESTAMP_PARAM,
         receipts: Any = beam.DoFn.StateParam(RECEIPTS),
         due: Any = beam.DoFn.TimerParam(DUE),
     ) -> None:
@@ -76,8 +77,8 @@ class _AcknowledgeDue(beam.DoFn):
     @on_timer(DUE)
     def on_due(
         self,
-        key: int = beam.DoFn.KeyParam,
-        fired: Any = beam.DoFn.TimestampParam,
+        key: int = KEY_PARAM,
+        fired: Any = TIMESTAMP_PARAM,
         receipts: Any = beam.DoFn.StateParam(RECEIPTS),
         due: Any = beam.DoFn.TimerParam(DUE),
     ) -> None:

@@ -66,7 +66,7 @@ def read_messages(
     return result.unite()
 
 
-class ReadMessages(beam.PTransform):
+class ReadMessages(beam.PTransform[Any, Any]):
     """Reads the unbounded inputs among `locations`. See `read_messages`.
 
     With `acknowledge="written"` in the options, also apply `acknowledge_written` to the result:
@@ -101,7 +101,7 @@ class ReadMessages(beam.PTransform):
         return AcknowledgeWritten(self._sources)
 
 
-class _ReadSource(beam.PTransform):
+class _ReadSource(beam.PTransform[Any, Any]):
     def __init__(self, source: StreamSource, options: SourceOptions) -> None:
         super().__init__()
         self._source = source

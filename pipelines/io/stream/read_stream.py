@@ -95,7 +95,8 @@ class _EventTimeEstimator(WatermarkEstimator):
         self._current_us = watermark.current_us()
         self._state = watermark.encode()
 
-    def current_watermark(self) -> Timestamp | None:
+    # Beam takes None for "not known yet", as its own estimators answer; its annotation leaves that out.
+    def current_watermark(self) -> Timestamp | None:  # type: ignore[override]
         # Floored to the millisecond that crosses the wire: rounding up would pass events that are still to come.
         return None if self._current_us is None else Timestamp(micros=self._current_us // 1_000 * 1_000)
 

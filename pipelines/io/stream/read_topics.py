@@ -16,7 +16,7 @@ from transforms.parse import EventParser
 from transforms.parse.bucket import ParsedEvents, ParseEvents
 
 
-class ReadTopics(beam.PTransform):
+class ReadTopics(beam.PTransform[beam.pvalue.PBegin, ParsedEvents]):
     """Every message of the topics up to the offsets found at start, parsed.
 
     Always from the first one, whatever a group has committed: a bounded job that runs again leaves the same tables.

@@ -53,7 +53,7 @@ def table_bytes(locations: Iterable[TableInput]) -> int:
     )
 
 
-class ReadTables(beam.PTransform):
+class ReadTables(beam.PTransform[beam.pvalue.PBegin, ParsedEvents]):
     """Every event of the tables, parsed. A table that cannot be read fails the job. One table is read in one place."""
 
     def __init__(self, locations: Iterable[TableInput], parser: EventParser, buckets: int) -> None:

@@ -30,7 +30,7 @@ class WriteSummary(NamedTuple):
     repeated: dict[str, int]
 
 
-class WriteTables(beam.PTransform):
+class WriteTables(beam.PTransform[tuple[beam.PCollection[TableBlock], ...], beam.PCollection[WriteSummary]]):
     """Turn bounded collections of `TableBlock` into the output. Returns a collection of one `WriteSummary`.
 
     Takes several collections rather than one, so that the shards of each are written in the process that makes the
@@ -52,7 +52,7 @@ class WriteTables(beam.PTransform):
             for number, of_stage in enumerate(blocks, start=1)
         ]
         start = blocks[0].pipeline | "Start" >> beam.Create([(0, None)])  # an output without rows is an output too
-        return (
+        summary: beam.PCollection[WriteSummary] = (
             (*shards, start)
             | "WithStart" >> beam.Flatten()
             | "GatherShards" >> beam.GroupByKey()
@@ -60,6 +60,7 @@ class WriteTables(beam.PTransform):
             | "Finished" >> beam.Reshuffle()  # what follows must not make the runner finish again
             | "RemoveStaging" >> beam.ParDo(_RemoveStaging(self._staging))
         )
+        return summary
 
 
 class _WriteShards(beam.DoFn):
@@ -83,7 +84,7 @@ class _WriteShards(beam.DoFn):
             raise RuntimeError("finish_bundle() before start_bundle()")
         window = GlobalWindow()
         for shard in self._writer.close():
-            yield WindowedValue((0, shard), window.max_timestamp(), [window])
+            yield WindowedValue((0, shard), window.max_timestamp(), (window,))
 
 
 class _Finish(beam.DoFn):

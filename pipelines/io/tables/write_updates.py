@@ -13,7 +13,7 @@ A local output is no place of durability: what a crash takes comes again from th
 updates go to the one writer of the process (stream_writer.py), whatever bundle they are in; another process is refused.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import apache_beam as beam
@@ -30,7 +30,7 @@ from schemas.update import RowUpdate, unpack_updates
 from transforms.failed_events import count_failures, failure_row
 
 
-class WriteUpdates(beam.PTransform):
+class WriteUpdates(beam.PTransform[beam.PCollection[bytes], beam.PCollection[Any]]):
     """Takes packed `RowUpdate`s (schemas/update.py). Returns a PCollection whose watermark tells what was written.
 
     For BigQuery that is in the output then; for a local output it is in the hands of the writer, and in the journal.
@@ -43,10 +43,12 @@ class WriteUpdates(beam.PTransform):
 
     @no_annotations
     def expand(self, packed: beam.PCollection[bytes]) -> beam.PCollection[Any]:
-        updates = packed | "UnpackUpdates" >> beam.ParDo(_UnpackUpdates())
+        updates = packed | "UnpackUpdates" >> beam.FlatMap(unpack_updates)
         if isinstance(self._output, BigQueryOutput):
             return self._append_rows(self._output, updates)
-        taken = updates | "UpdateTables" >> beam.ParDo(_UpdateTables(self._output, self._options))
+        taken: beam.PCollection[Any] = updates | "UpdateTables" >> beam.ParDo(
+            _UpdateTables(self._output, self._options)
+        )
         start = updates.pipeline | "Start" >> beam.Create([(0, b"")]).with_output_types(tuple[int, bytes])
         time_only = taken | "KeepOnlyTime" >> beam.FlatMap(_nothing).with_output_types(tuple[int, bytes])
         _ = (
@@ -60,19 +62,15 @@ class WriteUpdates(beam.PTransform):
         from pipelines.io.bigquery.append_rows import AppendRows
 
         refused: beam.PCollection[Failure] = updates | "AppendRows" >> AppendRows(output)
-        failures = refused | "ToFailedEvents" >> beam.ParDo(_ToFailedEvent())
+        failures = refused | "ToFailedEvents" >> beam.Map(_to_failed_event)
         # The watermark of what this returns waits for the failures, too: then they are written, or the job has failed.
         lost: beam.PCollection[Failure] = failures | "AppendFailedEvents" >> AppendRows(output)
-        return lost | "LoseNothing" >> beam.ParDo(_LoseNothing())
+        none_left: beam.PCollection[Failure] = lost | "LoseNothing" >> beam.FlatMap(_lose_nothing)
+        return none_left
 
 
 def _nothing(_element: Any) -> Iterable[tuple[int, bytes]]:
     return ()
-
-
-class _UnpackUpdates(beam.DoFn):
-    def process(self, packed: bytes) -> Iterable[RowUpdate]:
-        return unpack_updates(packed)
 
 
 class _UpdateTables(beam.DoFn):
@@ -120,17 +118,12 @@ class _EndBoot(beam.DoFn):
         open_writer(self._output, self._options).end_boot()
 
 
-class _LoseNothing(beam.DoFn):
+def _lose_nothing(failure: Failure) -> Iterable[Failure]:
     """A failure that cannot be kept is not dropped: it ends the job. Its row is made to fit, so this is our error."""
-
-    def process(self, failure: Failure) -> Iterator[Failure]:
-        raise RuntimeError(f"failed_events cannot hold a failure: {'; '.join(failure.errors)}")
+    raise RuntimeError(f"failed_events cannot hold a failure: {'; '.join(failure.errors)}")
 
 
-class _ToFailedEvent(beam.DoFn):
+def _to_failed_event(failure: Failure) -> RowUpdate:
     """A row that BigQuery refused, as a row of `failed_events`."""
-
-    def process(self, failure: Failure) -> Iterator[RowUpdate]:
-        count_failures([failure])
-        row = failure_row(failure)
-        yield RowUpdate(FAILED_EVENTS.name, row, 1)
+    count_failures([failure])
+    return RowUpdate(FAILED_EVENTS.name, failure_row(failure), 1)
