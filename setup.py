@@ -25,7 +25,6 @@ RUNTIME = [
     "pyarrow>=16",
     "pycountry>=24.6",
     "PyYAML>=6.0",
-    "rapidfuzz>=3.10",
     "redis>=8.1",  # --cache: the stream's workers keep it
     "requests>=2.32",
     "tzdata>=2024.2",  # time zones where the system has none, as in slim containers

@@ -46,9 +46,9 @@ def check_values(arguments: Sequence[str]) -> None:
     """
     if not arguments:
         return
-    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 
-    beam = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    beam = _BeamArgumentParser(add_help=False, allow_abbrev=False)
     for options in PipelineOptions.__subclasses__():
         options._add_argparse_args(beam)
     beam.parse_known_args(list(arguments))
