@@ -25,7 +25,7 @@ from transforms.failed_events import count_failures
 from transforms.parse import EventParser
 from transforms.records import Record
 from transforms.state.outbox import Keyed, in_blocks
-from transforms.state.params import TIMESTAMP_PARAM
+from transforms.state.shelf_dofn import TIMESTAMP_PARAM
 from transforms.stream.maintain import MaintainTables, keyed_records
 from transforms.stream.rows import failure_update
 from transforms.stream.settings import DEFAULT_BUCKETS, StreamSettings

@@ -43,6 +43,10 @@ _COLLECT_AFTER = (50_000, 20, 50)
 _SHELVES: dict[tuple[str, str], tuple[bytes, Shelf[Any]]] = {}
 """(DoFn, key) -> (salt of its last commit, shelf): what this process holds. One bundle at a time works on a key."""
 
+TIMESTAMP_PARAM: Any = beam.DoFn.TimestampParam
+KEY_PARAM: Any = beam.DoFn.KeyParam
+"""Defaults of typed arguments: Beam finds its markers by value, a type checker takes a marker for the default."""
+
 
 class ShelfDoFn(beam.DoFn):
     """A DoFn whose cells are on shelves, one shelf per key.

@@ -48,8 +48,7 @@ from transforms.records import Record
 from transforms.state.cell import FactCell, Output
 from transforms.state.facts import Message, pack_messages
 from transforms.state.outbox import ROWS, Keyed, Outbox, bucket_of
-from transforms.state.params import KEY_PARAM, TIMESTAMP_PARAM
-from transforms.state.shelf_dofn import EVERYONE, Outputs, ShelfDoFn, by_key, given
+from transforms.state.shelf_dofn import EVERYONE, KEY_PARAM, TIMESTAMP_PARAM, Outputs, ShelfDoFn, by_key, given
 from transforms.stream.settings import StreamSettings
 from transforms.stream.settling_stages import OWNER_CELLS, MaintainOwners, MaintainProfiles
 from transforms.stream.stages import DEVICES, LINKS, NAMES, ORDER, PROFILES, RECEIPTS, REGISTRY, RETRACTIONS, USERS

@@ -16,9 +16,17 @@ from transforms.state.archive import Archive
 from transforms.state.cell import Output
 from transforms.state.facts import Message
 from transforms.state.outbox import Keyed, Outbox, in_blocks
-from transforms.state.params import KEY_PARAM, TIMESTAMP_PARAM
 from transforms.state.shelf import Shelf
-from transforms.state.shelf_dofn import EVERYONE, ArchivingDoFn, Outputs, ShelfDoFn, by_key, given
+from transforms.state.shelf_dofn import (
+    EVERYONE,
+    KEY_PARAM,
+    TIMESTAMP_PARAM,
+    ArchivingDoFn,
+    Outputs,
+    ShelfDoFn,
+    by_key,
+    given,
+)
 from transforms.stream.settings import StreamSettings
 from transforms.stream.stages import DEVICES, PROFILES, USERS
 

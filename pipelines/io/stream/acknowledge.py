@@ -24,7 +24,7 @@ from apache_beam.transforms.userstate import BagStateSpec, TimerSpec, on_timer
 from apache_beam.utils.timestamp import Timestamp
 
 from pipelines.io.stream.source import StreamSource
-from transforms.state.params import KEY_PARAM, TIMESTAMP_PARAM
+from transforms.state.shelf_dofn import KEY_PARAM, TIMESTAMP_PARAM
 
 _MILLISECOND_US = 1_000
 
