@@ -69,7 +69,9 @@ def canonical_words(text: str | None) -> str | None:
     """
     if not text:
         return None
-    plain = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS).replace("'", "").replace("\u2019", ""))
+    # Compatibility forms first: what they stand for has a case of its own.
+    lower = unicodedata.normalize("NFKD", text).casefold().translate(_LETTERS)
+    plain = unicodedata.normalize("NFKD", lower.replace("'", "").replace("\u2019", ""))
     words = _WORD.findall("".join(letter for letter in plain if not unicodedata.combining(letter)))
     return " ".join(word for word in words if word not in _HONORIFICS) or None
 
