@@ -98,7 +98,16 @@ def _without(event: Happening, fields: set[str]) -> Happening:
 
 
 def concerns_column(event: Happening, column: str) -> bool:
-    """Whether an event writes what a column reads (a phone is read as dialled in its country)."""
+    """Whether an event writes what a column reads: a spelling, or the trait that a spelling is inside of.
+
+    A text in the place of an object takes what the object said away. A phone is read as dialled in its country.
+    """
     if column == "device_type" and device(event):
         return True
-    return bool(said(event, column)) or (column == "phone" and bool(said(event, "country")))
+    if column == "phone" and concerns_column(event, "country"):
+        return True
+    if event.type != "identify" or not isinstance(event.traits, dict):
+        return False
+    read = {plain(spelling).partition(".")[0] for spelling in COLUMNS[column].spellings}
+    read |= {plain(spelling) for spelling in COLUMNS[column].spellings}
+    return any(plain(name) in read for name in event.traits)

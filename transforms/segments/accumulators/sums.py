@@ -46,8 +46,9 @@ class Sum(Accumulator):
             return None
         if self.reducer == "avg":
             return _divided(total, values * 10**scale)
-        if not fractions and _SMALLEST_INTEGER <= total < _INTEGERS_END:
-            return total
+        # Fractions that were taken out again leave their scale behind: what is left are whole numbers, so scaled.
+        if not fractions and _SMALLEST_INTEGER <= (whole := total // 10**scale) < _INTEGERS_END:
+            return whole
         return _divided(total, 10**scale)
 
 
