@@ -85,7 +85,9 @@ def compile_expression(expression: Expression) -> Holds:
 
     The source holds nothing but node numbers, `True`, `False`, `and`, `or` and `not`.
     """
-    holds: Holds = eval(f"lambda v: {expression.source()}", {"__builtins__": {}})  # noqa: S307
+    # Named, though there is no such module: of a function without one, pickling asks every module that is loaded.
+    names = {"__builtins__": {}, "__name__": f"{__name__}.generated"}
+    holds: Holds = eval(f"lambda v: {expression.source()}", names)  # noqa: S307
     return holds
 
 
