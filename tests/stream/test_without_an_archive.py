@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.event import Event
+from schemas.event import PREVIOUS_ID, TYPE, Event
 from tests.laws.memory import SOURCE, World, parser, seeded_world
 from tests.stream.simulation import ANY_TIME, Simulation, Tables, differences, expected
 from transforms.records import Record
@@ -39,8 +39,9 @@ class InTime(Simulation):
         return self.written.tables()
 
     def settled(self) -> int:
-        """No event comes that is older than the oldest to come; nor is one taken back, but for one with its id."""
+        """No event comes that is older than the oldest to come; nor is one taken back, but for one that they name."""
         ids = {record[0] for record in self.to_come}
+        ids |= {record[PREVIOUS_ID] for record in self.to_come if record[TYPE] == "retract"}
         times = [record[1] for record in self.records if record[0] in ids]
         return min(times, default=self.world.as_of + 1) - 1 - self.world.stitch_window
 
