@@ -30,6 +30,8 @@ from pipelines.stream_runner import ONE_BUNDLE_A_KEY
 from services.service import Running
 
 WAIT_SECONDS = 90
+MOST_LIVES = 40
+"""Some six are enough on a quiet machine."""
 COPY_JOB = Path(__file__).with_name("kafka_copy_job.py")
 
 
@@ -144,7 +146,8 @@ def test_a_job_that_is_killed_on_prism_loses_nothing(
     copy.touch()
     while set(copy.read_text().split()) < set(expected):
         lives += 1
-        assert lives < 12, "it starts from the beginning each time"
+        # Offsets are committed once rows are written: on a busy machine a short life may commit nothing.
+        assert lives < MOST_LIVES, "it starts from the beginning each time"
         # A session of its own, so that Prism, which it starts, ends with it.
         job = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
         assert job.stdout is not None
