@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,7 +60,7 @@ class Operation:
         return None if found is None else {name: unquote(text) for name, text in found.groupdict().items()}
 
 
-class Vendor:
+class Vendor(ABC):
     """One made-up vendor.
 
     Attributes:
@@ -75,9 +76,9 @@ class Vendor:
         self._lock = threading.Lock()
         self.operations = self.make_operations()
 
+    @abstractmethod
     def make_operations(self) -> list[Operation]:
         """The operations of the API."""
-        raise NotImplementedError
 
     def error(self, status: int, title: str, detail: str = "") -> tuple[int, Any]:
         """An error in the vendor's own form."""
