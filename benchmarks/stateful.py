@@ -37,7 +37,6 @@ from pipelines.stream import FollowMessages, wall_clock_us
 from schemas.message import Message
 from schemas.update import unpack_updates
 from transforms.profiles.evaluate import Rules
-from transforms.segments.compiler import compile_program
 from transforms.stream.settings import FixedRules, StreamSettings
 
 KEYS = ("new", "known", "skewed")
@@ -88,7 +87,7 @@ def stateful(pipeline: beam.Pipeline, file: Path, arguments: argparse.Namespace)
     given = ["--input", "watch:nothing/*.ndjson", "--segments", str(segments), "--traits", str(ROOT / "traits")]
     options = parse_profiles_options([*given, "--output", f"duckdb:{arguments.folder}/none.duckdb"])
     settings = StreamSettings(
-        FixedRules(Rules(compile_program(options.definitions))), wall_clock_us, allowed_lateness_us=YEARS_US
+        FixedRules(Rules(options.definitions)), wall_clock_us, allowed_lateness_us=YEARS_US
     )
     _ = (
         pipeline

@@ -29,7 +29,7 @@ def crossings(program: Program, state: State, turns: Iterable[Turn]) -> Iterator
     counts = {rule: _counts(program, state, rule) for kind, rule in program.routes if kind == MEMBER}
     shifts = dict.fromkeys(counts, 0)
     for at, group in groupby(turns, key=itemgetter(0)):
-        before = {}
+        before: dict[str, int] = {}
         for _, rule, by in group:
             before.setdefault(rule, counts[rule][0] + shifts[rule])
             shifts[rule] += by

@@ -9,6 +9,7 @@
 | `devices` | anonymous id | links of the device and its anonymous events |
 | `users` | user id | the user's events, root and erasures |
 | `profiles` | profile id | the events of a profile: its rows and memberships |
+| `accounts` | group id | what the users of an account have told of themselves: its rows and memberships |
 | `receipts` | message id of a deletion | what it erased |
 | `retractions` | message id of a retract | whether what it names was there |
 
@@ -18,6 +19,7 @@ Messages go from a stage to later ones only.
 from __future__ import annotations
 
 from schemas.event import MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, TYPE, USER_ID
+from transforms.accounts.contribution import ACCOUNTS
 from transforms.deduplicate.copies import RAW, RETRACT
 from transforms.identity.links import BOTH
 from transforms.identity.routes import tell
@@ -35,7 +37,7 @@ PROFILES = "profiles"
 RECEIPTS = "receipts"
 RETRACTIONS = "retractions"
 
-ORDER = (MESSAGES, NAMES, REGISTRY, LINKS, DEVICES, USERS, PROFILES, RECEIPTS, RETRACTIONS)
+ORDER = (MESSAGES, NAMES, REGISTRY, LINKS, DEVICES, USERS, PROFILES, RECEIPTS, RETRACTIONS, ACCOUNTS)
 """A stage sends to stages that stand after it."""
 THE_REGISTRY = "registry"
 """The one key of the registry."""

@@ -1,8 +1,8 @@
 """ANY and ALL: whether a rule holds for at least one, or for every one, of an account's users.
 
 The node asks nobody: it is told, by events of type `member`, what the rule has come to for a user. Such an event
-without an id is an answer; one with an id stands for an event of a user that the rule mentions, and changes nothing. The
-cell leads from a user's profile id to (whether it holds, the events that make it so).
+without an id is an answer; one with an id stands for an event of a user that the rule mentions, and changes nothing.
+The cell leads from a user's profile id to (whether it holds, the events that make it so).
 """
 
 from __future__ import annotations
