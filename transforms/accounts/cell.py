@@ -165,8 +165,10 @@ class AccountCell(HistoryCell):
         return outputs
 
     def _nothing_left(self, prior_now: int | None, correction: str, recorded_at: int) -> list[Output]:
-        """An account without users."""
-        self._set_base(b"", None, "")
+        """An account without users: there is none, or they have yet to tell of themselves again."""
+        self._engine = None
+        if not self._keeps_past():
+            self._set_base(b"", None, "")
         self.due = self._changes_at = None
         outputs = self._membership_updates({}, dict.fromkeys(self._stays), prior_now, correction, recorded_at)
         return [*outputs, *self._no_row()]
