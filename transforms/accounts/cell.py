@@ -9,20 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from schemas.event import MESSAGE_ID, NAME, TYPE
 from schemas.tables import ACCOUNTS as TABLE
 from transforms.accounts.contribution import EPOCH, USER
 from transforms.accounts.engine import AccountEngine, AccountEvaluation
 from transforms.accounts.people import People
-from transforms.profiles.base import Base
 from transforms.profiles.evaluate import Rules
+from transforms.profiles.history import BY_TIME
 from transforms.profiles.history_cell import REFRESH, HistoryCell, correction_of
 from transforms.profiles.rows import Row
 from transforms.profiles.stay_list import StayKey
 from transforms.records import Record
 from transforms.segments.nodes.quantifier import QuantifierNode
+from transforms.segments.nodes.state import MEMBER, EventView
 from transforms.segments.program import Program
 from transforms.state.cell import Output
-from transforms.state.facts import EVENT, Fact, Message
+from transforms.state.facts import EVENT, SEGMENT_CHANGED, Fact, Message, event_of
 
 _USER_OF_EVENT, _EPOCH_OF_EVENT = -2, -1
 
@@ -64,7 +66,7 @@ class AccountCell(HistoryCell):
     def handle(self, rules: Rules, messages: Sequence[Message], recorded_at: int) -> list[Output]:
         prior_now = self._now()
         _, correction = correction_of(messages)
-        self._take_epochs(messages)
+        forgotten = self._take_epochs(messages)
         messages = [one for one in messages if one.fact[0] != EPOCH and not self._is_former(one.fact)]
         people = self._users()
         stood = {one.fact: self._stands(one.fact) for one in messages if one.fact[0] == USER}
@@ -72,8 +74,8 @@ class AccountCell(HistoryCell):
         for fact, did in stood.items():
             if self._stands(fact) is not did:
                 (people.remove if did else people.add)(fact)
-        if not self._keeps_past() and any(fact[1] not in people for fact in stood):
-            self._engine = None  # the base knows more of them than stands
+        if self.base_at is not None and not self._keeps_past():
+            self._change_base(rules, forgotten, [one.fact for one in messages if one.sign > 0])
         return self._evaluate(rules, came, went, prior_now, correction, recorded_at)
 
     def fire(self, rules: Rules, until: int, recorded_at: int) -> list[Output]:
@@ -81,17 +83,23 @@ class AccountCell(HistoryCell):
         self.clock = until if self.clock is None else max(until, self.clock)
         return self._evaluate(rules, [], [], prior_now, "late_event", recorded_at)
 
-    def _take_epochs(self, messages: Iterable[Message]) -> None:
-        """Notes in which epoch each user is, and drops what was told in earlier ones."""
-        later = False
+    def _take_epochs(self, messages: Iterable[Message]) -> set[str]:
+        """Notes in which epoch each user is, and drops what was told in earlier ones.
+
+        Returns:
+            The users of whom nothing that is not told again is true any more, whatever the rules.
+        """
+        later, forgotten = False, set[str]()
         for message in messages:
             if message.fact[0] == EPOCH:
                 self.facts.take(message.fact, message.sign)
                 _, user, epoch = message.fact
                 if message.sign > 0 and epoch > self._epochs.get(user, 0):
                     self._epochs[user], later = epoch, True
+                    forgotten |= {user} if message.why != SEGMENT_CHANGED else set()
         if later:
             self._drop_former()
+        return forgotten
 
     def _drop_former(self) -> None:
         for kind in (EVENT, USER):
@@ -106,6 +114,24 @@ class AccountCell(HistoryCell):
     def _stands(self, fact: Fact) -> bool:
         """It was told, in the epoch of its user; the word of a later one may be on its way."""
         return self.facts.count(fact) > 0 and _epoch(fact) == self._epochs.get(_user(fact), 0)
+
+    def _change_base(self, rules: Rules, forgotten: set[str], told: Iterable[Fact]) -> None:
+        """Where the past cannot be read again, the base forgets users, and learns answers from before it."""
+        answers = sorted((event_of(fact) for fact in told if self._is_behind(fact) and _is_answer(fact)), key=BY_TIME)
+        base, program = self._read_base(rules), rules.accounts.account
+        if base is None or not (forgotten or answers):
+            return
+        for node in program.nodes:
+            if isinstance(node, QuantifierNode):
+                node.forget(base.state, forgotten)
+        for event in answers:
+            view = EventView(event)
+            for node, role in program.route(event[TYPE], event[NAME]):
+                node.absorb(base.state, view, role)
+        base.take_over(program)
+        self._set_base(base.pack(program), base.now, self._mark(rules))
+        if not self._users():
+            self._set_base(b"", None, "")
 
     def _users(self) -> People:
         if self._people is None:
@@ -126,14 +152,6 @@ class AccountCell(HistoryCell):
 
     def _keeps_past(self) -> bool:
         return self.horizon is None or self.horizon.archive
-
-    def _read_base(self, rules: Rules) -> Base | None:
-        base = super()._read_base(rules)
-        if base is not None and not self._keeps_past():
-            for node in rules.accounts.account.nodes:
-                if isinstance(node, QuantifierNode):
-                    node.keep(base.state, self._users())
-        return base
 
     def _evaluate(
         self,
@@ -167,11 +185,13 @@ class AccountCell(HistoryCell):
     def _nothing_left(self, prior_now: int | None, correction: str, recorded_at: int) -> list[Output]:
         """An account without users: there is none, or they have yet to tell of themselves again."""
         self._engine = None
-        if not self._keeps_past():
-            self._set_base(b"", None, "")
         self.due = self._changes_at = None
         outputs = self._membership_updates({}, dict.fromkeys(self._stays), prior_now, correction, recorded_at)
         return [*outputs, *self._no_row()]
+
+
+def _is_answer(fact: Fact) -> bool:
+    return bool(fact[1 + TYPE] == MEMBER and not fact[1 + MESSAGE_ID])
 
 
 def _user(fact: Fact) -> str:

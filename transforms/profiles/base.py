@@ -78,11 +78,11 @@ class Base:
         seen = Seen(first, last, count, Counter(dict(devices)), device_type)
         base = cls(now, state, lasting, seen)
         if not same_rules:
-            base._take_over(program)
+            base.take_over(program)
         return base
 
-    def _take_over(self, program: Program) -> None:
-        """Brings every node up to date with its neighbours: some of them are new."""
+    def take_over(self, program: Program) -> None:
+        """Brings every node up to date with its neighbours: some of them are new, or were told something."""
         names = {segment.definition.name: segment for segment in program.segments}
         self.open = {name: stay for name, stay in self.open.items() if name in names and names[name].value(self.state)}
         resume(program, self.state, self.now)

@@ -49,13 +49,12 @@ class QuantifierNode(Node):
     def _count(self, state: State, users: Users) -> bool:
         return self.set(state, 0 < users.holding == len(users) if self.every else users.holding > 0)
 
-    def keep(self, state: State, users: Container[str]) -> None:
-        """Forgets all other users."""
+    def forget(self, state: State, users: Container[str]) -> None:
+        """Forgets what was told of these users."""
         known: Users | None = state.cells.get(self.id)
         if known is not None:
-            state.cells[self.id] = kept = Users(
-                {user: answer for user, answer in known.told().items() if user in users}
-            )
+            told = {user: answer for user, answer in known.told().items() if user not in users}
+            state.cells[self.id] = kept = Users(told)
             self._count(state, kept)
 
     def witness(self, state: State, now: int) -> Witness:
