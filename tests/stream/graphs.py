@@ -182,6 +182,7 @@ class FlakyRules(FixedRules):
     def current(self) -> Rules:
         rules = Rules(self.rules.definitions)
         rules.versions = FlakyVersions(rules.versions, self.losses)
+        rules.account_versions = FlakyVersions(rules.account_versions, self.losses)
         return rules
 
     def __reduce__(self) -> Any:

@@ -107,7 +107,8 @@ ResolveUsers/ParDo(MaintainOwners): states archive head log, timers ts-settle
 CountErased/ParDo(_MaintainFacts): states head log, timers
 TellRetractions/ParDo(_MaintainFacts): states head log, timers
 FindChanges: states last, timers
-MaintainProfiles: states archive head log, timers ts-due"""
+MaintainProfiles/ParDo(MaintainHistories): states archive head log, timers ts-due
+MaintainAccounts/ParDo(MaintainHistories): states archive head log, timers ts-due"""
 
 
 def test_labels_states_and_timers_are_those_of_running_jobs() -> None:

@@ -11,8 +11,9 @@ from schemas.event import Event
 from schemas.tables import PROFILES
 from schemas.update import RowUpdate
 from tests.strategies.worlds import GRID_US, START_US
-from transforms.profiles.cell import REFRESH, ProfileCell
+from transforms.profiles.cell import ProfileCell
 from transforms.profiles.evaluate import Rules
+from transforms.profiles.history_cell import REFRESH
 from transforms.segments.language import ast
 from transforms.segments.language.definitions import load_definitions
 from transforms.state.cell import UnknownLayoutError

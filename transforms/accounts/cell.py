@@ -176,7 +176,7 @@ class AccountCell(HistoryCell):
         last = people.last_seen_at()
         found = engine.advance(came, went, last if self.clock is None else max(last, self.clock))
         touched = dict.fromkeys(told) | found.touched
-        outputs = self._membership_updates(program.versions, touched, prior_now, correction, recorded_at)
+        outputs = self._membership_updates(rules.account_versions, touched, prior_now, correction, recorded_at)
         outputs += self._row_update(account_row(self.profile_id, people, found), recorded_at)
         self._changes_at = found.due
         self._set_due(engine)

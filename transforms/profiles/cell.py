@@ -15,14 +15,12 @@ from transforms import counting
 from transforms.accounts.contribution import Change, Contribution
 from transforms.profiles.engine import ProfileEngine
 from transforms.profiles.evaluate import Evaluation, Rules
-from transforms.profiles.history_cell import REFRESH, HistoryCell, correction_of
+from transforms.profiles.history_cell import HistoryCell, correction_of
 from transforms.profiles.rows import Row, merged_profile, user_id_of
 from transforms.records import Record
 from transforms.segments.program import Program
 from transforms.state.cell import Output
 from transforms.state.facts import EVENT, Fact, Message, event_of
-
-__all__ = ["REFRESH", "ProfileCell", "profile_row"]
 
 
 class ProfileCell(HistoryCell):

@@ -31,6 +31,7 @@ class Rules:
         self.program = compile_program(definitions)
         self.accounts = compile_accounts(definitions)
         self.versions = self.program.versions
+        self.account_versions = self.accounts.account.versions
         names = [f"segment {item.name} {item.version}" for item in self.program.definitions.segments]
         names += [f"trait {item.name} {item.version}" for item in self.program.definitions.traits]
         self.fingerprint = hashlib.sha256("\0".join(sorted(names)).encode()).hexdigest()[:16]
