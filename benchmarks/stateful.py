@@ -86,9 +86,7 @@ def stateful(pipeline: beam.Pipeline, file: Path, arguments: argparse.Namespace)
     write_segments(segments, arguments.segments)
     given = ["--input", "watch:nothing/*.ndjson", "--segments", str(segments), "--traits", str(ROOT / "traits")]
     options = parse_profiles_options([*given, "--output", f"duckdb:{arguments.folder}/none.duckdb"])
-    settings = StreamSettings(
-        FixedRules(Rules(options.definitions)), wall_clock_us, allowed_lateness_us=YEARS_US
-    )
+    settings = StreamSettings(FixedRules(Rules(options.definitions)), wall_clock_us, allowed_lateness_us=YEARS_US)
     _ = (
         pipeline
         | "Lines" >> beam.io.ReadFromText(str(file), coder=BytesCoder())
