@@ -38,7 +38,8 @@ def preview_json(preview: Preview, counts: Counts, warnings: Sequence[str]) -> b
                 "duplicates": counts.duplicates,
                 "failed": dict(sorted(counts.failed.items())),
             },
-            "profiles": preview.profiles,
+            "of": segment.of,
+            "profiles" if segment.of == "users" else "accounts": preview.profiles,
             "members": preview.members,
             "days": preview.days,
             "stays": {

@@ -41,7 +41,8 @@ def preview_text(preview: Preview, counts: Counts, warnings: Sequence[str]) -> s
 
 def _summary(preview: Preview, counts: Counts) -> Iterator[str]:
     segment = preview.rule.segment
-    yield f"{segment.name}: {len(preview.members):,} of {preview.profiles:,} profiles are in it"
+    every = "profiles" if segment.of == "users" else "accounts"
+    yield f"{segment.name}: {len(preview.members):,} of {preview.profiles:,} {every} are in it"
     yield from wrapped(segment.description) if segment.description else ()
     yield f"  as of {instant_words(preview.as_of)}, version {segment.version}"
     failed = counts.failed.total()

@@ -10,11 +10,12 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple
 
 from schemas.event import TIMESTAMP
-from transforms.accounts.ahead import crossings, with_expiry
+from transforms.accounts.ahead import Turn, crossings, with_expiry
 from transforms.accounts.rules import AccountRules
 from transforms.accounts.told import as_account_takes, groups_of, mentions_of, puts_into
 from transforms.accounts.users import AccountUser
@@ -58,41 +59,65 @@ def by_account(histories: Mapping[str, Sequence[Record]]) -> dict[str, dict[str,
     return found
 
 
-def build_account(
+@dataclass(slots=True)
+class ToldAccount:
+    """What an account is told of its users until an instant: `events`, in order, and what its row tells of them."""
+
+    members: list[AccountUser]
+    events: list[EventTuple]
+    event_count: int
+    last_seen_at: int
+
+    @property
+    def first_seen_at(self) -> int:
+        return min(user.joined_at for user in self.members)
+
+    def turns_ahead(self) -> Iterator[Turn]:
+        """What time alone will bring to its users after that, in order."""
+        return heapq.merge(*(user.turns_ahead() for user in self.members))
+
+
+def tell_account(
     group_id: str, users: Mapping[str, Sequence[Record]], rules: AccountRules, as_of: int
-) -> AccountHistory | None:
-    """Everything that follows from the events of an account's users; None if it does not exist yet at `as_of`."""
-    members: list[AccountUser] = []
-    events: list[EventTuple] = []
-    count, last_seen_at = 0, 0
+) -> ToldAccount | None:
+    """Tells an account of its users; None if it does not exist yet at `as_of`."""
+    told = ToldAccount([], [], 0, 0)
     for profile_id, history in sorted(users.items()):
         records = history[: bisect_right(history, as_of, key=itemgetter(TIMESTAMP))]
         joined_at = next((record[TIMESTAMP] for record in records if puts_into(record, group_id)), None)
         if joined_at is None:
             continue
         user = AccountUser(rules, profile_id, records, joined_at)
-        members.append(user)
+        told.members.append(user)
         own = records[bisect_left(records, joined_at, key=itemgetter(TIMESTAMP)) :]
-        count, last_seen_at = count + len(own), max(last_seen_at, own[-1][TIMESTAMP])
+        told.event_count += len(own)
+        told.last_seen_at = max(told.last_seen_at, own[-1][TIMESTAMP])
         for record in own:
             taken = as_account_takes(record, group_id)
-            events += () if taken is None else (taken,)
-            events += mentions_of(record, rules)
-        events += user.answers(as_of)
-    if not members:
+            told.events += () if taken is None else (taken,)
+            told.events += mentions_of(record, rules)
+        told.events += user.answers(as_of)
+    told.events.sort(key=BY_TIME)
+    return told if told.members else None
+
+
+def build_account(
+    group_id: str, users: Mapping[str, Sequence[Record]], rules: AccountRules, as_of: int
+) -> AccountHistory | None:
+    """Everything that follows from the events of an account's users; None if it does not exist yet at `as_of`."""
+    told = tell_account(group_id, users, rules, as_of)
+    if told is None:
         return None
-    events.sort(key=BY_TIME)
     state = State(f"account:{group_id}")
-    run(rules.account, state, events, as_of)
+    run(rules.account, state, told.events, as_of)
     computed = computed_traits(rules.account, state, as_of)
     traits = json_object(state.traits)
     intervals = list(intervals_of(state.changes))
     if any(interval.exited_at is None for interval in intervals):
-        turns = heapq.merge(*(user.turns_ahead() for user in members if rules.asked))
-        intervals = with_expiry(rules.account, state, intervals, crossings(rules.account, state, turns))
+        coming = crossings(rules.account, state, told.turns_ahead())
+        intervals = with_expiry(rules.account, state, intervals, coming)
     segments = sorted(interval.segment for interval in intervals if interval.exited_at is None)
-    first_seen_at = min(user.joined_at for user in members)
-    seen = (len(members), first_seen_at, last_seen_at, count)
+    seen = (len(told.members), told.first_seen_at, told.last_seen_at, told.event_count)
     row = (state.profile_id, traits, json_object(computed), segments, *seen, 1, as_of)
     return _history(row, intervals, rules, as_of)
 

@@ -29,6 +29,6 @@ class AccountUser:
             yield from told_answers(dict(answers_of(self._state.changes, self._rules)), self.profile_id, self.joined_at)
 
     def turns_ahead(self) -> Iterator[Turn]:
-        """What time alone will bring after that."""
+        """What time alone will bring after that. Once: it is looked for in the state of `answers`."""
         for (rule, at), answer in answers_ahead(self._rules, self._state):
             yield at, rule, 1 if answer.holds else -1
