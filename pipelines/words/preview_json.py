@@ -55,7 +55,7 @@ def preview_json(preview: Preview, counts: Counts, warnings: Sequence[str]) -> b
                 "timers_per_profile": preview.timers,
                 "referred": {name: cost.text for name, cost in preview.costs_of_others},
             },
-            "activation": preview.activation,
+            "activation": preview.activation if segment.of == "users" else None,
             "difference": None if preview.difference is None else _difference(preview.difference),
             "warnings": warnings,
             "memberships": memberships(preview.rows),

@@ -182,6 +182,9 @@ def _cost(preview: Preview) -> Iterator[str]:
 def _activation(preview: Preview) -> Iterator[str]:
     activation = preview.activation
     yield from heading("What activation would send")
+    if preview.rule.segment.of == "accounts":
+        yield "  nothing: destinations hold people"
+        return
     if not activation.purposes:
         yield f"  all {len(preview.members):,} members: the segment asks for no consent"
         return

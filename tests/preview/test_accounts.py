@@ -54,6 +54,7 @@ def test_who_is_in_it_why_and_until_when(place: Path, capsys: pytest.CaptureFixt
     assert "account:g in since 2026-03-01 03:00:00 UTC, leaves 2026-03-01 05:00:00 UTC if nothing else happens" in said
     assert "number of the 2 users for whom number of 'Thing' in the last 2 hours is at least 1: 1" in said
     assert "by Thing at 2026-03-01 03:00:00 UTC (v1)" in said
+    assert "What activation would send -------------------------- nothing: destinations hold people" in said
 
 
 def test_the_rows_are_those_of_the_main_job(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ from transforms.accounts.told import groups_of
 from transforms.explain.mentioned import mentioned
 from transforms.explain.reasons import Reason
 from transforms.explain.story import Explainer, Standing, Story, turns_of
-from transforms.explain.survey import Occurrences, Question, Rule, Survey, has_consent
+from transforms.explain.survey import Occurrences, Question, Rule, Survey
 from transforms.profiles.history import BY_TIME
 from transforms.profiles.rows import membership_row
 from transforms.records import Record
@@ -92,8 +92,6 @@ def _survey_account(
         found.shared[other] += member
     if member:
         found.members.add(account_id, (), _nothing)
-        if has_consent(state.traits, segment.consent):
-            found.consented.append(account_id)
     own = [interval for interval in intervals if interval.segment == segment.name]
     own = with_expiry(program, state, own, crossings(program, state, account.turns_ahead()))
     version = program.versions[segment.name]
