@@ -26,7 +26,7 @@ Crossing = tuple[int, dict[str, int]]
 
 def crossings(program: Program, state: State, turns: Iterable[Turn]) -> Iterator[Crossing]:
     """The instants at which ANY or ALL of a rule changes. `turns`: in order, after the instant of the state."""
-    counts = {rule: _counts(program, state, rule) for kind, rule in program.routes if kind == MEMBER}
+    counts = {rule: counts_of(program, state, rule) for kind, rule in program.routes if kind == MEMBER}
     shifts = dict.fromkeys(counts, 0)
     for at, group in groupby(turns, key=itemgetter(0)):
         before: dict[str, int] = {}
@@ -43,7 +43,7 @@ def crossings(program: Program, state: State, turns: Iterable[Turn]) -> Iterator
             yield at, crossed
 
 
-def _counts(program: Program, state: State, rule: str) -> tuple[int, int]:
+def counts_of(program: Program, state: State, rule: str) -> tuple[int, int]:
     """For how many users the rule holds, and of how many."""
     users = (state.cells.get(node.id) for node, _ in program.route(MEMBER, rule))
     known: Users | None = next((cell for cell in users if cell is not None), None)

@@ -71,9 +71,9 @@ class AccountCell(HistoryCell):
         people = self._users()
         stood = {one.fact: self._stands(one.fact) for one in messages if one.fact[0] == USER}
         came, went = self._take_in(one for one in messages if not self._is_behind(one.fact))
-        for fact, did in stood.items():
-            if self._stands(fact) is not did:
-                (people.remove if did else people.add)(fact)
+        for fact in sorted(stood, key=stood.__getitem__):  # those that come first: the last of all may be among them
+            if self._stands(fact) is not stood[fact]:
+                (people.remove if stood[fact] else people.add)(fact)
         if self.base_at is not None and not self._keeps_past():
             self._change_base(rules, forgotten, [one.fact for one in messages if one.sign > 0])
         return self._evaluate(rules, came, went, prior_now, correction, recorded_at)

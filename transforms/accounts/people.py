@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 from transforms.state.facts import Fact
 
@@ -16,52 +15,54 @@ class People:
 
     def __init__(self) -> None:
         self.event_count = 0
-        self._told: dict[str, list[Fact]] = {}
+        self._told: Counter[str] = Counter()
         self._rules: Counter[str] = Counter()
+        self._joined: Counter[int] = Counter()
+        self._lasts: Counter[int] = Counter()
         self._first: int | None = None
         self._last: int | None = None
 
     def __len__(self) -> int:
         return len(self._told)
 
-    def __contains__(self, profile_id: object) -> bool:
-        return profile_id in self._told
-
     def add(self, fact: Fact) -> None:
-        self._told.setdefault(fact[_USER], []).append(fact)
-        self._rules[fact[_RULES]] += 1
-        self.event_count += fact[_COUNT]
-        if self._first is not None and self._last is not None:
-            self._first, self._last = min(self._first, fact[_JOINED]), max(self._last, fact[_LAST])
+        self._count(fact, 1)
+        if self._first is not None:
+            self._first = min(self._first, fact[_JOINED])
+        if self._last is not None:
+            self._last = max(self._last, fact[_LAST])
 
     def remove(self, fact: Fact) -> None:
-        told = self._told[fact[_USER]]
-        told.remove(fact)
-        if not told:
-            del self._told[fact[_USER]]
-        self._rules[fact[_RULES]] -= 1
-        self.event_count -= fact[_COUNT]
-        if fact[_JOINED] == self._first or fact[_LAST] == self._last:
-            self._first = self._last = None
+        self._count(fact, -1)
+        if fact[_JOINED] not in self._joined and fact[_JOINED] == self._first:
+            self._first = None
+        if fact[_LAST] not in self._lasts and fact[_LAST] == self._last:
+            self._last = None
+
+    def _count(self, fact: Fact, by: int) -> None:
+        self.event_count += by * fact[_COUNT]
+        for counter, value in (
+            (self._told, fact[_USER]),
+            (self._rules, fact[_RULES]),
+            (self._joined, fact[_JOINED]),
+            (self._lasts, fact[_LAST]),
+        ):
+            counter[value] += by
+            if not counter[value]:
+                del counter[value]
 
     def all_told_by(self, rules: str) -> bool:
         """Whether all of them are told by these rules."""
-        return self._rules[rules] == sum(self._rules.values())
+        return not self._rules.keys() - {rules}
 
     def first_seen_at(self) -> int:
         """When the first was put in. There is one."""
-        self._look()
-        return self._first or 0
+        if self._first is None:
+            self._first = min(self._joined)
+        return self._first
 
     def last_seen_at(self) -> int:
         """The last event of any. There is one."""
-        self._look()
-        return self._last or 0
-
-    def _look(self) -> None:
-        if self._first is None or self._last is None:
-            self._first = min(fact[_JOINED] for fact in self._facts())
-            self._last = max(fact[_LAST] for fact in self._facts())
-
-    def _facts(self) -> Iterator[Fact]:
-        return (fact for told in self._told.values() for fact in told)
+        if self._last is None:
+            self._last = max(self._lasts)
+        return self._last
