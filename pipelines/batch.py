@@ -9,6 +9,7 @@ from pipelines.io.tables.read_events import ReadTables, table_bytes
 from pipelines.io.tables.write_tables import WriteTables
 from pipelines.options.profiles import ProfilesOptions
 from transforms.build_tables import BuildTables
+from transforms.parse.bucket import unite
 from transforms.records import bucket_count
 
 
@@ -24,11 +25,12 @@ def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
     sources = [read, read_tables]
     if topics:
         sources.append(pipeline | "ReadTopics" >> ReadTopics(topics, options.parser(), buckets))
-    parsed = [source.events for source in sources] | "Parsed" >> beam.Flatten()
-    built = parsed | "BuildTables" >> BuildTables(
+    events = unite(source.events for source in sources)
+    built = events | "BuildTables" >> BuildTables(
         options.definitions,
         buckets,
         options.as_of,
+        parser=options.parser(),
         stitch_window_us=options.stitch_window_us,
         max_merges=options.max_merges,
     )

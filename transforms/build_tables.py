@@ -13,11 +13,13 @@ from transforms.identity.aliases import DEFAULT_MAX_MERGES
 from transforms.identity.bucket import ResolveIdentity
 from transforms.identity.erasure import WriteReceipts
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
-from transforms.profiles.bucket import BuildProfiles
+from transforms.parse.blocks import EventBlocks
+from transforms.parse.events import EventParser
+from transforms.profiles.bucket import BuildProfiles, take_anonymous, take_known, take_merged
 from transforms.segments.language import ast
 
 
-class BuildTables(beam.PTransform[beam.PCollection[tuple[int, bytes]], beam.PCollection[TableBlock]]):
+class BuildTables(beam.PTransform[EventBlocks, beam.PCollection[TableBlock]]):
     """Deduplicates, finds out whose each event is, and builds profiles, segments and accounts.
 
     Anonymous profiles are built where their devices are resolved; users' in the bucket of their id; users that aliases
@@ -28,6 +30,7 @@ class BuildTables(beam.PTransform[beam.PCollection[tuple[int, bytes]], beam.PCol
         definitions: segments and computed traits.
         buckets: how many buckets there are; `transforms.records.bucket_count` says how many an input needs.
         as_of: the instant at which everything is told, microseconds; None: the latest event's.
+        parser: what parsed the events.
         stitch_window_us: how long before its first link a device's events become the user's, microseconds.
         max_merges: how many users aliases may put into one profile.
     """
@@ -38,6 +41,7 @@ class BuildTables(beam.PTransform[beam.PCollection[tuple[int, bytes]], beam.PCol
         buckets: int,
         as_of: int | None = None,
         *,
+        parser: EventParser,
         stitch_window_us: int = DEFAULT_STITCH_WINDOW_US,
         max_merges: int = DEFAULT_MAX_MERGES,
     ) -> None:
@@ -45,23 +49,26 @@ class BuildTables(beam.PTransform[beam.PCollection[tuple[int, bytes]], beam.PCol
         self._definitions = definitions
         self._buckets = buckets
         self._as_of = as_of
+        self._parser = parser
         self._stitch_window_us = stitch_window_us
         self._max_merges = max_merges
 
     @no_annotations
-    def expand(self, parsed: beam.PCollection[tuple[int, bytes]]) -> beam.PCollection[TableBlock]:
+    def expand(self, parsed: EventBlocks) -> beam.PCollection[TableBlock]:
         buckets, definitions = self._buckets, self._definitions
-        events = parsed | "DeduplicateEvents" >> DeduplicateEvents(buckets, self._as_of)
+        events = parsed | "DeduplicateEvents" >> DeduplicateEvents(self._parser, buckets, self._as_of)
         identity = events | "ResolveIdentity" >> ResolveIdentity(
             buckets, self._as_of, self._stitch_window_us, self._max_merges
         )
-        by_user = (events.known, identity.known) | "Users" >> beam.Flatten() | "ByUser" >> beam.GroupByKey()
-        anonymous = (identity.anonymous, identity.plan) | "BuildAnonymous" >> BuildProfiles(definitions, buckets, 0)
-        known = (by_user, identity.plan) | "BuildKnown" >> BuildProfiles(definitions, buckets, buckets)
-        by_root = known.merged | "ByRoot" >> beam.GroupByKey()
-        merged = (by_root, identity.plan) | "BuildMerged" >> BuildProfiles(
-            definitions, buckets, 2 * buckets, regrouped=True
+        facts = (identity.plan, events.suspects)
+        exact = (events.exact_known, identity.known) | "Exact" >> beam.Flatten()
+        by_user = {"known": events.known, "exact": exact} | "ByUser" >> beam.CoGroupByKey()
+        anonymous = (identity.anonymous, *facts) | "BuildAnonymous" >> BuildProfiles(
+            definitions, buckets, 0, take_anonymous
         )
+        known = (by_user, *facts) | "BuildKnown" >> BuildProfiles(definitions, buckets, buckets, take_known)
+        by_root = known.merged | "ByRoot" >> beam.GroupByKey()
+        merged = (by_root, *facts) | "BuildMerged" >> BuildProfiles(definitions, buckets, 2 * buckets, take_merged)
         erased = (identity.erased, known.erased) | "Erased" >> beam.Flatten()
         users = (anonymous.accounts, known.accounts, merged.accounts) | "Accounts" >> beam.Flatten()
         by_account = users | "ByAccount" >> beam.GroupByKey()
