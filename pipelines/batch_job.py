@@ -11,6 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.batch import build_batch
+from pipelines.forked.runner import ForkingRunner
 from pipelines.io.files.read_files import plan_ranges
 from pipelines.io.job_record import note_end, note_start
 from pipelines.io.locations import FileInput
@@ -24,14 +25,21 @@ from pipelines.words.summary import print_summary
 from pipelines.words.summary_facts import read_counters
 
 
-def run_batch(options: ProfilesOptions, stopped: threading.Event) -> int:
-    """Builds the job, runs it and tells what came of it; returns the exit status. `stopped`: it was told to end."""
+def run_batch(options: ProfilesOptions, stopped: threading.Event, worker_command: str | None = None) -> int:
+    """Builds the job, runs it and tells what came of it; returns the exit status.
+
+    Args:
+        options: what was asked.
+        stopped: it was told to end.
+        worker_command: what starts a worker process; None: what Beam itself would start.
+    """
     started = time.monotonic()
     ranges = plan_ranges(location for location in options.inputs if isinstance(location, FileInput))
     try:
         note_start(options.output)
         with quiet_beam(verbose=options.verbose), show_progress(len(ranges), str(options.output)):
-            pipeline = beam.Pipeline(options=PipelineOptions(with_default_runner(options)))
+            runner = ForkingRunner(worker_command) if worker_command else None
+            pipeline = beam.Pipeline(runner, options=PipelineOptions(with_default_runner(options)))
             build_batch(pipeline, options)
             result = pipeline.run()
             state = result.wait_until_finish()

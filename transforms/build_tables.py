@@ -3,6 +3,8 @@
 Comes after parsing, before the output.
 """
 
+from typing import Any
+
 import apache_beam as beam
 from apache_beam.typehints.decorators import no_annotations
 
@@ -21,6 +23,22 @@ from transforms.segments.language import ast
 
 class BuildTables(beam.PTransform[EventBlocks, beam.PCollection[TableBlock]]):
     """Deduplicates, finds out whose each event is, and builds profiles, segments and accounts.
+
+    Arguments as of `BuildTableParts`.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__()
+        self._parts = BuildTableParts(*arguments, **options)
+
+    @no_annotations
+    def expand(self, parsed: EventBlocks) -> beam.PCollection[TableBlock]:
+        united: beam.PCollection[TableBlock] = parsed | "Parts" >> self._parts | "Tables" >> beam.Flatten()
+        return united
+
+
+class BuildTableParts(beam.PTransform[EventBlocks, tuple[beam.PCollection[TableBlock], ...]]):
+    """The same in several collections: what takes each of them runs where its blocks are made.
 
     Anonymous profiles are built where their devices are resolved; users' in the bucket of their id; users that aliases
     merged one hop later, in the bucket of the user that they became; accounts last, from what their users tell.
@@ -54,7 +72,7 @@ class BuildTables(beam.PTransform[EventBlocks, beam.PCollection[TableBlock]]):
         self._max_merges = max_merges
 
     @no_annotations
-    def expand(self, parsed: EventBlocks) -> beam.PCollection[TableBlock]:
+    def expand(self, parsed: EventBlocks) -> tuple[beam.PCollection[TableBlock], ...]:
         buckets, definitions = self._buckets, self._definitions
         events = parsed | "DeduplicateEvents" >> DeduplicateEvents(self._parser, buckets, self._as_of)
         identity = events | "ResolveIdentity" >> ResolveIdentity(
@@ -75,7 +93,7 @@ class BuildTables(beam.PTransform[EventBlocks, beam.PCollection[TableBlock]]):
         accounts = (by_account, identity.plan) | "BuildAccounts" >> BuildAccounts(definitions)
         receipts = (events.claims, erased, identity.plan) | "WriteReceipts" >> WriteReceipts()
         retractions = events | "WriteRetractions" >> WriteRetractions()
-        tables = (
+        return (
             events.failed,
             *identity.tables,
             anonymous.tables,
@@ -85,5 +103,3 @@ class BuildTables(beam.PTransform[EventBlocks, beam.PCollection[TableBlock]]):
             receipts,
             retractions,
         )
-        united: beam.PCollection[TableBlock] = tables | "Tables" >> beam.Flatten()
-        return united

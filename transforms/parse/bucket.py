@@ -39,6 +39,9 @@ def parsed_events(outputs: Any) -> ParsedEvents:
 
 def unite(sources: Iterable[EventBlocks]) -> EventBlocks:
     """The events of several sources together."""
+    sources = list(sources)
+    if len(sources) == 1:
+        return sources[0]
     of_kind = zip(EventBlocks._fields, zip(*sources, strict=True), strict=True)
     return EventBlocks(*(tuple(kind) | f"Unite {name}" >> beam.Flatten() for name, kind in of_kind))
 

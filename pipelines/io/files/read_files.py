@@ -24,10 +24,6 @@ from transforms.parse.bucket import OUTPUTS, ParsedEvents, outputs_of, parsed_ev
 from transforms.parse.lines import CutOffError
 from transforms.records import collection_paused
 
-_COMPRESSION = 8
-"""What a gzipped file is assumed to grow by."""
-
-
 _FLUSH_BYTES = 4 * RANGE_BYTES
 """Of one file's events no more than this is held before blocks of them go on."""
 
@@ -57,12 +53,6 @@ def _pieces(file: InputFile, source: str) -> Iterator[FileRange]:
         return
     for start in range(0, size_bytes, RANGE_BYTES):
         yield FileRange(file.path, False, start, min(start + RANGE_BYTES, size_bytes), source)
-
-
-def input_bytes(locations: Iterable[FileInput]) -> int:
-    """About how many bytes of events there are."""
-    files = [file for location in locations for file in location.files]
-    return sum(file.size_bytes * (_COMPRESSION if file.gzipped else 1) for file in files)
 
 
 class ReadFiles(beam.PTransform[beam.pvalue.PBegin, ParsedEvents]):

@@ -1,0 +1,26 @@
+"""Beam's local runner, whose worker processes are forked from the server instead of started one by one."""
+
+from typing import Any
+
+from apache_beam.portability import python_urns
+from apache_beam.portability.api import beam_runner_api_pb2
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+
+class ForkingRunner(FnApiRunner):  # type: ignore[misc] # Beam does not say what it exports
+    """FnApiRunner, but for the command that starts a worker process.
+
+    Args:
+        worker_command: of the server.
+    """
+
+    def __init__(self, worker_command: str) -> None:
+        super().__init__()
+        self._worker_command = worker_command
+
+    def run_via_runner_api(self, pipeline_proto: beam_runner_api_pb2.Pipeline, options: Any) -> Any:
+        """Runs the graph; `--direct_running_mode` says whether there are worker processes at all."""
+        for environment in pipeline_proto.components.environments.values():
+            if environment.urn == python_urns.SUBPROCESS_SDK:
+                environment.payload = self._worker_command.encode()
+        return super().run_via_runner_api(pipeline_proto, options)
