@@ -7,7 +7,7 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 
-class ForkingRunner(FnApiRunner):  # type: ignore[misc] # Beam does not say what it exports
+class ForkingRunner(FnApiRunner):
     """FnApiRunner, but for the command that starts a worker process.
 
     Args:

@@ -86,7 +86,7 @@ class EventCollector:
     def _close_batch(self) -> None:
         batch = columns_of(self._events)
         raws, sources, attributes = zip(*self._said, strict=True)
-        said = (pa.array(raws, pa.large_binary()), pa.array(sources, TEXT), pa.array(attributes, TEXT))
+        said = (pa.array(raws, pa.large_binary()), _text(sources), _text(attributes))
         columns = [*(batch.column(name) for name in ("timestamp", "message_id", "user_id")), *said]
         self._batches.append(batch)
         self._originals.append(pa.RecordBatch.from_arrays(columns, schema=ORIGINALS))
@@ -102,6 +102,13 @@ class EventCollector:
             yield "originals", pack(pa.Table.from_batches(self._originals, ORIGINALS))
         if self._claims:
             yield from _claim_blocks(self._claims, self._buckets)
+
+
+def _text(values: tuple[Any, ...]) -> pa.Array:
+    """Values that are mostly all the same."""
+    if len(set(values)) == 1:
+        return pa.repeat(pa.scalar(values[0], TEXT), len(values))
+    return pa.array(values, TEXT)
 
 
 def _events_blocks(events: pa.Table, buckets: int) -> Iterator[tuple[str, Keyed]]:
