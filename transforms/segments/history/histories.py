@@ -44,18 +44,11 @@ class Histories(NamedTuple):
     traits: pa.Array
     context: pa.Array
 
-    def of(self, profiles: Integers) -> Histories:
-        """Those of some profiles (codes, ascending), which are coded anew."""
-        places = np.full(len(self.profile_ids), -1, np.int64)
-        places[profiles] = np.arange(len(profiles))
-        rows = np.flatnonzero(places[self.profile] >= 0)
+    def of(self, profiles: Integers, rows: Integers) -> Histories:
+        """Those of some profiles (codes, ascending), whose events are in these rows; both are numbered anew."""
         columns = (column.take(pa.array(rows)) for column in self[3:])
-        return Histories(
-            [self.profile_ids[profile] for profile in profiles.tolist()],
-            places[self.profile[rows]],
-            self.timestamp[rows],
-            *columns,
-        )
+        ids = [self.profile_ids[profile] for profile in profiles.tolist()]
+        return Histories(ids, np.searchsorted(profiles, self.profile[rows]), self.timestamp[rows], *columns)
 
 
 class Ragged(NamedTuple):
