@@ -32,7 +32,8 @@ def add_segments(events: beam.PCollection[bytes], segments: Path, traits: Path) 
     """(segment, profile id) of every current member."""
     messages = events | beam.Map(lambda raw: Message(raw, "my events", {})).with_output_types(Message)
     parsed = messages | ParseEvents(EventParser(load_tracking_plan()), buckets=4)
-    tables = parsed.events | BuildTables(load_definitions(segments, traits).definitions, buckets=4)
+    definitions = load_definitions(segments, traits).definitions
+    tables = parsed.events | BuildTables(definitions, buckets=4, failed=[parsed.failed])
     return tables | "Rows" >> beam.FlatMap(rows_of) | "Members" >> beam.FlatMap(_member)
 
 

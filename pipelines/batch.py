@@ -29,7 +29,8 @@ def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
         options.definitions,
         buckets,
         options.as_of,
+        failed=[source.failed for source in sources],
         stitch_window_us=options.stitch_window_us,
         max_merges=options.max_merges,
     )
-    _ = (*(source.failed for source in sources), built) | "WriteTables" >> WriteTables(options.output)
+    _ = (built,) | "WriteTables" >> WriteTables(options.output)

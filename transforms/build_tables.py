@@ -3,6 +3,8 @@
 Comes after parsing, before the output.
 """
 
+from collections.abc import Sequence
+
 import apache_beam as beam
 from apache_beam.typehints.decorators import no_annotations
 
@@ -11,7 +13,7 @@ from transforms.accounts.bucket import BuildAccounts
 from transforms.deduplicate.bucket import DeduplicateEvents, WriteRetractions
 from transforms.identity.aliases import DEFAULT_MAX_MERGES
 from transforms.identity.bucket import ResolveIdentity
-from transforms.identity.erasure import WriteReceipts
+from transforms.identity.erasure import EraseFailed, WriteReceipts
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
 from transforms.profiles.bucket import BuildProfiles
 from transforms.segments.language import ast
@@ -22,12 +24,13 @@ class BuildTables(beam.PTransform[beam.PCollection[tuple[int, bytes]], beam.PCol
 
     Anonymous profiles are built where their devices are resolved; users' in the bucket of their id; users that aliases
     merged one hop later, in the bucket of the user that they became; accounts last, from what their users tell.
-    Receipts come after everything that an erasure can take.
+    Receipts come after everything that an erasure can take, and what failed once it is known who is erased.
 
     Args:
         definitions: segments and computed traits.
         buckets: how many buckets there are; `transforms.records.bucket_count` says how many an input needs.
         as_of: the instant at which everything is told, microseconds; None: the latest event's.
+        failed: rows of failed_events of what could not be parsed; they come out again, but for what is erased of them.
         stitch_window_us: how long before its first link a device's events become the user's, microseconds.
         max_merges: how many users aliases may put into one profile.
     """
@@ -38,10 +41,12 @@ class BuildTables(beam.PTransform[beam.PCollection[tuple[int, bytes]], beam.PCol
         buckets: int,
         as_of: int | None = None,
         *,
+        failed: Sequence[beam.PCollection[TableBlock]] = (),
         stitch_window_us: int = DEFAULT_STITCH_WINDOW_US,
         max_merges: int = DEFAULT_MAX_MERGES,
     ) -> None:
         super().__init__()
+        self._failed = tuple(failed)
         self._definitions = definitions
         self._buckets = buckets
         self._as_of = as_of
@@ -68,15 +73,18 @@ class BuildTables(beam.PTransform[beam.PCollection[tuple[int, bytes]], beam.PCol
         accounts = (by_account, identity.plan) | "BuildAccounts" >> BuildAccounts(definitions)
         receipts = (events.claims, erased, identity.plan) | "WriteReceipts" >> WriteReceipts()
         retractions = events | "WriteRetractions" >> WriteRetractions()
+        failed = [
+            blocks | f"EraseFailed{number}" >> EraseFailed(identity.plan, identity.links)
+            for number, blocks in enumerate((*self._failed, events.failed, identity.refused, retractions), start=1)
+        ]
         tables = (
-            events.failed,
+            *failed,
             *identity.tables,
             anonymous.tables,
             known.tables,
             merged.tables,
             accounts,
             receipts,
-            retractions,
         )
         united: beam.PCollection[TableBlock] = tables | "Tables" >> beam.Flatten()
         return united

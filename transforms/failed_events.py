@@ -57,3 +57,19 @@ def failure_row(failure: Failure) -> tuple[Any, ...]:
 def failed_events_block(failures: Iterable[Failure]) -> TableBlock:
     """The failures, of which there are some, as one block of `failed_events`."""
     return TableBlock(FAILED_EVENTS.name, 0, tuple(zip(*map(failure_row, failures), strict=True)))
+
+
+_PLACES = {name: place for place, name in enumerate(FAILED_EVENTS.column_names())}
+REASON, RAW = _PLACES["reason"], _PLACES["raw"]
+"""Where a row of `failed_events` has them."""
+_EMPTY: dict[int, Any] = {_PLACES["errors"]: [], RAW: b"", _PLACES["attributes"]: b"{}"}
+
+
+def emptied(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row of a failure whose record names somebody who is erased: without bytes, errors and attributes."""
+    return tuple(_EMPTY.get(place, value) for place, value in enumerate(row))
+
+
+def is_emptied(row: tuple[Any, ...]) -> bool:
+    """Whether the row of a failure is what is left of one that named somebody."""
+    return all(row[place] == value for place, value in _EMPTY.items())

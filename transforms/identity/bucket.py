@@ -18,7 +18,8 @@ from transforms import counting
 from transforms.deduplicate.bucket import DeduplicatedEvents
 from transforms.failed_events import count_failures, failed_events_block
 from transforms.identity.aliases import refusal
-from transforms.identity.devices import resolve_devices
+from transforms.identity.devices import links_of_erased, resolve_devices
+from transforms.identity.links import Link
 from transforms.identity.plan import IdentityPlan, merged_profiles, plan_of
 from transforms.profiles.rows import block
 from transforms.records import Buckets, Record, pack, unpack
@@ -41,15 +42,19 @@ class ResolvedIdentity(NamedTuple):
         plan: one IdentityPlan.
         known: (bucket, block of (profile key, event)) of anonymous events that turned out to be a user's.
         anonymous: (bucket, [block of the same]) of all events of some anonymous profiles.
-        tables: rows of identity_links, of absorbed profiles and of refused aliases.
+        tables: rows of identity_links and of absorbed profiles.
+        refused: rows of failed_events, of refused aliases.
         erased: what was erased, by deletion.
+        links: (device, its links) of the devices that were ever linked to somebody who is erased.
     """
 
     plan: beam.PCollection[IdentityPlan]
     known: beam.PCollection[tuple[int, bytes]]
     anonymous: beam.PCollection[tuple[int, Iterable[bytes]]]
     tables: tuple[beam.PCollection[TableBlock], ...]
+    refused: beam.PCollection[TableBlock]
     erased: beam.PCollection[Erased]
+    links: beam.PCollection[tuple[str, list[Link]]]
 
 
 class ResolveIdentity(beam.PTransform[DeduplicatedEvents, ResolvedIdentity]):
@@ -85,16 +90,20 @@ class ResolveIdentity(beam.PTransform[DeduplicatedEvents, ResolvedIdentity]):
         )
         refused = claims | "RefuseAliases" >> beam.ParDo(_refuse, AsSingleton(plan))
         merged = plan | "MergedProfiles" >> beam.FlatMap(_merged_rows)
-        devices = (
-            events.devices
-            | "ByDevice" >> beam.GroupByKey()
-            | "ResolveDevices"
-            >> beam.ParDo(_ResolveDevices(self._buckets), AsSingleton(plan)).with_outputs(
+        by_device = events.devices | "ByDevice" >> beam.GroupByKey()
+        links = by_device | "LinksOfErased" >> beam.FlatMap(_links_of_erased, AsSingleton(plan))
+        devices = by_device | "ResolveDevices" >> (
+            beam.ParDo(_ResolveDevices(self._buckets), AsSingleton(plan)).with_outputs(
                 "known", "anonymous", "tables", "erased"
             )
         )
-        tables = (refused, merged, devices.tables)
-        return ResolvedIdentity(plan, devices.known, devices.anonymous, tables, devices.erased)
+        tables = (merged, devices.tables)
+        return ResolvedIdentity(plan, devices.known, devices.anonymous, tables, refused, devices.erased, links)
+
+
+def _links_of_erased(bucket: tuple[int, Iterable[bytes]], plan: IdentityPlan) -> Iterator[tuple[str, list[Link]]]:
+    if plan.erased:
+        yield from links_of_erased(unpack(bucket[1]), plan).items()
 
 
 def _previous_id(claim: Record) -> Iterator[str]:
