@@ -18,7 +18,7 @@ from transforms.identity.links import BOTH, DEFAULT_STITCH_WINDOW_US, Link
 from transforms.identity.plan import IdentityPlan
 from transforms.state.cell import Output, RowChanges, Target
 from transforms.state.facts import EVENT, Fact, Message, device_version, event_fact
-from transforms.stream.stages import PROFILES, RECEIPTS, USERS
+from transforms.stream.stages import NAMED, PROFILES, RECEIPTS, USERS, failure_erased
 
 _LINKS = RowChanges(IDENTITY_LINKS.name, 3)
 
@@ -32,7 +32,8 @@ class DeviceCell(OwnerCell[_Basis]):
     """Facts: events, ("link", timestamp, message id, user), ("erased", user, instant, message id, ...).
 
     A link that does not stand in BOTH resolutions has `Link.stands` for a fifth value.
-    And ("merge", timestamp, message id, user) of an alias by which this id, a user's, was merged: a row, but no link.
+    And ("merge", timestamp, message id, user) of an alias by which this id, a user's, was merged: a row, but no link;
+    ("named", failure, instant or None) of records that failed and name the device.
     """
 
     stitch_window_us = DEFAULT_STITCH_WINDOW_US
@@ -76,6 +77,9 @@ class DeviceCell(OwnerCell[_Basis]):
                 for name, count in erased_links(links, plan).items()
             }
         )
+        for fact in self.facts.of(NAMED) if erased else ():
+            if device.erases(fact[2]):
+                told[failure_erased(fact)] += 1
         return Context(_Basis(device, rows), told)
 
     def keeps_context(self, messages: Sequence[Message]) -> bool:
@@ -149,7 +153,8 @@ class DeviceCell(OwnerCell[_Basis]):
         if fact[0] == EVENT:
             return bool(fact[1 + TIMESTAMP] <= until)
         # A later link can neither be the latest one before an event nor the first one after it, in the stitch window.
-        return fact[0] != "link" or bool(fact[1] <= until + self.stitch_window_us)
+        # A device that an erasure concerns has all its links, and no other asks whom a failed record names.
+        return fact[0] not in ("link", NAMED) or bool(fact[0] == "link" and fact[1] <= until + self.stitch_window_us)
 
     def times(self) -> list[int]:
         links = [] if self._keeps_links() else [fact[1] for fact in self.facts.of("link")]
