@@ -145,6 +145,12 @@ def test_failures_that_came_too_late_stay(runs: Runs) -> None:
     assert runs.new.connection.execute("SELECT failure_id FROM work.failed_events").fetchall() == [("f",)]
 
 
+def test_failures_that_have_lost_their_bytes_stay(runs: Runs) -> None:
+    emptied = update("failed_events", failure_id="f", reason="not_utf8", raw=b"")
+    runs.restart([emptied], [])
+    assert runs.new.connection.execute("SELECT failure_id, raw FROM work.failed_events").fetchall() == [("f", b"")]
+
+
 def test_what_a_deletion_erased_is_added_up(runs: Runs) -> None:
     before = update("deletions", receipt_id="r", counts='{"events":5,"identity_links":1}')
     runs.restart([before], [update("deletions", receipt_id="r", counts='{"events":1,"identity_links":0}')])

@@ -85,7 +85,7 @@ def _texts(tree: Any) -> Iterator[str]:
 
 
 def _text_names(failure: Failure, wanted: str, field: str) -> bool:
-    text = failure.raw.decode("latin-1").replace(" ", "")
+    text = failure.raw.decode("latin-1").replace("\0", "").replace(" ", "")
     fields = [name for name in IDS if f'"{name}":"' in text]
     closed = [name for name in fields if text.count('"', text.index(f'"{name}":"') + len(name) + 4)]
     if not closed:

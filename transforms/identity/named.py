@@ -26,7 +26,7 @@ from schemas.failure_reasons import BLOCKED_IDENTIFIER
 from schemas.instants import DAY_US, EARLIEST_US, LATEST_US, parse_instant_us
 from transforms.parse.events import receipt_time
 
-MOST_TEXTS: Final = 200
+MOST_TEXTS: Final = 100
 """Of a record that says nowhere whose it is, so many different texts count: there is no end to what is sent."""
 _USER, _DEVICE, _PREVIOUS = "userId", "anonymousId", "previousId"
 _IN_TEXT = re.compile(r'"(userId|anonymousId|previousId)"\s*:\s*(?:"((?:[^"\\]|\\.)*)"|(-?\d+))')

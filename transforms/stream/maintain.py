@@ -151,7 +151,7 @@ def keyed_records(records: Iterable[Record], buckets: int, failures: Iterable[Fa
     """
     by_shelf: dict[str, list[Record]] = {}
     for failure in failures:
-        by_shelf.setdefault(bucket_of(failure_id(failure), buckets), []).append(failure)
+        by_shelf.setdefault(bucket_of(failure_id(failure.reason, failure.raw), buckets), []).append(failure)
     for record in records:
         by_shelf.setdefault(bucket_of(record[MESSAGE_ID], buckets), []).append(record)
         if record[TYPE] == RETRACT:

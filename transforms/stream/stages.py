@@ -89,7 +89,7 @@ def link_targets(device: str, timestamp: int, message_id: str, user_id: str, sta
 
 def failure_targets(failure: Failure) -> list[Target]:
     """A failure, told to the cell that writes its row and to everybody whom its record names."""
-    failed = failure_id(failure)
+    failed = failure_id(failure.reason, failure.raw)
     named = named_in(failure.reason, failure.raw)
     errors, attributes = orjson.dumps(failure.errors), orjson.dumps(failure.attributes, option=orjson.OPT_SORT_KEYS)
     fact = (FAILED, failure.reason, errors, failure.stage, failure.message_id, failure.raw, attributes)

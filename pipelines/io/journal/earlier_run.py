@@ -6,7 +6,7 @@ facts that is the whole truth. What was told on the way, and what the journal no
 | table | what happens |
 | --- | --- |
 | `membership_changes` | the old log stands; only what differs between the old and the new memberships is added to it |
-| `failed_events` | those that came too late stay |
+| `failed_events` | those that came too late stay, and those whose messages were erased from the journal |
 | `deletions` | counts of rows whose messages were erased from the journal (which keeps them) are added |
 | `profiles` | `version` goes on from the greatest one |
 """
@@ -146,7 +146,7 @@ class EarlierRun:
     def _carry_failures(self, connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(
             "INSERT INTO work.failed_events SELECT o.* FROM old_failed_events o "
-            "ANTI JOIN work.failed_events USING (failure_id) WHERE o.reason = ?",
+            "ANTI JOIN work.failed_events USING (failure_id) WHERE o.reason = ? OR octet_length(o.raw) = 0",
             [TOO_LATE],
         )
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from schemas.event import MESSAGE_ID, TIMESTAMP
 from schemas.tables import IDENTITY_LINKS
-from transforms.identity.cells.owners import Change, Context, Decision, OwnerCell, as_erasures
+from transforms.identity.cells.owners import Change, Context, Decision, OwnerCell, as_erasures, by_length
 from transforms.identity.devices import Device, erased_links
 from transforms.identity.links import BOTH, DEFAULT_STITCH_WINDOW_US, Link
 from transforms.identity.plan import IdentityPlan
@@ -65,7 +65,7 @@ class DeviceCell(OwnerCell[_Basis]):
             rows[self.key, user, timestamp] = (self.key, user, timestamp, message_id)
         if not links:
             return Context(_Basis(None, rows), Counter())
-        erased = {fact[1]: list(as_erasures(fact[2:])) for fact in sorted(self.facts.of("erased"), key=len)}
+        erased = {fact[1]: list(as_erasures(fact[2:])) for fact in sorted(self.facts.of("erased"), key=by_length)}
         plan = IdentityPlan({}, erased, {}, [], {}, 0, self.stitch_window_us)
         device = Device(plan, links)
         for link in device.links:

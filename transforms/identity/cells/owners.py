@@ -56,6 +56,14 @@ def as_erasures(flat: Sequence[object]) -> Erasures:
     return tuple(zip(flat[::2], flat[1::2], strict=True))  # type: ignore[arg-type]
 
 
+def by_length(erased: Fact) -> tuple[int, Fact]:
+    """Orders what was told of a user's erasures: the longest is taken while an older one is still to be taken back.
+
+    Of two alike long it is the same whatever order they came in: a cell that was read again must know what it has said.
+    """
+    return len(erased), erased
+
+
 def erased_by(erasures: Erasures, timestamp: int) -> str | None:
     """The deletion that erases what belongs to the user at `timestamp`; None: it stays."""
     place = bisect_left(erasures, (timestamp, ""))

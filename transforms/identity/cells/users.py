@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from schemas.event import TIMESTAMP, USER_ID
 from schemas.instants import EARLIEST_US
-from transforms.identity.cells.owners import Context, Decision, Erasures, OwnerCell, as_erasures, erased_by
+from transforms.identity.cells.owners import Context, Decision, Erasures, OwnerCell, as_erasures, by_length, erased_by
 from transforms.state.cell import Target
 from transforms.state.facts import EVENT, Fact, event_fact, user_version
 from transforms.stream.stages import NAMED, PROFILES, RECEIPTS, failure_erased
@@ -36,10 +36,10 @@ class UserCell(OwnerCell[_Basis]):
         )
         if erased and self.left_behind() and self.horizon is not None and not self.horizon.archive:
             # The events that are gone cannot be taken back one by one.
-            told[PROFILES, root, ("erased", max(erased, key=len)[-2])] += 1
+            told[PROFILES, root, ("erased", max(erased, key=by_length)[-2])] += 1
         if roots:
             told[PROFILES, f"user:{self.key}", ("merged", root)] += 1
-        erasures = as_erasures(max(erased, key=len)[1:]) if erased else ()
+        erasures = as_erasures(max(erased, key=by_length)[1:]) if erased else ()
         for fact in self.facts.of(NAMED) if erasures else ():
             if erased_by(erasures, EARLIEST_US if fact[2] is None else fact[2]) is not None:
                 told[failure_erased(fact)] += 1
