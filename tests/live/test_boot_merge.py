@@ -114,7 +114,7 @@ VIEW = update("events", message_id="view", profile_id="ann")
 RETRACT = update("retractions", message_id="r", retracts="order", found=True)
 
 
-@pytest.mark.parametrize("now", [[ANN, membership("ann", 7)], [], [ANN, membership("ann", 7, version="v2")]])
+@pytest.mark.parametrize("now", [[ANN, membership("ann", 7)], []])
 def test_what_a_retract_took_away_is_retracted_with_that_cause(runs: Runs, now: list[RowUpdate]) -> None:
     runs.restart([ANN, ORDER, change("a", "ann", "entered", 5), membership("ann", 5)], [*now, RETRACT])
     assert ("ann", "retracted", 5, "retraction") in runs.changes()

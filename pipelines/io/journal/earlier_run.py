@@ -62,7 +62,8 @@ _VERSIONS = "CREATE TEMP TABLE live_versions AS SELECT DISTINCT segment, segment
 _RETRACTED = """
     SELECT sha2.id, w.profile_id, w.segment, w.segment_version, 'retracted', w.entered_at,
         CASE WHEN t.profile_id IS NOT NULL THEN 'retraction' WHEN p.profile_id IS NULL THEN 'deleted'
-             WHEN p.merged_into IS NOT NULL THEN 'merge' WHEN v.segment IS NULL THEN 'segment_changed' ELSE 'late_event' END,
+             WHEN p.merged_into IS NOT NULL THEN 'merge'
+             WHEN v.segment IS NULL THEN 'segment_changed' ELSE 'late_event' END,
         [], make_timestamptz($started + row_number() OVER (PARTITION BY w.profile_id))
     FROM wrong w
     LEFT JOIN taken t USING (profile_id)
