@@ -33,7 +33,7 @@ def add_segments(events: beam.PCollection[bytes], segments: Path, traits: Path) 
     messages = events | beam.Map(lambda raw: Message(raw, "my events", {})).with_output_types(Message)
     parser, definitions = EventParser(load_tracking_plan()), load_definitions(segments, traits).definitions
     parsed = messages | ParseEvents(parser, buckets=4)
-    tables = parsed.events | BuildTables(definitions, buckets=4, parser=parser)
+    tables = parsed | BuildTables(definitions, buckets=4, parser=parser)
     return tables | "Rows" >> beam.FlatMap(rows_of) | "Members" >> beam.FlatMap(_member)
 
 

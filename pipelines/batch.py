@@ -29,8 +29,7 @@ def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
         sources.append(pipeline | "ReadFiles" >> ReadFiles(files, options.parser(), buckets))
     if topics:
         sources.append(pipeline | "ReadTopics" >> ReadTopics(topics, options.parser(), buckets))
-    events = unite(source.events for source in sources)
-    built = events | "BuildTables" >> BuildTableParts(
+    built = unite(sources) | "BuildTables" >> BuildTableParts(
         options.definitions,
         buckets,
         options.as_of,
@@ -38,4 +37,4 @@ def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
         stitch_window_us=options.stitch_window_us,
         max_merges=options.max_merges,
     )
-    _ = (*(source.failed for source in sources), *built) | "WriteTables" >> WriteTables(options.output)
+    _ = built | "WriteTables" >> WriteTables(options.output)

@@ -13,15 +13,15 @@ from transforms.accounts.bucket import BuildAccounts
 from transforms.deduplicate.bucket import DeduplicateEvents, WriteRetractions
 from transforms.identity.aliases import DEFAULT_MAX_MERGES
 from transforms.identity.bucket import ResolveIdentity
-from transforms.identity.erasure import WriteReceipts
+from transforms.identity.erasure import EraseFailed, WriteReceipts
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
-from transforms.parse.blocks import EventBlocks
+from transforms.parse.bucket import ParsedEvents
 from transforms.parse.events import EventParser
 from transforms.profiles.bucket import BuildProfiles, take_anonymous, take_known, take_merged
 from transforms.segments.language import ast
 
 
-class BuildTables(beam.PTransform[EventBlocks, beam.PCollection[TableBlock]]):
+class BuildTables(beam.PTransform[ParsedEvents, beam.PCollection[TableBlock]]):
     """Deduplicates, finds out whose each event is, and builds profiles, segments and accounts.
 
     Arguments as of `BuildTableParts`.
@@ -32,17 +32,17 @@ class BuildTables(beam.PTransform[EventBlocks, beam.PCollection[TableBlock]]):
         self._parts = BuildTableParts(*arguments, **options)
 
     @no_annotations
-    def expand(self, parsed: EventBlocks) -> beam.PCollection[TableBlock]:
+    def expand(self, parsed: ParsedEvents) -> beam.PCollection[TableBlock]:
         united: beam.PCollection[TableBlock] = parsed | "Parts" >> self._parts | "Tables" >> beam.Flatten()
         return united
 
 
-class BuildTableParts(beam.PTransform[EventBlocks, tuple[beam.PCollection[TableBlock], ...]]):
+class BuildTableParts(beam.PTransform[ParsedEvents, tuple[beam.PCollection[TableBlock], ...]]):
     """The same in several collections: what takes each of them runs where its blocks are made.
 
     Anonymous profiles are built where their devices are resolved; users' in the bucket of their id; users that aliases
     merged one hop later, in the bucket of the user that they became; accounts last, from what their users tell.
-    Receipts come after everything that an erasure can take.
+    Receipts come after everything that an erasure can take, and what failed once it is known who is erased.
 
     Args:
         definitions: segments and computed traits.
@@ -72,9 +72,9 @@ class BuildTableParts(beam.PTransform[EventBlocks, tuple[beam.PCollection[TableB
         self._max_merges = max_merges
 
     @no_annotations
-    def expand(self, parsed: EventBlocks) -> tuple[beam.PCollection[TableBlock], ...]:
+    def expand(self, parsed: ParsedEvents) -> tuple[beam.PCollection[TableBlock], ...]:
         buckets, definitions = self._buckets, self._definitions
-        events = parsed | "DeduplicateEvents" >> DeduplicateEvents(self._parser, buckets, self._as_of)
+        events = parsed.events | "DeduplicateEvents" >> DeduplicateEvents(self._parser, buckets, self._as_of)
         identity = events | "ResolveIdentity" >> ResolveIdentity(
             buckets, self._as_of, self._stitch_window_us, self._max_merges
         )
@@ -93,13 +93,16 @@ class BuildTableParts(beam.PTransform[EventBlocks, tuple[beam.PCollection[TableB
         accounts = (by_account, identity.plan) | "BuildAccounts" >> BuildAccounts(definitions)
         receipts = (events.claims, erased, identity.plan) | "WriteReceipts" >> WriteReceipts()
         retractions = events | "WriteRetractions" >> WriteRetractions()
+        failed = [
+            blocks | f"EraseFailed{number}" >> EraseFailed(identity.plan, identity.links)
+            for number, blocks in enumerate((parsed.failed, events.failed, identity.refused, retractions), start=1)
+        ]
         return (
-            events.failed,
+            *failed,
             *identity.tables,
             anonymous.tables,
             known.tables,
             merged.tables,
             accounts,
             receipts,
-            retractions,
         )

@@ -32,7 +32,7 @@ from transforms.records import Record, collection_paused
 Erased = tuple[str, tuple[str, int]]
 """(message id of the deletion, (table, rows))."""
 
-_OUTPUTS = ("known", "anonymous", "tables", "erased")
+_OUTPUTS = ("known", "anonymous", "tables", "erased", "links")
 
 
 class ResolvedIdentity(NamedTuple):
@@ -42,15 +42,19 @@ class ResolvedIdentity(NamedTuple):
         plan: one IdentityPlan.
         known: (bucket, block of events with their owner) of anonymous events that turned out to be a user's.
         anonymous: (bucket, events with their owner) of all events of some anonymous profiles.
-        tables: rows of identity_links, of absorbed profiles and of refused aliases.
+        tables: rows of identity_links and of absorbed profiles.
+        refused: rows of failed_events, of refused aliases.
         erased: what was erased, by deletion.
+        links: (device, its links) of the devices that were ever linked to somebody who is erased.
     """
 
     plan: Any
     known: Any
     anonymous: Any
     tables: tuple[Any, ...]
+    refused: Any
     erased: Any
+    links: Any
 
 
 class ResolveIdentity(beam.PTransform[DeduplicatedEvents, ResolvedIdentity]):
@@ -96,8 +100,8 @@ class ResolveIdentity(beam.PTransform[DeduplicatedEvents, ResolvedIdentity]):
                 *_OUTPUTS
             )
         )
-        tables = (refused, merged, devices.tables)
-        return ResolvedIdentity(plan, devices.known, devices.anonymous, tables, devices.erased)
+        tables = (merged, devices.tables)
+        return ResolvedIdentity(plan, devices.known, devices.anonymous, tables, refused, devices.erased, devices.links)
 
 
 def _plan(
@@ -150,6 +154,8 @@ class _ResolveDevices(beam.DoFn):
             yield TaggedOutput("anonymous", (number, anonymous))
         for rows in _tables(found):
             yield TaggedOutput("tables", rows)
+        for of_device in found.of_erased.items():
+            yield TaggedOutput("links", of_device)
         for (deletion, name), count in found.exceptional.erased.items():
             yield TaggedOutput("erased", (deletion, (name, count)))
             counting.count(counting.ERASED, count if name == EVENTS.name else 0)

@@ -16,7 +16,8 @@ from schemas.event import ANONYMOUS_ID
 from transforms.columns.blocks import is_one_of, rows_where
 from transforms.columns.events import OWNED_EVENTS, OWNER, TEXT, owned_events, records_of
 from transforms.columns.order import in_order
-from transforms.identity.devices import ResolvedDevices, resolve_devices
+from transforms.identity.devices import ResolvedDevices, links_of_erased, resolve_devices
+from transforms.identity.links import Link
 from transforms.identity.plan import IdentityPlan
 from transforms.profiles.rows import Row, merged_profile
 from transforms.records import Record
@@ -31,6 +32,7 @@ class ResolvedColumns(NamedTuple):
         links: columns of identity_links: device, user, timestamp, message id.
         exceptional: the same, and what was erased, of the devices that were resolved record by record.
         absorbed: rows of the anonymous profiles of which nothing is left.
+        of_erased: all links of the devices that were ever linked to somebody who is erased.
     """
 
     known: pa.Table
@@ -38,21 +40,22 @@ class ResolvedColumns(NamedTuple):
     links: pa.Table
     exceptional: ResolvedDevices
     absorbed: list[Row]
+    of_erased: dict[str, list[Link]]
 
 
 def resolve_columns(events: pa.Table, links: pa.Table, plan: IdentityPlan) -> ResolvedColumns:
     """Resolves the devices of a bucket: `events` as EVENTS that name no user, `links` as LINKS."""
     links = rows_where(links, links.column("timestamp").to_numpy() <= plan.as_of)
     exceptional = _exceptional_devices(links, plan)
-    found = ResolvedDevices([], [], [], [], Counter())
+    found, of_erased = ResolvedDevices([], [], [], [], Counter()), {}
     if exceptional:
         of_events = is_one_of(events.column("anonymous_id"), exceptional)
         of_links = is_one_of(links.column("device"), exceptional)
         told = _told(rows_where(events, of_events), rows_where(links, of_links))
-        found = resolve_devices(told, plan)
+        found, of_erased = resolve_devices(told, plan), links_of_erased(told, plan)
         events, links = rows_where(events, ~of_events), rows_where(links, ~of_links)
     known, anonymous, kept, absorbed = _resolve(events, links, plan)
-    return ResolvedColumns(known, anonymous, kept, found, absorbed)
+    return ResolvedColumns(known, anonymous, kept, found, absorbed, of_erased)
 
 
 def _exceptional_devices(links: pa.Table, plan: IdentityPlan) -> set[str]:

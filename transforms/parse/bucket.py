@@ -4,7 +4,7 @@ Comes after a source, before DeduplicateEvents. A bundle's messages are parsed i
 element is paid once for thousands of events.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -37,13 +37,13 @@ def parsed_events(outputs: Any) -> ParsedEvents:
     return ParsedEvents(EventBlocks(*(outputs[name] for name in EventBlocks._fields)), outputs.failed)
 
 
-def unite(sources: Iterable[EventBlocks]) -> EventBlocks:
-    """The events of several sources together."""
-    sources = list(sources)
+def unite(sources: Sequence[ParsedEvents]) -> ParsedEvents:
+    """What several sources gave, together. One stays as it is: to unite costs every event a hop."""
     if len(sources) == 1:
         return sources[0]
-    of_kind = zip(EventBlocks._fields, zip(*sources, strict=True), strict=True)
-    return EventBlocks(*(tuple(kind) | f"Unite {name}" >> beam.Flatten() for name, kind in of_kind))
+    of_kind = zip(EventBlocks._fields, zip(*(source.events for source in sources), strict=True), strict=True)
+    events = EventBlocks(*(tuple(kind) | f"Unite {name}" >> beam.Flatten() for name, kind in of_kind))
+    return ParsedEvents(events, tuple(source.failed for source in sources) | "Unite failed" >> beam.Flatten())
 
 
 class ParseEvents(beam.PTransform[beam.PCollection[Message], ParsedEvents]):
