@@ -79,8 +79,8 @@ class BuildTableParts(beam.PTransform[ParsedEvents, tuple[beam.PCollection[Table
             buckets, self._as_of, self._stitch_window_us, self._max_merges
         )
         facts = (identity.plan, events.suspects)
-        exact = (events.exact_known, identity.known) | "Exact" >> beam.Flatten()
-        by_user = {"known": events.known, "exact": exact} | "ByUser" >> beam.CoGroupByKey()
+        of_user = {"known": events.known, "exact": events.exact_known, "resolved": identity.known}
+        by_user = of_user | "ByUser" >> beam.CoGroupByKey()
         anonymous = (identity.anonymous, *facts) | "BuildAnonymous" >> BuildProfiles(
             definitions, buckets, 0, take_anonymous
         )

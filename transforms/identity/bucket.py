@@ -144,14 +144,13 @@ class _ResolveDevices(beam.DoFn):
     ) -> Iterator[TaggedOutput[str, Any]]:
         number, told = bucket
         with collection_paused():
-            events = _standing(told["events"], told["exact_events"], EVENT_COLUMNS, suspects)
-            links = _standing(told["links"], told["exact_links"], LINKS, suspects)
-            found = resolve_columns(events, links, plan)
+            found = resolve_columns(
+                _standing(told["events"], told["exact_events"], EVENT_COLUMNS, suspects),
+                _standing(told["links"], told["exact_links"], LINKS, suspects),
+                plan,
+            )
         for keyed in packed_by(united(found.known, found.exceptional.known), "owner", self._buckets):
             yield TaggedOutput("known", keyed)
-        anonymous = united(found.anonymous, found.exceptional.anonymous)
-        if anonymous.num_rows:
-            yield TaggedOutput("anonymous", (number, anonymous))
         for rows in _tables(found):
             yield TaggedOutput("tables", rows)
         for of_device in found.of_erased.items():
@@ -159,6 +158,10 @@ class _ResolveDevices(beam.DoFn):
         for (deletion, name), count in found.exceptional.erased.items():
             yield TaggedOutput("erased", (deletion, (name, count)))
             counting.count(counting.ERASED, count if name == EVENTS.name else 0)
+        anonymous = united(found.anonymous, found.exceptional.anonymous)
+        del found  # half of all events may be one visitor's: profiles are built of them right away
+        if anonymous.num_rows:
+            yield TaggedOutput("anonymous", (number, anonymous))
 
 
 def _standing(packed: Iterable[bytes], exact: Iterable[bytes], schema: pa.Schema, suspects: list[bytes]) -> pa.Table:

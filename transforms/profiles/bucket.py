@@ -72,10 +72,10 @@ class BuildProfiles(beam.PTransform[tuple[Any, ...], BuiltProfiles]):
 
 
 def take_known(told: dict[str, Iterable[bytes]], suspects: list[bytes]) -> pa.Table:
-    """Events that name a user, `known` as they were parsed and `exact` with their owner."""
+    """Events of users: `known` as they were parsed, `exact` and `resolved` with their owner."""
     plain = without_suspects(concatenated(map(unpack, told["known"]), EVENT_COLUMNS), suspects)
     owned = plain.append_column(OWNER, plain.column("user_id"))
-    return concatenated((owned, *map(unpack, told["exact"])), OWNED_EVENTS)
+    return concatenated((owned, *map(unpack, told["exact"]), *map(unpack, told["resolved"])), OWNED_EVENTS)
 
 
 def take_anonymous(events: pa.Table, _: list[bytes]) -> pa.Table:
@@ -104,16 +104,16 @@ class _BuildProfiles(beam.DoFn):
     ) -> Iterator[TaggedOutput[str, Any]]:
         number, told = bucket
         with collection_paused():
-            events = self._take(told, suspects)
-            found = gather_columns(events, plan, regrouped=self._take is take_merged)
+            found = gather_columns(self._take(told, suspects), plan, regrouped=self._take is take_merged)
             for deletion, rows in found.erased.items():
                 counting.count(counting.ERASED, rows)
                 yield TaggedOutput("erased", (deletion, (EVENTS.name, rows)))
             for keyed in packed_by(found.merged, "owner", self._buckets):
                 yield TaggedOutput("merged", keyed)
             if found.events.num_rows:
-                kind = "anon:" if self._take is take_anonymous else "user:"
-                yield from self._tables(number, ordered(found.events, kind), plan.as_of)
+                in_order = ordered(found.events, "anon:" if self._take is take_anonymous else "user:")
+                del found  # half of all events may be in this bucket: one copy of them is enough
+                yield from self._tables(number, in_order, plan.as_of)
 
     def _tables(self, bucket: int, found: OrderedEvents, as_of: int) -> Iterator[TaggedOutput[str, Any]]:
         counting.count(counting.ACCEPTED, found.events.num_rows)
