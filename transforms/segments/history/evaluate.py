@@ -155,14 +155,11 @@ def _united(pieces: Sequence[_Piece], count: int) -> Evaluated:
             traits[profile], writes[profile] = found.traits[place], found.writes[place]
             for name, values in found.computed.items():
                 computed[name][profile] = values[place]
-    flat = [np.concatenate([column[number] for column in columns]) for number in range(7)]
+    flat: list[Any] = [np.concatenate([column[number] for column in columns]) for number in range(7)]
     order = np.lexsort((flat[0], flat[2], flat[1]))
-    enter, exits = (chosen(joined([column[number] for column in columns]), order) for number in (7, 8))
-    segment, profile, entered_at, exited_at, expires_at, enter_cause, exit_cause = (column[order] for column in flat)
-    return Evaluated(
-        *(segment, profile, entered_at, exited_at, expires_at, enter_cause, exit_cause, enter, exits),
-        *(computed, traits, writes),
-    )
+    flat = [column[order] for column in flat]
+    flat += [chosen(joined([column[number] for column in columns]), order) for number in (7, 8)]
+    return Evaluated(*flat[:9], computed, traits, writes)  # type: ignore[call-arg]
 
 
 def _renumbered(ragged: Ragged, rows: Integers) -> Ragged:

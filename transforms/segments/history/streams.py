@@ -67,12 +67,14 @@ class Entries:
     def active(self, points: Integers) -> tuple[Integers, Integers]:
         """The events that count at each point, as [first, last) of the entries."""
         first = np.searchsorted(self.end, points, "right")
-        return first, np.maximum(np.searchsorted(self.start, points, "right"), first)
+        last: Integers = np.maximum(np.searchsorted(self.start, points, "right"), first)
+        return first, last
 
     def changes(self) -> Integers:
         """The points at which an event begins or ceases to count."""
-        points = np.unique(self.start if self.endless else np.concatenate((self.start, self.end)))
-        return points[(points + 1) % self.world.span != 0]
+        points: Integers = np.unique(self.start if self.endless else np.concatenate((self.start, self.end)))
+        inside: Integers = points[(points + 1) % self.world.span != 0]
+        return inside
 
     def earliest(self, points: Integers) -> Found:
         """The first events that count at each point, as many as are ever named."""
