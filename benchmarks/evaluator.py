@@ -17,6 +17,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -80,12 +81,16 @@ def _measured(
 
 def same(one: Evaluated, other: Evaluated) -> bool:
     """Whether two results are equal, column by column."""
-    columns = all(np.array_equal(left, right) for left, right in zip(one[:7], other[:7], strict=True))
+    columns = all(np.array_equal(*pair) for pair in zip(_columns(one), _columns(other), strict=True))
     ragged = all(
         np.array_equal(left.offsets, right.offsets) and np.array_equal(left.numbers, right.numbers)
         for left, right in zip(one[7:9], other[7:9], strict=True)
     )
     return columns and ragged and one[9:] == other[9:]
+
+
+def _columns(found: Evaluated) -> list[np.ndarray[Any, Any]]:
+    return [column for column in found if isinstance(column, np.ndarray)]
 
 
 def read_buckets(path: Path, count: int) -> tuple[list[Histories], int]:

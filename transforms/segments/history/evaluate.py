@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,7 +83,11 @@ def _farther(program: HistoryProgram, world: World, group: _Group) -> list[_Grou
 
 
 def _evaluate(program: HistoryProgram, world: World) -> Evaluated:
-    columns = [_decided(program, stays.columns(world), place, world) for place, stays in enumerate(program.segments)]
+    columns = {}
+    for place, stays in enumerate(program.segments):
+        found = stays.columns(world)
+        if found is not None:
+            columns[place] = _decided(program, found, place, world)
     traits, writes = final_traits(world)
     return Evaluated(*_in_order(columns), computed_values(program, world), traits, writes)
 
@@ -114,11 +118,10 @@ StayColumns = tuple[
 ]
 
 
-def _in_order(columns: Sequence[Columns]) -> StayColumns:
+def _in_order(of_segments: Mapping[int, Columns]) -> StayColumns:
     """The stays of all segments by profile, entry, segment."""
-    segment = np.concatenate(
-        [np.zeros(0, np.int32), *(np.full(len(one.profile), place, np.int32) for place, one in enumerate(columns))]
-    )
+    columns = list(of_segments.values())
+    segment = np.repeat(np.array(list(of_segments), np.int32), [len(one.profile) for one in columns])
     profile, entered_at, exited_at, expires_at, enter_cause, exit_cause = (
         np.concatenate([NOTHING[:0], *(one[number] for one in columns)]) for number in range(6)
     )

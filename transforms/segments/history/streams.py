@@ -95,6 +95,9 @@ def entries_of(world: World, selection: Selection, operand: Operand | None, star
     return world.keep((selection, operand, start, end), make)
 
 
+NOWHERE = Part(FALSE, no_events)
+
+
 @dataclass(eq=False)
 class Threshold:
     """`count() >= least`, the commonest rule: the nth event before an event says until when it is one of n."""
@@ -107,10 +110,10 @@ class Threshold:
     initially: frozenset[bool] = field(default=ONLY_FALSE, init=False)
 
     def part(self, scope: Scope) -> Part:
-        entries = entries_of(scope.world, self.selection, None, self.start, self.end)
         others = self.least - 1
-        if len(entries) <= others:
-            return Part(FALSE, no_events)
+        if len(self.selection.rows(scope.world)) <= others:
+            return NOWHERE  # of a thousand rules most concern nobody in the bucket
+        entries = entries_of(scope.world, self.selection, None, self.start, self.end)
         start, end = entries.start, entries.end
         if others:
             profile = scope.world.histories.profile[entries.rows]
