@@ -6,9 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.event import Event
-from tests.segments.history.columns import histories_of
 from transforms.segments.compiler import compile_program
-from transforms.segments.history import CAUSES, NO_INSTANT, Evaluated, Histories, compile_history, evaluate
+from transforms.segments.history import (
+    CAUSES,
+    NO_INSTANT,
+    Evaluated,
+    Histories,
+    compile_history,
+    evaluate,
+    histories_of,
+)
 from transforms.segments.language import ast
 from transforms.segments.replay import MembershipInterval, ReplayResult, replay
 

@@ -6,27 +6,30 @@ import argparse
 import sys
 import traceback
 from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 
 from tests.segments.history.agreement import by_columns, by_replay, differences
-from tests.segments.history.worlds import seeded_profiles
+from tests.segments.history.worlds import seeded_funnels, seeded_profiles
 from tests.strategies import rule_text
 
 STEP = 200
+KINDS = {"all": seeded_profiles, "funnels": seeded_funnels}
+"""What worlds are about."""
 
 
-def failures(first: int, last: int) -> list[tuple[int, str]]:
+def failures(kind: str, first: int, last: int) -> list[tuple[int, str]]:
     """The seeds of [first, last) whose worlds fail, and how."""
     found = []
     for seed in range(first, last):
-        told = failure(seed)
+        told = failure(kind, seed)
         if told:
             found.append((seed, told))
     return found
 
 
-def failure(seed: int) -> str:
+def failure(kind: str, seed: int) -> str:
     """How the world of a seed fails; empty if it does not."""
-    given = seeded_profiles(seed)
+    given = KINDS[kind](seed)
     try:
         return "\n".join(differences(by_replay(*given), by_columns(*given)))
     except Exception:  # noqa: BLE001 - a failure like another
@@ -38,14 +41,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=1000, help="how many worlds to try")
     parser.add_argument("--seed", type=int, default=0, help="the first seed; world n has seed + n")
+    parser.add_argument("--kind", choices=sorted(KINDS), default="all", help="what worlds are about")
     parser.add_argument("--jobs", type=int, default=1, help="worker processes")
     options = parser.parse_args(arguments)
     starts = range(options.seed, options.seed + options.worlds, STEP)
     ends = [min(start + STEP, options.seed + options.worlds) for start in starts]
     with ProcessPoolExecutor(options.jobs) as pool:
-        failing = [one for found in pool.map(failures, starts, ends) for one in found]
+        failing = [one for found in pool.map(failures, repeat(options.kind), starts, ends) for one in found]
     for seed, told in failing[:1]:
-        profiles, definitions, as_of = seeded_profiles(seed)
+        profiles, definitions, as_of = KINDS[options.kind](seed)
         print(f"--- seed {seed}, as_of {as_of}\n{rule_text.definitions(definitions)}\n{told}")
         for profile_id, events in profiles.items():
             for event in events:

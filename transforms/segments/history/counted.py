@@ -18,7 +18,7 @@ from transforms.segments.history.loops import Interval, recounted
 from transforms.segments.history.reduced import DECIDED_BY_ONE, SUMS
 from transforms.segments.history.scope import NOBODY, ONLY_FALSE, Found, Part, Scope
 from transforms.segments.history.steps import Codes, Steps
-from transforms.segments.history.streams import Operand
+from transforms.segments.history.streams import NOWHERE, Operand
 from transforms.segments.history.sums import Digits, digits_of, fitting_profiles, means, sums
 from transforms.segments.history.timeline import NOTHING, Truth, covered, totals
 from transforms.segments.language import ast
@@ -43,6 +43,9 @@ class FunnelThreshold:
         return self.funnel.later
 
     def part(self, scope: Scope) -> Part:
+        if not len(self.funnel.selection.rows(scope.world)):
+            return NOWHERE
+
         def explain(points: Integers, wanted: bool) -> Found:
             if not wanted:
                 return NOBODY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,7 +83,11 @@ def _farther(program: HistoryProgram, world: World, group: _Group) -> list[_Grou
 
 
 def _evaluate(program: HistoryProgram, world: World) -> Evaluated:
-    columns = [_decided(program, stays.columns(world), place, world) for place, stays in enumerate(program.segments)]
+    columns = {}
+    for place, stays in enumerate(program.segments):
+        found = stays.columns(world)
+        if found is not None:
+            columns[place] = _decided(program, found, place, world)
     traits, writes = final_traits(world)
     return Evaluated(*_in_order(columns), computed_values(program, world), traits, writes)
 
@@ -114,11 +118,10 @@ StayColumns = tuple[
 ]
 
 
-def _in_order(columns: Sequence[Columns]) -> StayColumns:
+def _in_order(of_segments: Mapping[int, Columns]) -> StayColumns:
     """The stays of all segments by profile, entry, segment."""
-    segment = np.concatenate(
-        [np.zeros(0, np.int32), *(np.full(len(one.profile), place, np.int32) for place, one in enumerate(columns))]
-    )
+    columns = list(of_segments.values())
+    segment = np.repeat(np.array(list(of_segments), np.int32), [len(one.profile) for one in columns])
     profile, entered_at, exited_at, expires_at, enter_cause, exit_cause = (
         np.concatenate([NOTHING[:0], *(one[number] for one in columns)]) for number in range(6)
     )
@@ -155,14 +158,11 @@ def _united(pieces: Sequence[_Piece], count: int) -> Evaluated:
             traits[profile], writes[profile] = found.traits[place], found.writes[place]
             for name, values in found.computed.items():
                 computed[name][profile] = values[place]
-    flat = [np.concatenate([column[number] for column in columns]) for number in range(7)]
+    flat: list[Any] = [np.concatenate([column[number] for column in columns]) for number in range(7)]
     order = np.lexsort((flat[0], flat[2], flat[1]))
-    enter, exits = (chosen(joined([column[number] for column in columns]), order) for number in (7, 8))
-    segment, profile, entered_at, exited_at, expires_at, enter_cause, exit_cause = (column[order] for column in flat)
-    return Evaluated(
-        *(segment, profile, entered_at, exited_at, expires_at, enter_cause, exit_cause, enter, exits),
-        *(computed, traits, writes),
-    )
+    flat = [column[order] for column in flat]
+    flat += [chosen(joined([column[number] for column in columns]), order) for number in (7, 8)]
+    return Evaluated(*flat[:9], computed, traits, writes)  # type: ignore[call-arg]
 
 
 def _renumbered(ragged: Ragged, rows: Integers) -> Ragged:

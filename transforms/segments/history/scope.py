@@ -207,12 +207,12 @@ class Scope:
         return Steps(at - self.zero[owner] + owner * self.span, code, [*steps.values, steps.default], steps.default)
 
     def pairs(self, first: Integers, last: Integers) -> Found:
-        """(owner, place) of every place in [first, last) of each owner.
+        """(number, place) of every place in [first, last) of each of several lists, one or more for each owner.
 
         Raises:
             TooWideError: there are too many, and more than one owner.
         """
-        if len(first) > 1 and np.maximum(last - first, 0).sum() > MOST_PAIRS:
+        if len(self) > 1 and np.maximum(last - first, 0).sum() > MOST_PAIRS:
             raise TooWideError
         return ranges(first, last)
 

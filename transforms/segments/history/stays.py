@@ -36,6 +36,9 @@ class Told(NamedTuple):
     known_until: dict[int, int]
 
 
+NOBODY_STAYS = Told(FALSE, Ragged(np.zeros(1, np.int64), NOTHING), {})
+
+
 class Columns(NamedTuple):
     """The stays that have begun at `as_of`, as in `Evaluated`."""
 
@@ -65,6 +68,8 @@ class Stays:
 
     def _told(self, world: World) -> Told:
         part = self._part(world)
+        if not len(part.truth) and not self.builds_on:
+            return NOBODY_STAYS
         truth, known_until = self._limited(world, part.truth)
         for other in self.builds_on:
             for profile, until in other.of(world).known_until.items():
@@ -132,10 +137,12 @@ class Stays:
 
     # --- as columns ----------------------------------------------------------------------------------------------
 
-    def columns(self, world: World) -> Columns:
-        """The stays that have begun."""
+    def columns(self, world: World) -> Columns | None:
+        """The stays that have begun; None where there is none."""
         told, span, origin = self.of(world), world.span, world.origin
-        begun = np.flatnonzero(told.truth.start % span + origin <= world.as_of)
+        begun = np.flatnonzero(told.truth.start % span + origin <= world.as_of) if len(told.truth) else NOTHING
+        if not len(begun):
+            return None
         start, end = told.truth.start[begun], told.truth.end[begun]
         profile = start // span
         exits, never = end % span + origin, end % span == span - 1

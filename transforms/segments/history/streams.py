@@ -67,12 +67,14 @@ class Entries:
     def active(self, points: Integers) -> tuple[Integers, Integers]:
         """The events that count at each point, as [first, last) of the entries."""
         first = np.searchsorted(self.end, points, "right")
-        return first, np.maximum(np.searchsorted(self.start, points, "right"), first)
+        last: Integers = np.maximum(np.searchsorted(self.start, points, "right"), first)
+        return first, last
 
     def changes(self) -> Integers:
         """The points at which an event begins or ceases to count."""
-        points = np.unique(self.start if self.endless else np.concatenate((self.start, self.end)))
-        return points[(points + 1) % self.world.span != 0]
+        points: Integers = np.unique(self.start if self.endless else np.concatenate((self.start, self.end)))
+        inside: Integers = points[(points + 1) % self.world.span != 0]
+        return inside
 
     def earliest(self, points: Integers) -> Found:
         """The first events that count at each point, as many as are ever named."""
@@ -93,6 +95,9 @@ def entries_of(world: World, selection: Selection, operand: Operand | None, star
     return world.keep((selection, operand, start, end), make)
 
 
+NOWHERE = Part(FALSE, no_events)
+
+
 @dataclass(eq=False)
 class Threshold:
     """`count() >= least`, the commonest rule: the nth event before an event says until when it is one of n."""
@@ -105,10 +110,10 @@ class Threshold:
     initially: frozenset[bool] = field(default=ONLY_FALSE, init=False)
 
     def part(self, scope: Scope) -> Part:
-        entries = entries_of(scope.world, self.selection, None, self.start, self.end)
         others = self.least - 1
-        if len(entries) <= others:
-            return Part(FALSE, no_events)
+        if len(self.selection.rows(scope.world)) <= others:
+            return NOWHERE  # of a thousand rules most concern nobody in the bucket
+        entries = entries_of(scope.world, self.selection, None, self.start, self.end)
         start, end = entries.start, entries.end
         if others:
             profile = scope.world.histories.profile[entries.rows]

@@ -96,8 +96,7 @@ class World:
         return self.keep(("field", name), lambda: self._field(name))
 
     def _field(self, name: FieldName) -> Field:
-        streams = [stream for stream, fields in self.reads.items() if name in fields]
-        pairs = [pair for pair in self._pairs if any(_takes(stream, pair) for stream in streams)]
+        pairs = [pair for pair in self._pairs if name[1] in self._paths(pair).get(name[0], ())]
         pieces = [(self._pairs[pair], self._fields_of(pair, name[0])[name[1]]) for pair in pairs]
         return self._extractor.field(name, pieces)
 
@@ -105,16 +104,25 @@ class World:
         """The fields, by path, of all events of a type and name."""
         key = (pair, source)
         if key not in self._extracted:
-            paths = {
-                path: None
-                for stream, fields in self.reads.items()
-                if _takes(stream, pair)
-                for place, path in fields
-                if place == source
-            }
+            paths = self._paths(pair)[source]
             texts = getattr(self.histories, source).take(pa.array(self._pairs[pair]))
             self._extracted[key] = self._extractor.extract(texts, source, list(paths))
         return self._extracted[key]
+
+    def _paths(self, pair: tuple[str, str]) -> Mapping[Source, Mapping[str, None]]:
+        """The fields, by source, that rules read of events of a type and name."""
+        return self.keep(("paths", pair), lambda: self._find_paths(pair))
+
+    def _find_paths(self, pair: tuple[str, str]) -> Mapping[Source, Mapping[str, None]]:
+        kind, name = pair
+        streams: list[StreamName] = [(kind, name), (kind, None)]
+        if kind in ACTIVITY:
+            streams.append(("activity", None))
+        found: dict[Source, dict[str, None]] = {}
+        for stream in streams:
+            for source, path in self.reads.get(stream, ()):
+                found.setdefault(source, {})[path] = None
+        return found
 
     # --- traits --------------------------------------------------------------------------------------------------
 
@@ -195,10 +203,6 @@ class World:
 
 def _types(stream: StreamName) -> Collection[str]:
     return ACTIVITY if stream[0] == "activity" else (stream[0],)
-
-
-def _takes(stream: StreamName, pair: tuple[str, str]) -> bool:
-    return pair[0] in _types(stream) and stream[1] in (None, pair[1])
 
 
 def _rows_by_pair(histories: Histories) -> dict[tuple[str, str], Integers]:
