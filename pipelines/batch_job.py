@@ -11,7 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.batch import build_batch
-from pipelines.forked.runner import ForkingRunner
+from pipelines.forked.runner import ForkingRunner, LostWorkerError, ended_by_lost_workers
 from pipelines.io.files.read_files import plan_ranges
 from pipelines.io.job_record import note_end, note_start
 from pipelines.io.locations import FileInput
@@ -41,8 +41,11 @@ def run_batch(options: ProfilesOptions, stopped: threading.Event, worker_command
             runner = ForkingRunner(worker_command) if worker_command else None
             pipeline = beam.Pipeline(runner, options=PipelineOptions(with_default_runner(options)))
             build_batch(pipeline, options)
-            result = pipeline.run()
-            state = result.wait_until_finish()
+            with ended_by_lost_workers():
+                result = pipeline.run()
+                state = result.wait_until_finish()
+    except LostWorkerError as error:
+        return _failed(describe_failure(error, str(options.output)), options)
     except Exception as error:  # noqa: BLE001 - whatever it is, it has ended the job
         if stopped.is_set():
             return _failed(_stopped(options), options)
