@@ -98,7 +98,7 @@ class FunnelThreshold:
         """The place of the nth event on a sorted line from `first` on, the parent itself not counted."""
         at = first + (self.least - 1)
         if self.funnel.binding.excludes_parent and len(line):
-            own = np.searchsorted(line, parent)
+            own = line.searchsorted(parent)
             is_there = line[np.minimum(own, len(line) - 1)] == parent
             at = at + (is_there & (first <= own) & (own <= at))
         return at

@@ -173,11 +173,11 @@ def joined(parts: Sequence[Ragged]) -> Ragged:
     """Parts one after the other."""
     counts = np.concatenate([NOTHING, *(np.diff(part.offsets) for part in parts)])
     numbers = np.concatenate([NOTHING, *(part.numbers for part in parts)])
-    return Ragged(np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))), numbers)
+    return Ragged(np.concatenate((np.zeros(1, np.int64), counts.cumsum())), numbers)
 
 
 def chosen(ragged: Ragged, places: Integers) -> Ragged:
     """Some rows, in the order given."""
     _, at = ranges(ragged.offsets[places], ragged.offsets[places + 1])
     counts = ragged.offsets[places + 1] - ragged.offsets[places]
-    return Ragged(np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))), ragged.numbers[at])
+    return Ragged(np.concatenate((np.zeros(1, np.int64), counts.cumsum())), ragged.numbers[at])

@@ -184,7 +184,7 @@ class Scope:
             TooWideError: it changes too often for so many owners.
         """
         end = self.zero + (self.whole.end - self.whole.start)
-        first, last = np.searchsorted(truth.end, self.zero, "right"), np.searchsorted(truth.start, end, "left")
+        first, last = truth.end.searchsorted(self.zero, "right"), truth.start.searchsorted(end, "left")
         owner, place = self.pairs(first, last)
         here = owner * self.span - self.zero[owner]
         return Truth(
@@ -194,7 +194,7 @@ class Scope:
     def lift_steps(self, steps: Steps) -> Steps:
         """A scalar of the owners' profiles, here: its value at the beginning, then its changes."""
         end = self.zero + (self.whole.end - self.whole.start)
-        first, last = np.searchsorted(steps.at, self.zero, "right") - 1, np.searchsorted(steps.at, end, "left")
+        first, last = steps.at.searchsorted(self.zero, "right") - 1, steps.at.searchsorted(end, "left")
         at_first = steps.codes_at(self.zero, self.world.span)
         owner, place = self.pairs(first, last)
         is_first = place == first[owner]

@@ -14,7 +14,7 @@ from transforms.segments.history.event_tests import EventTest
 from transforms.segments.history.fields import FieldName
 from transforms.segments.history.histories import Integers
 from transforms.segments.history.scope import NOBODY, ONLY_FALSE, Found, Part, Scope, no_events
-from transforms.segments.history.timeline import FALSE, merged, ranges
+from transforms.segments.history.timeline import FALSE, distinct, merged, ranges
 from transforms.segments.history.world import StreamName, World
 from transforms.segments.language import ast
 from transforms.segments.reducers import operand_reader
@@ -66,13 +66,13 @@ class Entries:
 
     def active(self, points: Integers) -> tuple[Integers, Integers]:
         """The events that count at each point, as [first, last) of the entries."""
-        first = np.searchsorted(self.end, points, "right")
-        last: Integers = np.maximum(np.searchsorted(self.start, points, "right"), first)
+        first = self.end.searchsorted(points, "right")
+        last: Integers = np.maximum(self.start.searchsorted(points, "right"), first)
         return first, last
 
     def changes(self) -> Integers:
         """The points at which an event begins or ceases to count."""
-        points: Integers = np.unique(self.start if self.endless else np.concatenate((self.start, self.end)))
+        points: Integers = distinct(self.start if self.endless else np.concatenate((self.start, self.end)))
         inside: Integers = points[(points + 1) % self.world.span != 0]
         return inside
 

@@ -14,7 +14,7 @@ from transforms.profiles.normalize.traits import columns_of_trait
 from transforms.segments.history.fields import Extractor, Field, FieldName, Source, decoded
 from transforms.segments.history.histories import Histories, Integers
 from transforms.segments.history.scope import LINE_END, Scope
-from transforms.segments.history.timeline import NOTHING, Truth
+from transforms.segments.history.timeline import NOTHING, Truth, distinct
 from transforms.segments.mentions import Mentions
 
 StreamName = tuple[str, str | None]
@@ -55,7 +55,7 @@ class World:
         base = np.arange(self.count, dtype=np.int64) * self.span
         self.on_line = base[histories.profile] + (histories.timestamp - self.origin)
         self.never = base + self.span - 1
-        first = np.searchsorted(histories.profile, np.arange(self.count))
+        first = histories.profile.searchsorted(np.arange(self.count))
         self.root = Scope(self, self.span, base, Truth(self.on_line[first], self.never), np.arange(self.count))
         self.are_users = np.array([name.startswith("user:") for name in histories.profile_ids], bool)
         self.far: dict[int, int] = {}
@@ -198,7 +198,7 @@ class World:
         found = [rows for rows in found if len(rows)]
         if len(found) < 2:
             return found[0] if found else NOTHING
-        return np.unique(np.concatenate(found))
+        return distinct(np.concatenate(found))
 
 
 def _types(stream: StreamName) -> Collection[str]:
