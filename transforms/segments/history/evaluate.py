@@ -88,6 +88,8 @@ def _evaluate(program: HistoryProgram, world: World) -> Evaluated:
         found = stays.columns(world)
         if found is not None:
             columns[place] = _decided(program, found, place, world)
+        world.forget(program.done_after[place])
+        world.root.forget(program.done_after[place])
     traits, writes = final_traits(world)
     return Evaluated(*_in_order(columns), computed_values(program, world), traits, writes)
 

@@ -224,7 +224,7 @@ class Join:
 
 def join_of(world: World, selection: Selection, field: FieldName) -> Join:
     """The stream's events by the field, sorted once."""
-    return world.keep(("join", selection, field), lambda: Join(world, selection.rows(world), field))
+    return world.keep(selection, lambda: Join(world, selection.rows(world), field), f"by {field}")
 
 
 def counting_of(scope: Scope, funnel: Funnel) -> Counting:

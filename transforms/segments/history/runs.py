@@ -49,7 +49,7 @@ def digits(operand: Operand | None, entries: Entries) -> tuple[Digits, Integers]
     if operand is None:
         raise TypeError("a sum is of a property")
     world = entries.world
-    return world.keep(("digits", operand), lambda: digits_of(operand.contributions(world))), _codes(operand, entries)
+    return world.keep(operand, lambda: digits_of(operand.contributions(world)), "digits"), _codes(operand, entries)
 
 
 def keys(operand: Operand | None, entries: Entries) -> tuple[Integers, Integers]:
@@ -57,7 +57,7 @@ def keys(operand: Operand | None, entries: Entries) -> tuple[Integers, Integers]
     if operand is None:
         raise TypeError("values are those of a property")
     world = entries.world
-    counts, flat = world.keep(("keys", operand), lambda: _keys(operand.contributions(world)))
+    counts, flat = world.keep(operand, lambda: _keys(operand.contributions(world)), "keys")
     return _spread(_codes(operand, entries), counts, flat)
 
 
