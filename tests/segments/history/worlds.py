@@ -34,7 +34,9 @@ def seeded_funnels(seed: int) -> World:
     """Rules that look from one event at others, in the forms that people write, over many events."""
     choices = seeded(seed)
     segments = tuple(
-        replace(rules.segment(f"s{number}", choices, rules.Names()), when=_funnel(choices), members=None)
+        replace(
+            rules.segment(f"s{number}", choices, rules.Names()), when=_funnel(choices), members=None, reentry_after=None
+        )
         for number in range(3)
     )
     ids = ("anon:a1", "user:u1", "user:u2")[: choices.number(1, 3)]

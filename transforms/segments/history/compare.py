@@ -14,7 +14,7 @@ from transforms.segments.history.histories import Flags, Integers
 from transforms.segments.history.scope import EITHER, NOBODY, ONLY_FALSE, UNKNOWN, Found, Part, Scalar, Scope
 from transforms.segments.history.steps import Steps, flags_of
 from transforms.segments.history.streams import concatenated
-from transforms.segments.history.timeline import FALSE, NOTHING, Truth, complement, merged, merged_unordered
+from transforms.segments.history.timeline import FALSE, NOTHING, Truth, complement, distinct, merged, merged_unordered
 from transforms.segments.language import ast
 from transforms.segments.nodes.node import bounds_from_above
 from transforms.segments.operators import FIXED_DATES, RELATIVE_DATES
@@ -80,14 +80,14 @@ class Comparison:
             return scope.whole if default else FALSE
         if len(steps) == 1:
             return holding(scope, steps[0].at, self._flags(steps[0])[steps[0].code], default=default)
-        points = np.unique(np.concatenate([scope.whole.start, *(found.at for found in steps)]))
-        distinct, which = combinations([(found.codes_at(points, scope.span), len(found.values) + 1) for found in steps])
+        points = distinct(np.concatenate([scope.whole.start, *(found.at for found in steps)]))
+        combined, which = combinations([(found.codes_at(points, scope.span), len(found.values) + 1) for found in steps])
         values = [[*found.values, found.default] for found in steps]
 
         def holds(codes: tuple[int, ...]) -> bool:
             return self._ask([of[code] for of, code in zip(values, codes, strict=True)])
 
-        return holding(scope, points, flags_of(distinct, holds)[which], default=default)
+        return holding(scope, points, flags_of(combined, holds)[which], default=default)
 
     def _ask(self, varying: Sequence[Any]) -> bool:
         values = list(self.constants)
@@ -159,10 +159,10 @@ class RelativeDate:
         ]
         counts = np.fromiter((len(found) for found in lists), np.int64, len(lists))
         flat = np.array([instant for found in lists for instant in found], np.int64)
-        starts = np.cumsum(counts) - counts
+        starts = counts.cumsum() - counts
         count = counts[steps.code] if lists else NOTHING
         place = np.repeat(np.arange(len(count)), count)
-        within = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
+        within = np.arange(len(place)) - np.repeat(count.cumsum() - count, count)
         return place, flat[starts[steps.code][place] + within] if len(place) else NOTHING
 
     @staticmethod

@@ -10,6 +10,7 @@ from typing import Any
 from transforms.segments.comparisons import Kind, is_relative
 from transforms.segments.compiler import count_threshold
 from transforms.segments.filters import conjuncts, is_event_condition, window_of
+from transforms.segments.history.caches import last_uses
 from transforms.segments.history.compare import Constant, relative_date, timeless
 from transforms.segments.history.conditions import Held, Junction, Negation
 from transforms.segments.history.counted import FunnelScalar, FunnelThreshold
@@ -20,7 +21,7 @@ from transforms.segments.history.reach import DATES_AHEAD_US, expiries_read, has
 from transforms.segments.history.reduced import StreamScalar
 from transforms.segments.history.scope import Condition, Scalar
 from transforms.segments.history.stays import Stays
-from transforms.segments.history.streams import Operand, Selection, Threshold
+from transforms.segments.history.streams import Operand, Selection, Threshold, Window
 from transforms.segments.history.traits import ColumnScalar, MembershipScalar, PercentScalar, TraitScalar
 from transforms.segments.history.wheres import WhereCompiler
 from transforms.segments.history.world import StreamName
@@ -37,7 +38,7 @@ class HistoryProgram:
     """What `compile_history` makes; it serves any number of buckets. Pickled, it is its definitions.
 
     `segments` and `computed` stand in the order of the definitions of people; `reads` are the fields of events that
-    anything reads, by stream; `traits` those of traits.
+    anything reads, by stream; `traits` those of traits; `done_after` what no segment after each one needs.
     """
 
     def __init__(self, definitions: ast.Definitions) -> None:
@@ -50,6 +51,9 @@ class HistoryProgram:
         self._expiries = expiries_read(definitions)
         self._has_dates = has_relative_dates(definitions)
         _Compiler(self).compile()
+        # A bucket keeps what rules share, and nothing longer than the last of them needs it.
+        computed = [scalar for scalar, _ in self.computed.values()]
+        self.done_after = last_uses([stays.condition for stays in self.segments], computed)
 
     def ahead(self, as_of: int) -> int:
         """How long after `as_of` time alone can change anything, dates in the data apart; microseconds."""
@@ -152,7 +156,7 @@ class _Compiler:
         if not _is_static(stream):
             funnel, follows = self._funnel(stream)
             return FunnelThreshold(funnel, least, follows)
-        return Threshold(self.selection(stream), *window_of(stream), least)
+        return Threshold(self.window(stream, None), least)
 
     # --- scalars -------------------------------------------------------------------------------------------------
 
@@ -189,7 +193,7 @@ class _Compiler:
     def _reduced(self, reduced: ast.Reduced) -> Scalar:
         operand = self.operand(reduced, reduced.stream)
         if _is_static(reduced.stream):
-            return StreamScalar(self.selection(reduced.stream), reduced, operand, *window_of(reduced.stream))
+            return StreamScalar(self.window(reduced.stream, operand), reduced)
         return FunnelScalar(self._funnel(reduced.stream)[0], reduced, operand, of_parent=False)
 
     def operand(self, reduced: ast.Reduced, of: ast.Stream) -> Operand | None:
@@ -214,6 +218,13 @@ class _Compiler:
         key = f"selection {stream.type} {stream.name!r} {conditions!r}"
         name = (stream.type, stream.name)
         found: Selection = self.shared(key, lambda: Selection(name, compile_event_tests(conditions)))
+        return found
+
+    def window(self, stream: ast.Stream, operand: Operand | None) -> Window:
+        """The selection's events over the time in which they count."""
+        selection, (start, end) = self.selection(stream), window_of(stream)
+        key = f"window {id(selection)} {id(operand)} {start} {end}"
+        found: Window = self.shared(key, lambda: Window(selection, operand, start, end))
         return found
 
     def _funnel(self, stream: ast.Stream) -> tuple[Funnel, bool]:

@@ -98,7 +98,7 @@ class FunnelThreshold:
         """The place of the nth event on a sorted line from `first` on, the parent itself not counted."""
         at = first + (self.least - 1)
         if self.funnel.binding.excludes_parent and len(line):
-            own = np.searchsorted(line, parent)
+            own = line.searchsorted(parent)
             is_there = line[np.minimum(own, len(line) - 1)] == parent
             at = at + (is_there & (first <= own) & (own <= at))
         return at
@@ -139,7 +139,7 @@ class FunnelScalar:
 
     def _contributing(self, scope: Scope) -> tuple[Counting, Integers]:
         """The events that contribute anything, and the codes of what they do."""
-        return scope.keep((self, "contributing"), lambda: self._find_contributing(scope))
+        return scope.keep(self, lambda: self._find_contributing(scope), "contributing")
 
     def _find_contributing(self, scope: Scope) -> tuple[Counting, Integers]:
         counting = counting_of(scope, self.funnel)
@@ -157,7 +157,7 @@ class FunnelScalar:
         operand, world = self.operand, scope.world
         if operand is None:
             raise TypeError("a sum is of a property")
-        return world.keep(("digits", operand), lambda: digits_of(operand.contributions(world)))
+        return world.keep(operand, lambda: digits_of(operand.contributions(world)), "digits")
 
     @staticmethod
     def _totals(scope: Scope, counting: Counting, columns: Sequence[Integers]) -> tuple[Integers, list[Integers]]:

@@ -88,6 +88,8 @@ def _evaluate(program: HistoryProgram, world: World) -> Evaluated:
         found = stays.columns(world)
         if found is not None:
             columns[place] = _decided(program, found, place, world)
+        world.forget(program.done_after[place])
+        world.root.forget(program.done_after[place])
     traits, writes = final_traits(world)
     return Evaluated(*_in_order(columns), computed_values(program, world), traits, writes)
 
@@ -173,11 +175,11 @@ def joined(parts: Sequence[Ragged]) -> Ragged:
     """Parts one after the other."""
     counts = np.concatenate([NOTHING, *(np.diff(part.offsets) for part in parts)])
     numbers = np.concatenate([NOTHING, *(part.numbers for part in parts)])
-    return Ragged(np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))), numbers)
+    return Ragged(np.concatenate((np.zeros(1, np.int64), counts.cumsum())), numbers)
 
 
 def chosen(ragged: Ragged, places: Integers) -> Ragged:
     """Some rows, in the order given."""
     _, at = ranges(ragged.offsets[places], ragged.offsets[places + 1])
     counts = ragged.offsets[places + 1] - ragged.offsets[places]
-    return Ragged(np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))), ragged.numbers[at])
+    return Ragged(np.concatenate((np.zeros(1, np.int64), counts.cumsum())), ragged.numbers[at])

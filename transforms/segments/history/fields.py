@@ -33,19 +33,19 @@ class Field:
         """The codes of some of the rows, in any order."""
         if rows is self.rows:
             return self.codes
-        return self.codes[np.searchsorted(self.rows, rows)]
+        return self.codes[self.rows.searchsorted(rows)]
 
     def keys(self, rows: Integers) -> tuple[Integers, Integers]:
         """(place in rows, key) of every value: keys are equal where JSON values are, in whatever field."""
         lists = self._of_each_value()
         counts = np.fromiter((len(found) for found in lists), np.int64, len(lists))
-        starts = np.cumsum(counts) - counts
+        starts = counts.cumsum() - counts
         flat = np.array([key for found in lists for key in found], np.int64)
         codes = self.of(rows)
         count = counts[codes]
         place = np.repeat(np.arange(len(rows)), count)
-        skipped = np.cumsum(count) - count
-        within = np.arange(len(place)) - np.repeat(skipped, count)
+        skipped = count.cumsum() - count
+        within = np.arange(len(place)) - skipped.repeat(count)
         return place, (flat[starts[codes][place] + within] if len(place) else NOTHING)
 
     def _of_each_value(self) -> list[list[int]]:

@@ -18,7 +18,7 @@ from transforms.segments.history.fields import FieldName
 from transforms.segments.history.histories import Integers
 from transforms.segments.history.scope import NOBODY, Condition, Found, Scope, TooWideError
 from transforms.segments.history.streams import Selection, concatenated
-from transforms.segments.history.timeline import NOTHING, ranges
+from transforms.segments.history.timeline import NOTHING, distinct, ranges
 from transforms.segments.history.world import World
 
 Answer = TypeVar("Answer")
@@ -120,7 +120,7 @@ class Funnel:
             parent = world.on_line[scope.row]
             begin = np.maximum(begin, parent + self.binding.nearest)
             end = np.minimum(end, parent + self.binding.farthest)
-        return np.searchsorted(on_line, begin, "left"), np.searchsorted(on_line, end, "left")
+        return on_line.searchsorted(begin, "left"), on_line.searchsorted(end, "left")
 
     # --- why -----------------------------------------------------------------------------------------------------
 
@@ -199,15 +199,15 @@ class Join:
         if not len(self.groups):
             return NOBODY
         wanted = scope.profile[owner] * self.width + key
-        group = np.minimum(np.searchsorted(self.groups, wanted), len(self.groups) - 1)
+        group = np.minimum(self.groups.searchsorted(wanted), len(self.groups) - 1)
         same = self.groups[group] == wanted
         return owner[same], group[same]
 
     def bounds(self, group: Integers, first: Integers, last: Integers) -> Found:
         """The range on the line of a group's events at the places [first, last) of the stream."""
         rows = np.append(self.rows, self.rows_end - 1)
-        start = np.searchsorted(self.line, self.on_line(group, rows[first]), "left")
-        return start, np.searchsorted(self.line, self.on_line(group, rows[last]), "left")
+        start = self.line.searchsorted(self.on_line(group, rows[first]), "left")
+        return start, self.line.searchsorted(self.on_line(group, rows[last]), "left")
 
     def on_line(self, group: Integers, row: Integers) -> Integers:
         """Where an event of a group is on the line, if it is there."""
@@ -218,13 +218,13 @@ class Join:
         owner, group = self.owners(scope, field)
         which, at = scope.pairs(*self.bounds(group, first[owner], np.maximum(last, first)[owner]))
         width = len(self.rows) + 1
-        pair = np.unique(owner[which] * width + self.place[at])
+        pair = distinct(owner[which] * width + self.place[at])
         return pair // width, pair % width
 
 
 def join_of(world: World, selection: Selection, field: FieldName) -> Join:
     """The stream's events by the field, sorted once."""
-    return world.keep(("join", selection, field), lambda: Join(world, selection.rows(world), field))
+    return world.keep(selection, lambda: Join(world, selection.rows(world), field), f"by {field}")
 
 
 def counting_of(scope: Scope, funnel: Funnel) -> Counting:
@@ -239,7 +239,7 @@ MOST_AT_ONCE = 1 << 22
 def counting_at(counting: Counting, points: Integers, most: int | None = None) -> Found:
     """(point, row) of the events that count at each point, in order of rows; at most so many of each."""
     reach = np.maximum.accumulate(counting.end) if len(counting.end) else counting.end
-    first, last = np.searchsorted(reach, points, "right"), np.searchsorted(counting.start, points, "right")
+    first, last = reach.searchsorted(points, "right"), counting.start.searchsorted(points, "right")
     pieces = in_parts(len(points), lambda chosen: _counting_at(counting, first, last, points, chosen, most))
     return concatenated(pieces)
 
@@ -255,6 +255,6 @@ def _counting_at(
     order = np.lexsort((row, which))
     which, row = which[order], row[order]
     if most is not None:
-        named = np.arange(len(which)) - np.searchsorted(which, which, "left") < most
+        named = np.arange(len(which)) - which.searchsorted(which, "left") < most
         which, row = which[named], row[named]
     return which, row

@@ -48,7 +48,7 @@ class Histories(NamedTuple):
         """Those of some profiles (codes, ascending), whose events are in these rows; both are numbered anew."""
         columns = (column.take(pa.array(rows)) for column in self[3:])
         ids = [self.profile_ids[profile] for profile in profiles.tolist()]
-        return Histories(ids, np.searchsorted(profiles, self.profile[rows]), self.timestamp[rows], *columns)
+        return Histories(ids, profiles.searchsorted(self.profile[rows]), self.timestamp[rows], *columns)
 
 
 class Ragged(NamedTuple):

@@ -18,7 +18,7 @@ from transforms.segments.history.histories import Flags, Integers
 from transforms.segments.history.loops import looped_steps
 from transforms.segments.history.scope import NOBODY, Found, Scope
 from transforms.segments.history.steps import Steps
-from transforms.segments.history.streams import Entries, Operand, Selection, entries_of
+from transforms.segments.history.streams import Entries, Window
 from transforms.segments.history.sums import fitting_profiles
 from transforms.segments.history.timeline import NOTHING, totals
 from transforms.segments.history.traits import explained_by_rows
@@ -31,20 +31,17 @@ SUMS = frozenset({"sum", "avg"})
 
 @dataclass(eq=False)
 class StreamScalar:
-    """A reduced stream; its events count from the age `start` on and before the age `end`."""
+    """A reduced stream."""
 
-    selection: Selection
+    window: Window
     reduced: ast.Reduced
-    operand: Operand | None
-    start: int
-    end: int
     later: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.default: Any = default_value(self.reduced.reducer)
 
     def entries(self, scope: Scope) -> Entries:
-        return entries_of(scope.world, self.selection, self.operand, self.start, self.end)
+        return self.window.entries(scope.world)
 
     # --- over time -----------------------------------------------------------------------------------------------
 
@@ -65,17 +62,17 @@ class StreamScalar:
     def _of_runs(self, entries: Entries) -> Steps:
         points = entries.changes()
         first, last = entries.active(points)
-        found = runs.reduce_runs(self.reduced, self.operand, entries, first, last)
+        found = runs.reduce_runs(self.reduced, self.window.operand, entries, first, last)
         return Steps(points, found.code, found.values, self.default, numbers=found.numbers, rows=found.rows)
 
     def _looped(self, scope: Scope, entries: Entries, wanted: Flags) -> Steps:
         """Through the accumulator, for some of the entries."""
-        contributions = runs.contributions(self.operand, entries)
-        running = accumulator(self.reduced, endless=self.end == NEVER)
+        contributions = runs.contributions(self.window.operand, entries)
+        running = accumulator(self.reduced, endless=self.window.end == NEVER)
         return looped_steps(entries, np.flatnonzero(wanted), contributions, running, scope.world.never, self.default)
 
     def _sums(self, scope: Scope, entries: Entries) -> Steps:
-        added, code = runs.digits(self.operand, entries)
+        added, code = runs.digits(self.window.operand, entries)
         profile = scope.world.histories.profile[entries.rows]
         fits = fitting_profiles(added, code, profile, scope.world.count)
         if fits.all():
@@ -90,7 +87,7 @@ class StreamScalar:
 
     def _different(self, scope: Scope, entries: Entries) -> Steps:
         """How many different values: each counts where any event with it does."""
-        place, key = runs.keys(self.operand, entries)
+        place, key = runs.keys(self.window.operand, entries)
         start, end = entries.start[place], entries.end[place]
         group = scope.world.histories.profile[entries.rows[place]] * (int(key.max(initial=0)) + 1) + key
         order = np.argsort(group, kind="stable")
@@ -107,7 +104,7 @@ class StreamScalar:
 
     def _extremes(self, scope: Scope, entries: Entries) -> Steps:
         """Each event is the extreme from when it counts, or one that beats it goes, until it goes or is beaten."""
-        ranks = runs.ranks(self.reduced, self.operand, entries)
+        ranks = runs.ranks(self.reduced, self.window.operand, entries)
         start, end = runs.reigns(entries, ranks.level)
         reigns = np.flatnonzero(start < end)
         order = reigns[np.argsort(start[reigns], kind="stable")]
@@ -139,16 +136,16 @@ class StreamScalar:
 
     def _of(self, entries: Entries, first: Integers, last: Integers, reducer: str) -> list[Any]:
         if reducer in SUMS:
-            added, code = runs.digits(self.operand, entries)
+            added, code = runs.digits(self.window.operand, entries)
             profile = entries.world.histories.profile[entries.rows]
             if not fitting_profiles(added, code, profile, entries.world.count).all():
-                return runs.reduced_one_by_one(self.reduced, self.operand, entries, first, last)
+                return runs.reduced_one_by_one(self.reduced, self.window.operand, entries, first, last)
         if reducer in runs.OF_RUNS:
-            found = runs.reduce_runs(self.reduced, self.operand, entries, first, last)
+            found = runs.reduce_runs(self.reduced, self.window.operand, entries, first, last)
             return [found.values[code] for code in found.code.tolist()]
         if reducer in ("unique", "unique_count", "mode"):
-            return runs.distinct_values(self.reduced, self.operand, entries, first, last)
-        return runs.reduced_one_by_one(self.reduced, self.operand, entries, first, last)
+            return runs.distinct_values(self.reduced, self.window.operand, entries, first, last)
+        return runs.reduced_one_by_one(self.reduced, self.window.operand, entries, first, last)
 
     # --- why -----------------------------------------------------------------------------------------------------
 

@@ -49,7 +49,7 @@ def digits(operand: Operand | None, entries: Entries) -> tuple[Digits, Integers]
     if operand is None:
         raise TypeError("a sum is of a property")
     world = entries.world
-    return world.keep(("digits", operand), lambda: digits_of(operand.contributions(world))), _codes(operand, entries)
+    return world.keep(operand, lambda: digits_of(operand.contributions(world)), "digits"), _codes(operand, entries)
 
 
 def keys(operand: Operand | None, entries: Entries) -> tuple[Integers, Integers]:
@@ -57,7 +57,7 @@ def keys(operand: Operand | None, entries: Entries) -> tuple[Integers, Integers]
     if operand is None:
         raise TypeError("values are those of a property")
     world = entries.world
-    counts, flat = world.keep(("keys", operand), lambda: _keys(operand.contributions(world)))
+    counts, flat = world.keep(operand, lambda: _keys(operand.contributions(world)), "keys")
     return _spread(_codes(operand, entries), counts, flat)
 
 
@@ -68,7 +68,7 @@ def _keys(found: list[tuple[Any, ...] | None]) -> tuple[Integers, Integers]:
 
 
 def _spread(code: Integers, counts: Integers, flat: Integers) -> tuple[Integers, Integers]:
-    starts = np.cumsum(counts) - counts
+    starts = counts.cumsum() - counts
     place, at = ranges(starts[code], starts[code] + counts[code])
     return place, flat[at] if len(at) else NOTHING
 
@@ -160,7 +160,7 @@ def distinct_values(
     place, key = keys(operand, entries)
     values = _flat_values(operand, entries)
     counts = np.bincount(place, minlength=len(entries))
-    ends = np.cumsum(counts)
+    ends = counts.cumsum()
     which, flat = ranges((ends - counts)[at], ends[at])
     run, key = run[which], key[flat]
     group = run * (int(key.max(initial=0)) + 1) + key
@@ -200,7 +200,7 @@ def _flat_values(operand: Operand | None, entries: Entries) -> Callable[[int], A
     ends = np.cumsum(sizes[code])
 
     def value(flat: int) -> Any:
-        entry = int(np.searchsorted(ends, flat, "right"))
+        entry = int(ends.searchsorted(flat, "right"))
         values = found[code[entry]] or ()
         return values[flat - int(ends[entry] - len(values))]
 

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from transforms.segments.history.caches import Cache
 from transforms.segments.history.histories import Flags, Integers
 from transforms.segments.history.steps import Steps
 from transforms.segments.history.timeline import NOTHING, Truth, ranges
 
 if TYPE_CHECKING:
     from transforms.segments.history.world import World
-
-Kept = TypeVar("Kept")
 
 MOST_PAIRS = 1 << 21
 """How many (owner, thing that concerns it) are looked at in one go; more owners are taken in halves."""
@@ -91,7 +90,7 @@ class Scalar(Hashable, Protocol):
     def explain(self, scope: Scope, points: Integers) -> Found: ...
 
 
-class Scope:
+class Scope(Cache):
     """Owners on a line of their own.
 
     Attributes:
@@ -112,9 +111,9 @@ class Scope:
         row: Integers | None = None,
         parent_row: Integers | None = None,
     ) -> None:
+        super().__init__()
         self.world, self.span, self.zero, self.whole = world, span, zero, whole
         self.profile, self.row, self.parent_row = profile, row, parent_row
-        self._kept: dict[Hashable, Any] = {}
 
     def __len__(self) -> int:
         return len(self.zero)
@@ -122,17 +121,6 @@ class Scope:
     @property
     def root(self) -> Scope:
         return self.world.root
-
-    def keep(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
-        """What `make` gives, made once. Compiled conditions and scalars, which are keys, outlive every scope."""
-        if key not in self._kept:
-            self._kept[key] = make()
-        found: Kept = self._kept[key]
-        return found
-
-    def knows(self, key: Hashable) -> bool:
-        """Whether it was worked out already."""
-        return key in self._kept
 
     def part(self, condition: Condition) -> Part:
         """The condition's part, worked out once."""
@@ -184,7 +172,7 @@ class Scope:
             TooWideError: it changes too often for so many owners.
         """
         end = self.zero + (self.whole.end - self.whole.start)
-        first, last = np.searchsorted(truth.end, self.zero, "right"), np.searchsorted(truth.start, end, "left")
+        first, last = truth.end.searchsorted(self.zero, "right"), truth.start.searchsorted(end, "left")
         owner, place = self.pairs(first, last)
         here = owner * self.span - self.zero[owner]
         return Truth(
@@ -194,7 +182,7 @@ class Scope:
     def lift_steps(self, steps: Steps) -> Steps:
         """A scalar of the owners' profiles, here: its value at the beginning, then its changes."""
         end = self.zero + (self.whole.end - self.whole.start)
-        first, last = np.searchsorted(steps.at, self.zero, "right") - 1, np.searchsorted(steps.at, end, "left")
+        first, last = steps.at.searchsorted(self.zero, "right") - 1, steps.at.searchsorted(end, "left")
         at_first = steps.codes_at(self.zero, self.world.span)
         owner, place = self.pairs(first, last)
         is_first = place == first[owner]

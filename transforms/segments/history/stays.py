@@ -14,7 +14,7 @@ import numpy.typing as npt
 from transforms.segments.accumulators.accumulator import WITNESSES
 from transforms.segments.history.histories import CAUSES, NO_INSTANT, Flags, Integers, Ragged
 from transforms.segments.history.scope import Condition, Found, Part, no_events
-from transforms.segments.history.timeline import FALSE, NOTHING, Truth, ranges
+from transforms.segments.history.timeline import FALSE, NOTHING, Truth, distinct, ranges
 from transforms.segments.history.world import World
 from transforms.segments.language import ast
 from transforms.segments.mentions import Mentions
@@ -150,7 +150,7 @@ class Stays:
         mentioned = world.mentioned(self.mentions)
         on_line = world.on_line[mentioned]
         exit_rows = self._exit_rows(on_line, mentioned, np.where(out, end, -1))
-        by_event = np.searchsorted(on_line, start, "left") < np.searchsorted(on_line, start, "right")
+        by_event = on_line.searchsorted(start, "left") < on_line.searchsorted(start, "right")
         by_event |= start == world.root.whole.start[profile]
         return Columns(
             profile,
@@ -166,7 +166,7 @@ class Stays:
 
     @staticmethod
     def _exit_rows(on_line: Integers, mentioned: Integers, end: Integers) -> Ragged:
-        first, last = np.searchsorted(on_line, end, "left"), np.searchsorted(on_line, end, "right")
+        first, last = on_line.searchsorted(end, "left"), on_line.searchsorted(end, "right")
         place, at = ranges(first, last, WITNESSES)
         return _ragged(place, mentioned[at], len(end))
 
@@ -197,9 +197,9 @@ def first_of_each(found: Found, count: int) -> Ragged:
     width = int(rows.max()) + 1
     pair = place * width + rows
     if not (pair[1:] > pair[:-1]).all():
-        pair = np.unique(pair)
+        pair = distinct(pair)
     place, rows = pair // width, pair % width
-    number = np.arange(len(place)) - np.searchsorted(place, place, "left")
+    number = np.arange(len(place)) - place.searchsorted(place, "left")
     named = number < WITNESSES
     return _ragged(place[named], rows[named], count)
 

@@ -48,7 +48,7 @@ class Steps:
 
     def value_at(self, points: Integers, span: int) -> tuple[Integers, Flags]:
         """The place of the step that stands at each point, and whether there is one."""
-        place = np.searchsorted(self.at, points, "right") - 1
+        place = self.at.searchsorted(points, "right") - 1
         if not len(self.at):
             return np.zeros(len(points), np.int64), np.zeros(len(points), bool)
         known = (place >= 0) & (self.at[np.maximum(place, 0)] // span == points // span)

@@ -39,14 +39,14 @@ def evaluate_stepwise(program: Program, histories: Histories, as_of: int) -> Eva
 
 def events_of(histories: Histories, profile: int) -> list[EventTuple]:
     """One profile's events as tuples, in order; what no rule reads is left out."""
-    first, end = np.searchsorted(histories.profile, [profile, profile + 1]).tolist()
+    first, end = histories.profile.searchsorted([profile, profile + 1]).tolist()
     return _tuples(histories, first, end)
 
 
 def _profiles(histories: Histories) -> Iterator[tuple[str, int, list[EventTuple]]]:
     """Each profile: its id, the row of its first event, its events."""
     events = _tuples(histories, 0, len(histories.profile))
-    bounds = np.searchsorted(histories.profile, np.arange(len(histories.profile_ids) + 1)).tolist()
+    bounds = histories.profile.searchsorted(np.arange(len(histories.profile_ids) + 1)).tolist()
     for profile_id, first, end in zip(histories.profile_ids, bounds, bounds[1:], strict=False):
         yield profile_id, first, events[first:end]
 

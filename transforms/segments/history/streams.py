@@ -14,7 +14,7 @@ from transforms.segments.history.event_tests import EventTest
 from transforms.segments.history.fields import FieldName
 from transforms.segments.history.histories import Integers
 from transforms.segments.history.scope import NOBODY, ONLY_FALSE, Found, Part, Scope, no_events
-from transforms.segments.history.timeline import FALSE, merged, ranges
+from transforms.segments.history.timeline import FALSE, distinct, merged, ranges
 from transforms.segments.history.world import StreamName, World
 from transforms.segments.language import ast
 from transforms.segments.reducers import operand_reader
@@ -66,13 +66,13 @@ class Entries:
 
     def active(self, points: Integers) -> tuple[Integers, Integers]:
         """The events that count at each point, as [first, last) of the entries."""
-        first = np.searchsorted(self.end, points, "right")
-        last: Integers = np.maximum(np.searchsorted(self.start, points, "right"), first)
+        first = self.end.searchsorted(points, "right")
+        last: Integers = np.maximum(self.start.searchsorted(points, "right"), first)
         return first, last
 
     def changes(self) -> Integers:
         """The points at which an event begins or ceases to count."""
-        points: Integers = np.unique(self.start if self.endless else np.concatenate((self.start, self.end)))
+        points: Integers = distinct(self.start if self.endless else np.concatenate((self.start, self.end)))
         inside: Integers = points[(points + 1) % self.world.span != 0]
         return inside
 
@@ -82,17 +82,24 @@ class Entries:
         return place, self.rows[at]
 
 
-def entries_of(world: World, selection: Selection, operand: Operand | None, start: int, end: int) -> Entries:
-    """Those of the selection's events that contribute anything."""
+@dataclass(frozen=True, eq=False)
+class Window:
+    """The selection's events that contribute anything, each from the age `start` on and before the age `end`."""
 
-    def make() -> Entries:
-        rows = selection.rows(world)
-        if operand is not None and len(rows):
-            contributes = np.array([found is not None for found in operand.contributions(world)], bool)
-            rows = rows[contributes[world.field(operand.field).of(rows)]]
-        return Entries(world, rows, start, end)
+    selection: Selection
+    operand: Operand | None
+    start: int
+    end: int
 
-    return world.keep((selection, operand, start, end), make)
+    def entries(self, world: World) -> Entries:
+        return world.keep(self, lambda: self._entries(world))
+
+    def _entries(self, world: World) -> Entries:
+        rows = self.selection.rows(world)
+        if self.operand is not None and len(rows):
+            contributes = np.array([found is not None for found in self.operand.contributions(world)], bool)
+            rows = rows[contributes[world.field(self.operand.field).of(rows)]]
+        return Entries(world, rows, self.start, self.end)
 
 
 NOWHERE = Part(FALSE, no_events)
@@ -102,18 +109,16 @@ NOWHERE = Part(FALSE, no_events)
 class Threshold:
     """`count() >= least`, the commonest rule: the nth event before an event says until when it is one of n."""
 
-    selection: Selection
-    start: int
-    end: int
+    window: Window
     least: int
     later: bool = field(default=False, init=False)
     initially: frozenset[bool] = field(default=ONLY_FALSE, init=False)
 
     def part(self, scope: Scope) -> Part:
         others = self.least - 1
-        if len(self.selection.rows(scope.world)) <= others:
+        if len(self.window.selection.rows(scope.world)) <= others:
             return NOWHERE  # of a thousand rules most concern nobody in the bucket
-        entries = entries_of(scope.world, self.selection, None, self.start, self.end)
+        entries = self.window.entries(scope.world)
         start, end = entries.start, entries.end
         if others:
             profile = scope.world.histories.profile[entries.rows]

@@ -85,7 +85,7 @@ class RunningTotals:
 
 def running_totals(column: Integers) -> Integers:
     """The total of the first n, for every n."""
-    return np.concatenate((np.zeros(1, np.int64), np.cumsum(column)))
+    return np.concatenate((np.zeros(1, np.int64), column.cumsum()))
 
 
 def sums(digits: Integers, fractions: Integers, scale: int) -> tuple[list[Any], Numbers | None]:

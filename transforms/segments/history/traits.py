@@ -15,7 +15,7 @@ from transforms.segments.history.scope import NOBODY, UNKNOWN, Found, Scope
 from transforms.segments.history.stays import Stays
 from transforms.segments.history.steps import Codes, Steps, latest
 from transforms.segments.history.streams import concatenated
-from transforms.segments.history.timeline import ranges
+from transforms.segments.history.timeline import distinct, ranges
 from transforms.segments.history.world import World
 from transforms.segments.language.columns import COLUMNS
 from transforms.segments.language.kinds import Type
@@ -78,7 +78,7 @@ class TraitScalar:
         """Of a path with a dot, which may be a field of that name or a place inside another field's object."""
         rows, traits = world.identifies
         profiles = world.histories.profile
-        places = np.unique(np.concatenate([world.trait_writes[name][0] for name in self.fields]))
+        places = distinct(np.concatenate([world.trait_writes[name][0] for name in self.fields]))
         owner, values, written = -1, dict[str, Any](), dict[str, int]()
         for place in places.tolist():
             row = int(rows[place])
@@ -203,7 +203,7 @@ class MembershipScalar:
     def explain(self, scope: Scope, points: Integers) -> Found:
         """The events that made the stay true."""
         told = self.stays.of(scope.world)
-        place = np.searchsorted(told.truth.start, points, "right") - 1
+        place = told.truth.start.searchsorted(points, "right") - 1
         if not len(told.truth):
             return NOBODY
         here = np.flatnonzero((place >= 0) & (points < told.truth.end[np.maximum(place, 0)]))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,20 +11,20 @@ import pyarrow as pa
 from transforms.profiles.normalize.columns import DEVICE_TYPE
 from transforms.profiles.normalize.device import device_type_of
 from transforms.profiles.normalize.traits import columns_of_trait
+from transforms.segments.history.caches import Cache
 from transforms.segments.history.fields import Extractor, Field, FieldName, Source, decoded
 from transforms.segments.history.histories import Histories, Integers
 from transforms.segments.history.scope import LINE_END, Scope
-from transforms.segments.history.timeline import NOTHING, Truth
+from transforms.segments.history.timeline import NOTHING, Truth, distinct
 from transforms.segments.mentions import Mentions
 
 StreamName = tuple[str, str | None]
 """Type ("activity": any of the three) and name (None: any) of a stream."""
 
-Kept = TypeVar("Kept")
 ACTIVITY = ("track", "page", "screen")
 
 
-class World:
+class World(Cache):
     """The histories on one line: `on_line[row]` is the position of an event in the root scope.
 
     Attributes:
@@ -45,6 +45,7 @@ class World:
         reads: Mapping[StreamName, Collection[FieldName]],
         fields: Collection[str],
     ) -> None:
+        super().__init__()
         self.histories, self.as_of, self.reads, self.fields = histories, as_of, reads, fields
         self.reach = reach
         self.count = len(histories.profile_ids)
@@ -55,21 +56,13 @@ class World:
         base = np.arange(self.count, dtype=np.int64) * self.span
         self.on_line = base[histories.profile] + (histories.timestamp - self.origin)
         self.never = base + self.span - 1
-        first = np.searchsorted(histories.profile, np.arange(self.count))
+        first = histories.profile.searchsorted(np.arange(self.count))
         self.root = Scope(self, self.span, base, Truth(self.on_line[first], self.never), np.arange(self.count))
         self.are_users = np.array([name.startswith("user:") for name in histories.profile_ids], bool)
         self.far: dict[int, int] = {}
         self._pairs = _rows_by_pair(histories)
         self._extractor = Extractor()
         self._extracted: dict[tuple[StreamName, Source], dict[str, Integers]] = {}
-        self._kept: dict[Hashable, Any] = {}
-
-    def keep(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
-        """What `make` gives, made once."""
-        if key not in self._kept:
-            self._kept[key] = make()
-        found: Kept = self._kept[key]
-        return found
 
     def note_far(self, profiles: Integers, instants: Integers) -> None:
         """Notes the profiles whose stretch ends before all that follows from a date is over."""
@@ -198,7 +191,7 @@ class World:
         found = [rows for rows in found if len(rows)]
         if len(found) < 2:
             return found[0] if found else NOTHING
-        return np.unique(np.concatenate(found))
+        return distinct(np.concatenate(found))
 
 
 def _types(stream: StreamName) -> Collection[str]:
