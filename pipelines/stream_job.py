@@ -121,6 +121,8 @@ def _close_brokers() -> None:
     for name in ("pipelines.io.rabbitmq.source", "pipelines.io.kinesis.source"):
         if name in sys.modules:
             sys.modules[name].close_connections()
+    if "pipelines.io.cache.appended" in sys.modules:
+        sys.modules["pipelines.io.cache.appended"].close_appended()
 
 
 def _build_stream(
