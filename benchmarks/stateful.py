@@ -37,7 +37,6 @@ from pipelines.stream import FollowMessages, wall_clock_us
 from schemas.message import Message
 from schemas.update import unpack_updates
 from transforms.profiles.evaluate import Rules
-from transforms.segments.compiler import compile_program
 from transforms.stream.settings import FixedRules, StreamSettings
 
 KEYS = ("new", "known", "skewed")
@@ -87,9 +86,7 @@ def stateful(pipeline: beam.Pipeline, file: Path, arguments: argparse.Namespace)
     write_segments(segments, arguments.segments)
     given = ["--input", "watch:nothing/*.ndjson", "--segments", str(segments), "--traits", str(ROOT / "traits")]
     options = parse_profiles_options([*given, "--output", f"duckdb:{arguments.folder}/none.duckdb"])
-    settings = StreamSettings(
-        FixedRules(Rules(compile_program(options.definitions))), wall_clock_us, allowed_lateness_us=YEARS_US
-    )
+    settings = StreamSettings(FixedRules(Rules(options.definitions)), wall_clock_us, allowed_lateness_us=YEARS_US)
     _ = (
         pipeline
         | "Lines" >> beam.io.ReadFromText(str(file), coder=BytesCoder())
