@@ -70,6 +70,12 @@ def gcs_emulator(service: Callable[[str], Running]) -> Running:
 
 
 @pytest.fixture(scope="session")
+def s3_server(service: Callable[[str], Running]) -> Running:
+    """S3: `environment["AWS_ENDPOINT_URL_S3"]` is its URL; any credentials do."""
+    return service("s3")
+
+
+@pytest.fixture(scope="session")
 def pubsub_emulator(service: Callable[[str], Running]) -> Running:
     """Pub/Sub: `environment["PUBSUB_EMULATOR_HOST"]`; what is not acknowledged at `endpoints["counts"]`, over HTTP."""
     return service("pubsub")
