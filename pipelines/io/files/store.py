@@ -30,7 +30,10 @@ class StoredFile(NamedTuple):
 
 
 class Store(Protocol):
-    """Files by names, which may hold slashes. Faults are the file system's own: OSError, or what Beam makes of them."""
+    """Files by names, which may hold slashes. None is empty: Beam cannot write such a one to S3.
+
+    Faults are the file system's own: OSError, or what Beam makes of them.
+    """
 
     location: str
 

@@ -152,7 +152,7 @@ class StagingPlace:
     def _say_so(self, ended: threading.Event) -> None:
         while not ended.wait(ALIVE_EVERY_SECONDS):
             try:
-                open_store(self.folder).write(_ALIVE, b"")
+                open_store(self.folder).write(_ALIVE, b"alive")
             except Exception as error:  # noqa: BLE001 - the next time will do
                 logger.warning("%s: cannot be written to: %s", self.folder, type(error).__name__)
 
@@ -190,7 +190,7 @@ def begin_staging(place: StagingPlace, abandoned_seconds: float = ABANDONED_SECO
         if isinstance(place.output, StoreOutput):
             manifest = read_manifest(place.output)
             kept |= set() if manifest is None else {manifest.run, manifest.before}
-        open_store(place.folder).write(_ALIVE, b"")
+        open_store(place.folder).write(_ALIVE, b"alive")
         _sweep(open_store(place.folder.removesuffix(f"/{place.run}")), place.run, kept, abandoned_seconds)
     except OutputError:
         raise

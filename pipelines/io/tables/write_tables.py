@@ -66,7 +66,7 @@ class WriteTables(beam.PTransform[tuple[beam.PCollection[TableBlock], ...], beam
 
 
 def finish_tables(place: StagingPlace) -> WriteSummary:
-    """Make the output of what a job noted that has ended, and take its shards away. Calling it again does no harm.
+    """Make the output of what a job noted that has ended, and take its shards away.
 
     Raises:
         OutputError: the job has noted nothing, or the output cannot be written any more.
