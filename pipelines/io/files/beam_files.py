@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import types
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,6 +38,7 @@ def file_systems() -> Any:
 
     if FileSystems._pipeline_options is None:
         use_options(())
+    _share_s3_clients()
     return FileSystems
 
 
@@ -44,3 +48,31 @@ def use_options(arguments: Sequence[str]) -> None:
     from apache_beam.options.pipeline_options import PipelineOptions
 
     FileSystems.set_options(PipelineOptions(list(arguments)))
+
+
+def _share_s3_clients() -> None:
+    """Beam makes a client of boto3 for each file, which is 0.2 seconds of loading; threads may share one."""
+    from apache_beam.io.aws.clients.s3 import boto3_client
+
+    if boto3_client.boto3 is not None and not isinstance(boto3_client.boto3, _SharedClients):
+        boto3_client.boto3 = _SharedClients()
+
+
+class _SharedClients(types.SimpleNamespace):
+    """As much of the module `boto3` as Beam uses."""
+
+    def __init__(self) -> None:
+        super().__init__(session=types.SimpleNamespace(Session=_SharedSession))
+
+
+class _SharedSession:
+    def client(self, **asked: Any) -> Any:
+        """The client for these settings, and for the surroundings that boto3 looks at itself."""
+        return _client(os.environ.get("AWS_ENDPOINT_URL_S3"), tuple(sorted(asked.items())))
+
+
+@lru_cache(maxsize=16)
+def _client(_endpoint: str | None, asked: tuple[tuple[str, Any], ...]) -> Any:
+    import boto3
+
+    return boto3.session.Session().client(**dict(asked))
