@@ -60,7 +60,7 @@ _TASK_MANAGER = {
     "taskmanager.memory.jvm-metaspace.size": "256mb",
     "taskmanager.memory.jvm-overhead.min": "192mb",
     "taskmanager.memory.jvm-overhead.max": "192mb",
-    "taskmanager.network.sort-shuffle.min-buffers": "64",  # a bounded job has many shuffles, each with buffers of its own
+    "taskmanager.network.sort-shuffle.min-buffers": "64",  # a bounded job has many shuffles, each with its buffers
 }
 """What Flink's own start script would work out."""
 
@@ -71,7 +71,7 @@ class FlinkCluster:
     Args:
         root: where the artifacts are (`.services`).
         data: a folder for logs and the job server's artifacts.
-        store: the environment of the S3 server (`services/s3.py`).
+        environment: of the workers: how they reach servers, the S3 one (`services/s3.py`) among them.
         bucket: S3 URL for checkpoints and savepoints.
         shared_ports: ports of the isolated network that every host sees: of the S3 server, a broker ...
         task_managers: how many.
@@ -82,7 +82,7 @@ class FlinkCluster:
         self,
         root: Path,
         data: Path,
-        store: Mapping[str, str],
+        environment: Mapping[str, str],
         bucket: str,
         shared_ports: list[int],
         task_managers: int = 2,
@@ -91,7 +91,7 @@ class FlinkCluster:
         self._jars = [build_artifact(FLINK.artifact, root), build_artifact(CLUSTER_JARS, root)]
         self._plugins = build_artifact(S3_PLUGIN, root).parent
         self._data = data
-        self._store = dict(store)
+        self._environment = dict(environment)
         self._bucket = bucket
         self._slots = slots
         self._logs = data / "log"
@@ -106,6 +106,12 @@ class FlinkCluster:
         self._job_server: subprocess.Popen[bytes] | None = None
 
     # --- as a whole --------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def build(root: Path) -> None:
+        """Builds what the cluster runs, which inside an isolated network is too late."""
+        for artifact in (FLINK.artifact, CLUSTER_JARS, S3_PLUGIN):
+            build_artifact(artifact, root)
 
     def start(self) -> None:
         """Starts everything that does not run; returns when all TaskManagers have reported."""
@@ -250,7 +256,7 @@ class FlinkCluster:
         host.write(boot, f'#!/bin/sh\nexec {sys.executable} -m services.cluster.worker_boot "$@"\n')
         pool = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main"]
         arguments = [f"--service_port={POOL_PORT}", f"--container_executable={boot}"]
-        self._pools[host.name] = host.start("pool", [*pool, *arguments], self._store)
+        self._pools[host.name] = host.start("pool", [*pool, *arguments], self._environment)
 
     def _start_job_server(self) -> None:
         command = [
@@ -292,10 +298,10 @@ class FlinkCluster:
             "state.backend.incremental": "true",
             "state.checkpoints.dir": f"{self._bucket}/checkpoints",
             "state.savepoints.dir": f"{self._bucket}/savepoints",
-            "s3.endpoint": self._store["AWS_ENDPOINT_URL_S3"],
+            "s3.endpoint": self._environment["AWS_ENDPOINT_URL_S3"],
             "s3.path.style.access": "true",
-            "s3.access-key": self._store["AWS_ACCESS_KEY_ID"],
-            "s3.secret-key": self._store["AWS_SECRET_ACCESS_KEY"],
+            "s3.access-key": self._environment["AWS_ACCESS_KEY_ID"],
+            "s3.secret-key": self._environment["AWS_SECRET_ACCESS_KEY"],
         }
 
     def _wait(self, what: str, condition: Callable[[], bool]) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
-import uuid
-
-import boto3
 import pytest
 from apache_beam.internal.gcp.auth import _Credentials
 
 from services.service import Running
+from tests.integration.buckets import new_bucket
 
 KINDS = ("gs", "s3")
 
@@ -30,17 +26,3 @@ def use_stores(gcs_emulator: Running, s3_server: Running, monkeypatch: pytest.Mo
 def bucket(request: pytest.FixtureRequest, use_stores: dict[str, str]) -> str:
     """A new bucket's URL."""
     return new_bucket(str(request.param), use_stores)
-
-
-def new_bucket(kind: str, environment: dict[str, str]) -> str:
-    name = f"tidemark-{uuid.uuid4().hex[:12]}"
-    if kind == "gs":
-        made = urllib.request.Request(  # noqa: S310 - always http on loopback
-            f"{environment['STORAGE_EMULATOR_HOST']}/storage/v1/b?project=test",
-            data=json.dumps({"name": name}).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        urllib.request.urlopen(made).close()  # noqa: S310 - as above
-    else:
-        boto3.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"]).create_bucket(Bucket=name)
-    return f"{kind}://{name}"
