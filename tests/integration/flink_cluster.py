@@ -18,8 +18,8 @@ from services.registry import SERVICES
 from tests.integration.buckets import new_bucket
 from tests.integration.stream_jobs import ROOT as SOURCES
 
-LOOK_SECONDS = 0.5
-GIVE_UP_SECONDS = 300.0
+LOOK_SECONDS = 1.0
+GIVE_UP_SECONDS = 900.0
 
 
 class ClusterPlace:
