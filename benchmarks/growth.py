@@ -8,8 +8,9 @@
 | rules | 1,000 segments in place of ten |
 | idle | everybody came once, longer ago than anything can still change; then time passes by days |
 
-Each is a process of its own, the stages of the stream without a runner (in_memory.py). Seconds are those of one core. `--events` are those of `even`,
-`skew` and `rules`, `--profiles` those of `wave` and `idle`. docs/sizing.md says what the figures mean.
+Each is a process of its own, the stages of the stream without a runner (in_memory.py). Seconds are those of one core.
+`--events` are those of `even`, `skew` and `rules`, `--profiles` those of `wave` and `idle`. docs/sizing.md says what
+the figures mean.
 """
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ def run(arguments: argparse.Namespace) -> dict[str, float]:
         return _RUNS[arguments.case](arguments, parse, stream)
 
 
-def stream_of(folder: Path, segments: int, *, wave: bool = False) -> tuple[Parse, InMemoryStream]:
+def stream_of(
+    folder: Path, segments: int, *, wave: bool = False, lateness_days: int = LATENESS_DAYS
+) -> tuple[Parse, InMemoryStream]:
     """What parses a line, and a stream with so many rules."""
     definitions = folder / "segments"
     if wave:
@@ -94,7 +97,7 @@ def stream_of(folder: Path, segments: int, *, wave: bool = False) -> tuple[Parse
 
     rules = FixedRules(Rules(compile_program(options.definitions)))
     clock = SetClock(START_US)
-    settings = StreamSettings(rules, clock, allowed_lateness_us=LATENESS_DAYS * DAY_US)
+    settings = StreamSettings(rules, clock, allowed_lateness_us=lateness_days * DAY_US)
     return parse, InMemoryStream(settings, clock)
 
 

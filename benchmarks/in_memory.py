@@ -85,6 +85,10 @@ class InMemoryStream:
             if not stages or address[0] in stages
         }
 
+    def compact_bytes(self, *stages: str) -> int:
+        """What the cells of these stages come to, packed: a shelf's log holds up to twice that, and 256 KB."""
+        return sum(len(shelf.whole()) for stage in stages for _, shelf in self.cells(stage))
+
     def archive_bytes(self) -> int:
         """What lies in the archives of all shelves."""
         return sum(states.bag.size() for states in self._states.values())
