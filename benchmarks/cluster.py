@@ -155,7 +155,7 @@ def follow(location: str, segments: str, arguments: list[str]) -> None:
     given = ["--input", location, "--segments", segments, "--traits", str(ROOT / "traits")]
     options = parse_profiles_options([*given, "--output", "duckdb:none.duckdb"])
     rules = FixedRules(Rules(compile_program(options.definitions)))
-    settings = StreamSettings(rules, wall_clock_us, allowed_lateness_us=LATENESS_US)
+    settings = StreamSettings(rules, wall_clock_us, allowed_lateness_us=LATENESS_US, buckets=PARTITIONS)
     pipeline = beam.Pipeline(options=PipelineOptions(arguments))
     sources = SourceOptions(kafka_readers=0, out_of_orderness_seconds=10)
     _ = (

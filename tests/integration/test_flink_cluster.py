@@ -81,7 +81,8 @@ def test_a_stream_survives_kills_a_restart_of_the_cluster_and_a_new_release(
         f"--output={output}",
         *DURABLE,
     ]
-    arguments += ["--out_of_orderness=1 second", "--idle_timeout=2 seconds", "--kafka_readers=0"]
+    # A shelf costs a bundle some round trips, and there is little on each: four are enough for four slots.
+    arguments += ["--out_of_orderness=1 second", "--idle_timeout=2 seconds", "--kafka_readers=0", "--shelves=4"]
     parts = [shop[number::4] for number in range(4)]
 
     publish(brokers, topic, parts[0])
