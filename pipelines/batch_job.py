@@ -13,6 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.batch import build_batch
+from pipelines.forked.runner import ForkingRunner, LostWorkerError, ended_by_lost_workers
 from pipelines.io.files.read_files import plan_ranges
 from pipelines.io.job_record import note_end, note_start
 from pipelines.io.locations import FileInput
@@ -27,8 +28,14 @@ from pipelines.words.summary_facts import read_counters
 from schemas.errors import OutputError
 
 
-def run_batch(options: ProfilesOptions, stopped: threading.Event) -> int:
-    """Builds the job, runs it and tells what came of it; returns the exit status. `stopped`: it was told to end."""
+def run_batch(options: ProfilesOptions, stopped: threading.Event, worker_command: str | None = None) -> int:
+    """Builds the job, runs it and tells what came of it; returns the exit status.
+
+    Args:
+        options: what was asked.
+        stopped: it was told to end.
+        worker_command: what starts a worker process; None: what Beam itself would start.
+    """
     started = time.monotonic()
     ranges = plan_ranges(location for location in options.inputs if isinstance(location, FileInput))
     place = new_staging_place(options.output, options.staging)
@@ -42,12 +49,16 @@ def run_batch(options: ProfilesOptions, stopped: threading.Event) -> int:
         note_start(options.output)
         progress = show_progress(len(ranges), str(options.output))
         with quiet_beam(verbose=options.verbose), progress, place.kept_alive():
-            pipeline = beam.Pipeline(options=PipelineOptions(with_default_runner(options)))
+            runner = ForkingRunner(worker_command) if worker_command else None
+            pipeline = beam.Pipeline(runner, options=PipelineOptions(with_default_runner(options)))
             build_batch(pipeline, options, place)
-            result = pipeline.run()
-            state = result.wait_until_finish()
+            with ended_by_lost_workers():
+                result = pipeline.run()
+                state = result.wait_until_finish()
             if place.finished_by_launcher and state in (None, PipelineState.DONE):
                 finish_tables(place)
+    except LostWorkerError as error:
+        return _failed(describe_failure(error, str(options.output)), options, place)
     except Exception as error:  # noqa: BLE001 - whatever it is, it has ended the job
         if stopped.is_set():
             return _stopped(result, options, place)

@@ -7,14 +7,14 @@ which says what was given and what was expected: exit status 2, nothing written.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipelines.io.cache.location import CacheLocation, parse_cache
 from pipelines.io.check_inputs import check_answers
 from pipelines.io.check_outputs import check_output
 from pipelines.io.files.beam_files import is_local, use_options
-from pipelines.io.outputs import BigQueryOutput, Output, parse_output
+from pipelines.io.outputs import Output, parse_output
 from pipelines.options.beam import check_values, unknown_options
 from pipelines.options.events import EventOptions, add_event_arguments, checked, read_event_options
 from pipelines.options.stream import StreamOptions, add_stream_arguments, read_stream_options
@@ -103,8 +103,6 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
     if not problems:
         check_values(rest)
     if events is not None and output is not None:
-        if cache is not None:
-            problems += _check_cache(events, output)
         _check_together(events, output, stream, problems)
     if problems or loaded is None or events is None or output is None:
         raise UsageError("\n\n".join(problems))
@@ -131,14 +129,6 @@ def _staging(given: str | None, rest: Sequence[str], problems: list[str]) -> str
     if not given or given.partition(":")[0] in ("files", "duckdb", "bigquery"):
         problems.append(f"--staging {given!r}: expected a folder, such as gs://BUCKET/FOLDER")
     return given
-
-
-def _check_cache(events: EventOptions, output: Output) -> Iterator[str]:
-    if isinstance(output, BigQueryOutput) and not all(location.bounded for location in events.inputs):
-        yield (
-            f"--cache: a stream into {output} keeps none; expected a local output, or inputs that end. "
-            "Beside the stream, python -m pipelines.cache fills one"
-        )
 
 
 def _check_together(events: EventOptions, output: Output, stream: StreamOptions, problems: list[str]) -> None:

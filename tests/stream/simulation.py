@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from schemas.event import PREVIOUS_ID, TYPE
+from schemas.event import PREVIOUS_ID, TYPE, Failure
 from schemas.tables import TABLES
 from schemas.update import RowUpdate
 from tests.laws.memory import World, whole
@@ -16,6 +16,7 @@ from transforms.deduplicate.cell import MessageIdCell
 from transforms.deduplicate.copies import RETRACT
 from transforms.deduplicate.retraction_cell import RetractionCell
 from transforms.identity.cells.devices import DeviceCell
+from transforms.identity.cells.failures import FailureCell
 from transforms.identity.cells.link_index import LinkIndexCell
 from transforms.identity.cells.names import NameCell
 from transforms.identity.cells.receipts import ReceiptCell
@@ -30,9 +31,9 @@ from transforms.state.facts import Message, pack_messages, unpack_messages
 from transforms.state.horizon import Horizon
 from transforms.state.outbox import bucket_of
 from transforms.state.shelf import Shelf
-from transforms.stream.rows import failure_update
 from transforms.stream.stages import (
     DEVICES,
+    FAILURES,
     LINKS,
     MESSAGES,
     NAMES,
@@ -42,6 +43,7 @@ from transforms.stream.stages import (
     REGISTRY,
     RETRACTIONS,
     USERS,
+    failure_targets,
 )
 
 Tables = dict[str, dict[tuple[Any, ...], tuple[Any, ...]]]
@@ -58,6 +60,7 @@ CELLS: dict[str, Any] = {
     USERS: UserCell,
     RECEIPTS: ReceiptCell,
     RETRACTIONS: RetractionCell,
+    FAILURES: FailureCell,
 }
 SETTLING = (DEVICES, USERS, PROFILES)
 """The stages whose cells leave events behind."""
@@ -101,14 +104,6 @@ class Written:
         return found
 
 
-def written_failures(world: World) -> Written:
-    """What is written once the lines that are no events have come by."""
-    written = Written()
-    for failure in world.parsed.failures:
-        written.write(failure_update(failure))
-    return written
-
-
 def differences(expected: Tables, got: Tables) -> list[str]:
     """Every row that differs, on a line."""
     return [
@@ -139,8 +134,8 @@ class Simulation:
         self.logs: dict[tuple[str, str], list[bytes]] = defaultdict(list)
         self.shelves: dict[tuple[str, str], Shelf[Any]] = {}
         self.queue: dict[tuple[str, str], list[Message]] = defaultdict(list)
-        self.written = written_failures(world)
-        self.records = world.parsed.records
+        self.written = Written()
+        self.records, self.failures = world.parsed
         self.counted: Counter[str] = Counter()
         self.watermark = 0
         self.clock = 0
@@ -149,19 +144,23 @@ class Simulation:
         self.left_behind = self.given_back = 0
 
     def run(self) -> Tables:
-        arrivals = list(self.records)
+        arrivals: list[Record] = [*self.records, *self.failures]
         self.random.shuffle(arrivals)
         while arrivals or self.queue:
             if arrivals and self.random.random() < 0.4:
                 self.arrive([arrivals.pop() for _ in range(min(len(arrivals), self.random.choice((1, 1, 2, 5))))])
             elif self.queue:
                 self.deliver(self.random.choice(list(self.queue)))
-            if self.random.random() < 0.05:
+            if self.random.random() < 0.05 and self.records:
                 self.advance(self.random.choice([record[1] for record in self.records]))
         self.advance(self.world.as_of)
         return self.written.tables()
 
-    def arrive(self, records: list[Record]) -> None:
+    def arrive(self, arrived: list[Record]) -> None:
+        for failure in arrived:
+            if isinstance(failure, Failure):
+                self.send(MESSAGES, [Message(*target) for target in failure_targets(failure)])
+        records = [record for record in arrived if not isinstance(record, Failure)]
         named = [(record[PREVIOUS_ID], record[0]) for record in records if record[TYPE] == RETRACT]
         ids = [*(record[0] for record in records), *(one for one, _ in named)]
         self.random.shuffle(ids)

@@ -16,6 +16,7 @@ Every stage keeps its cells on shelves (`shelf.py`), keyed by a bucket of the ce
 | ResolveUsers | a user id | `archive`, `head`, `log` | `settle`: the same |
 | CountErased | a deletion | `head`, `log` | |
 | TellRetractions | a retract | `head`, `log` | |
+| KeepFailures | a failure | `head`, `log` | |
 | MaintainProfiles | a profile | `archive`, `head`, `log` | `due`: the first that changes by itself, or leaves events |
 | FindChanges | the rules seen last | `last` | |
 """
@@ -35,10 +36,12 @@ from apache_beam.transforms.userstate import (
 from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import Timestamp
 
-from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE
+from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Failure
 from transforms.deduplicate.cell import MessageIdCell
 from transforms.deduplicate.copies import RETRACT
 from transforms.deduplicate.retraction_cell import RetractionCell
+from transforms.failed_events import failure_id
+from transforms.identity.cells.failures import FailureCell
 from transforms.identity.cells.link_index import LinkIndexCell
 from transforms.identity.cells.names import NameCell
 from transforms.identity.cells.receipts import ReceiptCell
@@ -51,7 +54,19 @@ from transforms.state.outbox import ROWS, Keyed, Outbox, bucket_of
 from transforms.state.shelf_dofn import EVERYONE, KEY_PARAM, TIMESTAMP_PARAM, Outputs, ShelfDoFn, by_key, given
 from transforms.stream.settings import StreamSettings
 from transforms.stream.settling_stages import OWNER_CELLS, MaintainOwners, MaintainProfiles
-from transforms.stream.stages import DEVICES, LINKS, NAMES, ORDER, PROFILES, RECEIPTS, REGISTRY, RETRACTIONS, USERS
+from transforms.stream.stages import (
+    DEVICES,
+    FAILURES,
+    LINKS,
+    NAMES,
+    ORDER,
+    PROFILES,
+    RECEIPTS,
+    REGISTRY,
+    RETRACTIONS,
+    USERS,
+    failure_targets,
+)
 
 _DAY_US = 86_400 * 1_000_000
 _FORGET_EVERY_US = 3_600 * 1_000_000
@@ -65,6 +80,7 @@ _LABELS = {
     USERS: "ResolveUsers",
     RECEIPTS: "CountErased",
     RETRACTIONS: "TellRetractions",
+    FAILURES: "KeepFailures",
     PROFILES: "MaintainProfiles",
 }
 _FACT_CELLS: dict[str, type[FactCell]] = {
@@ -73,11 +89,12 @@ _FACT_CELLS: dict[str, type[FactCell]] = {
     LINKS: LinkIndexCell,
     RECEIPTS: ReceiptCell,
     RETRACTIONS: RetractionCell,
+    FAILURES: FailureCell,
 }
 
 
 class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[bytes]]):
-    """(shelf, packed records) -> packed `RowUpdate`s of all tables but those of what could not be parsed.
+    """(shelf, packed records and failures) -> packed `RowUpdate`s of all tables.
 
     Args:
         settings: of the stream.
@@ -94,7 +111,7 @@ class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[b
         told = records | "Deduplicate" >> beam.ParDo(_Deduplicate(self._settings)).with_outputs(*ORDER[1:], ROWS)
         by_stage = {stage: [told[stage]] for stage in ORDER[1:]}
         rows = [told[ROWS]]
-        for stage in (NAMES, REGISTRY, LINKS, DEVICES, USERS, RECEIPTS, RETRACTIONS):
+        for stage in (RETRACTIONS, NAMES, REGISTRY, LINKS, DEVICES, USERS, RECEIPTS, FAILURES):
             after = ORDER[ORDER.index(stage) + 1 :]
             united = by_stage[stage] | f"Unite{_LABELS[stage]}" >> beam.Flatten(pipeline=records.pipeline)
             do = beam.ParDo((MaintainOwners if stage in OWNER_CELLS else _MaintainFacts)(stage, self._settings))
@@ -123,15 +140,18 @@ class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[b
 _RECORDS = msgspec.msgpack.Decoder(list[tuple[Any, ...]])
 _NAMED_BY = 2
 """The length of (id, id of a retract that names it)."""
+_OF_FAILURE = len(Failure._fields)
 _PACK = msgspec.msgpack.Encoder().encode
 
 
-def keyed_records(records: Iterable[Record], buckets: int) -> list[Keyed]:
-    """Records (an event, its bytes and its source each) for the first stage, by shelf.
+def keyed_records(records: Iterable[Record], buckets: int, failures: Iterable[Failure] = ()) -> list[Keyed]:
+    """Records (an event, its bytes and its source each) and failures for the first stage, by shelf.
 
     A retract goes also to the shelf of the id that it names, as (that id, its own).
     """
     by_shelf: dict[str, list[Record]] = {}
+    for failure in failures:
+        by_shelf.setdefault(bucket_of(failure_id(failure.reason, failure.raw), buckets), []).append(failure)
     for record in records:
         by_shelf.setdefault(bucket_of(record[MESSAGE_ID], buckets), []).append(record)
         if record[TYPE] == RETRACT:
@@ -160,13 +180,16 @@ class _Deduplicate(ShelfDoFn):
         shelf = self.take_shelf(element[0], head, log)
         before = shelf.next_due()
         by_id: dict[str, tuple[list[Record], list[str]]] = {}
+        outputs: list[Output] = []
         for record in _RECORDS.decode(element[1]):
+            if len(record) == _OF_FAILURE:
+                outputs += [Message(*target) for target in failure_targets(Failure(*record))]
+                continue
             records, retracts = by_id.setdefault(record[MESSAGE_ID], ([], []))
             if len(record) == _NAMED_BY:
                 retracts.append(record[1])
             else:
                 records.append(record)
-        outputs: list[Output] = []
         for message_id, told in by_id.items():
             cell = shelf.cell(message_id)
             outputs += cell.handle(*told)

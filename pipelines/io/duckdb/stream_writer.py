@@ -26,6 +26,7 @@ from pipelines.io.outputs import DuckDBOutput, FilesOutput, Output
 from schemas.failure_reasons import TOO_LATE
 from schemas.tables import EVENTS, FAILED_EVENTS, TABLES
 from schemas.update import RowUpdate
+from transforms.failed_events import REASON, failure_of_row
 
 MOST_HELD = 100_000
 """Updates held back, at most; the stage that gives more waits until they are written."""
@@ -189,8 +190,8 @@ class UpdateWriter:
         late = []
         for update in updates:
             self._erasing.note(update)
-            if update.table == FAILED_EVENTS.name and not update.withdrawn:
-                late += [update.row[_RAW]] if update.row[_REASON] == TOO_LATE else []
+            if update.table == FAILED_EVENTS.name and not update.withdrawn and update.row[REASON] == TOO_LATE:
+                late.append(failure_of_row(update.row))
         if late:
             open_journal(Path(self.options.folder)).set_late(late)
 
@@ -217,16 +218,17 @@ class UpdateWriter:
             if self._erasing.is_counted(gone) or now:
                 open_journal(Path(self.options.folder)).erase(gone, self._tables.receipts())
                 self._erasing.done(gone)
+        if self._erasing.failed:
+            open_journal(Path(self.options.folder)).erase_failed(self._erasing.failed)
+            self._erasing.failed.clear()
 
 
 _KEPT_FOR = (
-    (EVENTS.name, "message_id"),
-    (FAILED_EVENTS.name, "message_id"),
-    *((table.name, "retracts") for table in TABLES if "retracts" in table.column_names()),
+    (EVENTS.name, "message_id", "true"),
+    (FAILED_EVENTS.name, "message_id", "octet_length(raw) > 0"),
+    *((table.name, "retracts", "true") for table in TABLES if "retracts" in table.column_names()),
 )
-"""A message that one of these columns names is read again."""
-_REASON = FAILED_EVENTS.column_names().index("reason")
-_RAW = FAILED_EVENTS.column_names().index("raw")
+"""A message that one of these columns names, in rows for which a condition holds, is read again."""
 
 _WRITERS_LOCK = threading.Lock()
 _WRITERS: dict[str, UpdateWriter] = {}
