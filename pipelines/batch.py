@@ -7,6 +7,7 @@ from pipelines.io.files.sizes import input_bytes
 from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, KafkaInput
 from pipelines.io.stream.read_topics import ReadTopics
 from pipelines.io.tables.read_events import ReadTables, table_bytes
+from pipelines.io.tables.staging_place import StagingPlace
 from pipelines.io.tables.write_tables import WriteTables
 from pipelines.options.profiles import ProfilesOptions
 from transforms.build_tables import BuildTableParts
@@ -14,8 +15,8 @@ from transforms.parse.bucket import unite
 from transforms.records import bucket_count
 
 
-def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
-    """Adds the whole job to the pipeline."""
+def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions, place: StagingPlace) -> None:
+    """Adds the whole job to the pipeline. `place`: where its shards lie."""
     files = [location for location in options.inputs if isinstance(location, FileInput)]
     topics = [location for location in options.inputs if isinstance(location, KafkaInput)]
     tables = [location for location in options.inputs if isinstance(location, DuckDBInput | BigQueryInput)]
@@ -37,4 +38,4 @@ def build_batch(pipeline: beam.Pipeline, options: ProfilesOptions) -> None:
         stitch_window_us=options.stitch_window_us,
         max_merges=options.max_merges,
     )
-    _ = built | "WriteTables" >> WriteTables(options.output)
+    _ = built | "WriteTables" >> WriteTables(place)
