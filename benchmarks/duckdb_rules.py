@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the queries are made of constants
 """The ten rules as SQL over the file, on DuckDB: what an analytics engineer would write instead. Current members only.
 
 `python -m benchmarks.duckdb_rules FILE`
@@ -24,7 +25,7 @@ from read_json(?, format = 'newline_delimited', ignore_errors = true, columns = 
     receivedAt: 'VARCHAR', properties: 'JSON', traits: 'JSON', context: 'JSON'}})
 where coalesce(userId, anonymousId) is not null
     and try_cast(coalesce("timestamp", receivedAt) as timestamptz) <= timestamptz '{AS_OF}'
-"""  # noqa: S608 - constants
+"""
 
 _NOW = f"timestamptz '{AS_OF}'"
 
@@ -37,7 +38,7 @@ _WITHOUT_ORDER = f"""
 select distinct person from events step
 where event in ('Product Added', 'Checkout Started') and {_since("3 days")} and happened <= {_NOW} - interval 1 hour
     and not exists (from events later where later.person = step.person and later.event = '{ORDERED}'
-        and later.happened > step.happened and later.happened < step.happened + interval 3 days)"""  # noqa: S608
+        and later.happened > step.happened and later.happened < step.happened + interval 3 days)"""
 
 RULES = {
     "viewed_not_purchased": f"""
@@ -85,7 +86,7 @@ def main(path: str) -> None:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(EVENTS, [path])
         for name, query in RULES.items():
-            found = connection.execute(f"select count(*) from ({query})").fetchone()  # noqa: S608 - constants
+            found = connection.execute(f"select count(*) from ({query})").fetchone()
             print(f"{name} {found[0] if found else 0}")
 
 
