@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from pipelines.forked.start import fork_server, takes_processes
 from pipelines.options.profiles import ProfilesOptions, parse_profiles_options
 from pipelines.temporary import interruptible, own_temporary_folder
 from pipelines.words.failure import LOG_FORMAT, end_quietly
@@ -33,10 +34,15 @@ def run(options: ProfilesOptions) -> int:
 
         with own_temporary_folder():
             return run_stream(options)
-    from pipelines.batch_job import run_batch
-
     with own_temporary_folder(), interruptible() as stopped:
-        return run_batch(options, stopped)
+        if not takes_processes(options):
+            from pipelines.batch_job import run_batch
+
+            return run_batch(options, stopped)
+        with fork_server() as worker_command:
+            from pipelines.batch_job import run_batch
+
+            return run_batch(options, stopped, worker_command)
 
 
 if __name__ == "__main__":

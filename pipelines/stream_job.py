@@ -44,10 +44,6 @@ def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2
-    left_out = options.definitions.about("accounts")
-    if left_out.segments or left_out.traits:
-        names = ", ".join([*(item.name for item in left_out.segments), *(item.name for item in left_out.traits)])
-        print(f"warning: accounts are told by bounded jobs only; a stream leaves out {names}", file=sys.stderr)
     for line in retention_lines(options):
         print(line, file=sys.stderr)
     stopped, shown = threading.Event(), sys.stderr

@@ -3,7 +3,7 @@
 Comes after parsing, before the output.
 """
 
-from collections.abc import Sequence
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.typehints.decorators import no_annotations
@@ -15,12 +15,30 @@ from transforms.identity.aliases import DEFAULT_MAX_MERGES
 from transforms.identity.bucket import ResolveIdentity
 from transforms.identity.erasure import EraseFailed, WriteReceipts
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
-from transforms.profiles.bucket import BuildProfiles
+from transforms.parse.bucket import ParsedEvents
+from transforms.parse.events import EventParser
+from transforms.profiles.bucket import BuildProfiles, take_anonymous, take_known, take_merged
 from transforms.segments.language import ast
 
 
-class BuildTables(beam.PTransform[beam.PCollection[tuple[int, bytes]], beam.PCollection[TableBlock]]):
+class BuildTables(beam.PTransform[ParsedEvents, beam.PCollection[TableBlock]]):
     """Deduplicates, finds out whose each event is, and builds profiles, segments and accounts.
+
+    Arguments as of `BuildTableParts`.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__()
+        self._parts = BuildTableParts(*arguments, **options)
+
+    @no_annotations
+    def expand(self, parsed: ParsedEvents) -> beam.PCollection[TableBlock]:
+        united: beam.PCollection[TableBlock] = parsed | "Parts" >> self._parts | "Tables" >> beam.Flatten()
+        return united
+
+
+class BuildTableParts(beam.PTransform[ParsedEvents, tuple[beam.PCollection[TableBlock], ...]]):
+    """The same in several collections: what takes each of them runs where its blocks are made.
 
     Anonymous profiles are built where their devices are resolved; users' in the bucket of their id; users that aliases
     merged one hop later, in the bucket of the user that they became; accounts last, from what their users tell.
@@ -30,7 +48,7 @@ class BuildTables(beam.PTransform[beam.PCollection[tuple[int, bytes]], beam.PCol
         definitions: segments and computed traits.
         buckets: how many buckets there are; `transforms.records.bucket_count` says how many an input needs.
         as_of: the instant at which everything is told, microseconds; None: the latest event's.
-        failed: rows of failed_events of what could not be parsed; they come out again, but for what is erased of them.
+        parser: what parsed the events.
         stitch_window_us: how long before its first link a device's events become the user's, microseconds.
         max_merges: how many users aliases may put into one profile.
     """
@@ -41,32 +59,34 @@ class BuildTables(beam.PTransform[beam.PCollection[tuple[int, bytes]], beam.PCol
         buckets: int,
         as_of: int | None = None,
         *,
-        failed: Sequence[beam.PCollection[TableBlock]] = (),
+        parser: EventParser,
         stitch_window_us: int = DEFAULT_STITCH_WINDOW_US,
         max_merges: int = DEFAULT_MAX_MERGES,
     ) -> None:
         super().__init__()
-        self._failed = tuple(failed)
         self._definitions = definitions
         self._buckets = buckets
         self._as_of = as_of
+        self._parser = parser
         self._stitch_window_us = stitch_window_us
         self._max_merges = max_merges
 
     @no_annotations
-    def expand(self, parsed: beam.PCollection[tuple[int, bytes]]) -> beam.PCollection[TableBlock]:
+    def expand(self, parsed: ParsedEvents) -> tuple[beam.PCollection[TableBlock], ...]:
         buckets, definitions = self._buckets, self._definitions
-        events = parsed | "DeduplicateEvents" >> DeduplicateEvents(buckets, self._as_of)
+        events = parsed.events | "DeduplicateEvents" >> DeduplicateEvents(self._parser, buckets, self._as_of)
         identity = events | "ResolveIdentity" >> ResolveIdentity(
             buckets, self._as_of, self._stitch_window_us, self._max_merges
         )
-        by_user = (events.known, identity.known) | "Users" >> beam.Flatten() | "ByUser" >> beam.GroupByKey()
-        anonymous = (identity.anonymous, identity.plan) | "BuildAnonymous" >> BuildProfiles(definitions, buckets, 0)
-        known = (by_user, identity.plan) | "BuildKnown" >> BuildProfiles(definitions, buckets, buckets)
-        by_root = known.merged | "ByRoot" >> beam.GroupByKey()
-        merged = (by_root, identity.plan) | "BuildMerged" >> BuildProfiles(
-            definitions, buckets, 2 * buckets, regrouped=True
+        facts = (identity.plan, events.suspects)
+        of_user = {"known": events.known, "exact": events.exact_known, "resolved": identity.known}
+        by_user = of_user | "ByUser" >> beam.CoGroupByKey()
+        anonymous = (identity.anonymous, *facts) | "BuildAnonymous" >> BuildProfiles(
+            definitions, buckets, 0, take_anonymous
         )
+        known = (by_user, *facts) | "BuildKnown" >> BuildProfiles(definitions, buckets, buckets, take_known)
+        by_root = known.merged | "ByRoot" >> beam.GroupByKey()
+        merged = (by_root, *facts) | "BuildMerged" >> BuildProfiles(definitions, buckets, 2 * buckets, take_merged)
         erased = (identity.erased, known.erased) | "Erased" >> beam.Flatten()
         users = (anonymous.accounts, known.accounts, merged.accounts) | "Accounts" >> beam.Flatten()
         by_account = users | "ByAccount" >> beam.GroupByKey()
@@ -75,9 +95,9 @@ class BuildTables(beam.PTransform[beam.PCollection[tuple[int, bytes]], beam.PCol
         retractions = events | "WriteRetractions" >> WriteRetractions()
         failed = [
             blocks | f"EraseFailed{number}" >> EraseFailed(identity.plan, identity.links)
-            for number, blocks in enumerate((*self._failed, events.failed, identity.refused, retractions), start=1)
+            for number, blocks in enumerate((parsed.failed, events.failed, identity.refused, retractions), start=1)
         ]
-        tables = (
+        return (
             *failed,
             *identity.tables,
             anonymous.tables,
@@ -86,5 +106,3 @@ class BuildTables(beam.PTransform[beam.PCollection[tuple[int, bytes]], beam.PCol
             accounts,
             receipts,
         )
-        united: beam.PCollection[TableBlock] = tables | "Tables" >> beam.Flatten()
-        return united

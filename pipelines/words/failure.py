@@ -122,6 +122,7 @@ def read_cause(error: BaseException) -> tuple[str, str]:
         text = _MODULES.sub("", " ".join(line.strip() for line in lines[frames:]))
     else:
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        text = text.removeprefix("LostWorkerError: ")
     if _LOST_WORKER in text:
         text = "a worker process ended before its work was done; was there too little memory?"
     step = _STEP.search(text)

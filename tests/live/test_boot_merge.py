@@ -135,6 +135,16 @@ def test_what_is_true_since_a_retract_is_told_with_that_cause_and_what_a_new_eve
     assert runs.changes() == [("ann", "entered", 5, "retraction"), ("ann", "exited", 8, "event")]
 
 
+@pytest.mark.parametrize(("still_there", "cause"), [(True, "late_event"), (False, "deleted")])
+def test_an_account_that_is_still_there_is_not_told_to_be_deleted(runs: Runs, still_there: bool, cause: str) -> None:
+    before = [update("accounts", account_id="account:g", version=4), membership("account:g", 5)]
+    after = [update("accounts", account_id="account:g", version=1)] if still_there else []
+    runs.restart([*before, change("a", "account:g", "entered", 5)], [*after, membership("account:g", 7)])
+    assert ("account:g", "retracted", 5, cause) in runs.changes()
+    versions = runs.new.connection.execute("SELECT version FROM work.accounts").fetchall()
+    assert versions == ([(5,)] if still_there else [])
+
+
 def test_a_stay_that_ends_elsewhere_is_taken_back_and_told_again(runs: Runs) -> None:
     told = [change("a", "ann", "entered", 5), change("b", "ann", "exited", 9)]
     again = [*told, change("c", "ann", "exited", 7)]

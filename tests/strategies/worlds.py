@@ -112,7 +112,7 @@ def traits(choices: Choices) -> dict[str, Any]:
 
 def event(message_id: str, choices: Choices) -> Event:
     """One event of the profile."""
-    kind = choices.pick(("track",) * 12 + ("identify",) * 4 + ("page", "screen", "group", "group"))
+    kind = choices.pick(("track",) * 11 + ("identify",) * 4 + ("page", "screen") + ("group",) * 4)
     name = choices.pick(TRACKS) if kind == "track" else choices.pick(("Home", "")) if kind in ("page", "screen") else ""
     context = {"device": {"type": choices.pick((*DEVICES, "", None))}} if choices.chance(30) else None
     return Event(

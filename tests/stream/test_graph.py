@@ -19,7 +19,6 @@ from tests.laws.memory import World, seeded_world, united_worlds
 from tests.stream.graphs import FlakyRules, Losses, restless, run_graph, settings_of, shuffled_stream
 from tests.stream.simulation import Written, differences, expected
 from transforms.profiles.evaluate import Rules
-from transforms.segments.compiler import compile_program
 from transforms.state.archive import Archive
 from transforms.stream.maintain import MaintainTables
 
@@ -85,7 +84,7 @@ def lively_worlds(seed: int, size: int) -> World:
 
 
 def flaky(world: World, losses: Losses) -> FlakyRules:
-    return FlakyRules(Rules(compile_program(world.definitions)), losses)
+    return FlakyRules(Rules(world.definitions), losses)
 
 
 def counted(method: Callable[..., Any], used: Counter[str]) -> Callable[..., Any]:
@@ -109,7 +108,8 @@ ResolveUsers/ParDo(MaintainOwners): states archive head log, timers ts-settle
 CountErased/ParDo(_MaintainFacts): states head log, timers
 KeepFailures/ParDo(_MaintainFacts): states head log, timers
 FindChanges: states last, timers
-MaintainProfiles: states archive head log, timers ts-due"""
+MaintainProfiles/ParDo(MaintainHistories): states archive head log, timers ts-due
+MaintainAccounts/ParDo(MaintainHistories): states archive head log, timers ts-due"""
 
 
 def test_labels_states_and_timers_are_those_of_running_jobs() -> None:

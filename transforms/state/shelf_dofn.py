@@ -33,6 +33,7 @@ Outputs: TypeAlias = (
     | TaggedOutput[Literal["devices"], Keyed]
     | TaggedOutput[Literal["users"], Keyed]
     | TaggedOutput[Literal["profiles"], Keyed]
+    | TaggedOutput[Literal["accounts"], Keyed]
     | TaggedOutput[Literal["receipts"], Keyed]
     | TaggedOutput[Literal["retractions"], Keyed]
     | TaggedOutput[Literal["failures"], Keyed]

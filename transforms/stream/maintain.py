@@ -18,6 +18,7 @@ Every stage keeps its cells on shelves (`shelf.py`), keyed by a bucket of the ce
 | TellRetractions | a retract | `head`, `log` | |
 | KeepFailures | a failure | `head`, `log` | |
 | MaintainProfiles | a profile | `archive`, `head`, `log` | `due`: the first that changes by itself, or leaves events |
+| MaintainAccounts | an account | `archive`, `head`, `log` | `due`: the same |
 | FindChanges | the rules seen last | `last` | |
 """
 
@@ -37,6 +38,7 @@ from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import Timestamp
 
 from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Failure
+from transforms.accounts.contribution import ACCOUNTS
 from transforms.deduplicate.cell import MessageIdCell
 from transforms.deduplicate.copies import RETRACT
 from transforms.deduplicate.retraction_cell import RetractionCell
@@ -46,7 +48,7 @@ from transforms.identity.cells.link_index import LinkIndexCell
 from transforms.identity.cells.names import NameCell
 from transforms.identity.cells.receipts import ReceiptCell
 from transforms.identity.cells.registry import RegistryCell
-from transforms.profiles.cell import REFRESH
+from transforms.profiles.history_cell import REFRESH
 from transforms.records import Record
 from transforms.state.cell import FactCell, Output
 from transforms.state.facts import Message, pack_messages
@@ -62,7 +64,7 @@ from transforms.state.shelf_dofn import (
     given,
 )
 from transforms.stream.settings import StreamSettings
-from transforms.stream.settling_stages import OWNER_CELLS, MaintainOwners, MaintainProfiles
+from transforms.stream.settling_stages import OWNER_CELLS, MaintainHistories, MaintainOwners
 from transforms.stream.stages import (
     DEVICES,
     FAILURES,
@@ -77,6 +79,8 @@ from transforms.stream.stages import (
     failure_targets,
 )
 
+_OF_EVENTS = tuple(stage for stage in ORDER if stage != ACCOUNTS)
+"""The stages that events pass through. Only profiles tell accounts."""
 _DAY_US = 86_400 * 1_000_000
 _FORGET_EVERY_US = 3_600 * 1_000_000
 """Message ids are forgotten in heaps: that much later than they could be."""
@@ -91,6 +95,7 @@ _LABELS = {
     RETRACTIONS: "TellRetractions",
     FAILURES: "KeepFailures",
     PROFILES: "MaintainProfiles",
+    ACCOUNTS: "MaintainAccounts",
 }
 _FACT_CELLS: dict[str, type[FactCell]] = {
     NAMES: NameCell,
@@ -117,33 +122,39 @@ class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[b
 
     @no_annotations
     def expand(self, records: beam.PCollection[Keyed]) -> beam.PCollection[bytes]:
-        told = records | "Deduplicate" >> beam.ParDo(_Deduplicate(self._settings)).with_outputs(*ORDER[1:], ROWS)
-        by_stage = {stage: [told[stage]] for stage in ORDER[1:]}
+        told = records | "Deduplicate" >> beam.ParDo(_Deduplicate(self._settings)).with_outputs(*_OF_EVENTS[1:], ROWS)
+        by_stage = {stage: [told[stage]] for stage in _OF_EVENTS[1:]}
         rows = [told[ROWS]]
         for stage in (RETRACTIONS, NAMES, REGISTRY, LINKS, DEVICES, USERS, RECEIPTS, FAILURES):
-            after = ORDER[ORDER.index(stage) + 1 :]
+            after = _OF_EVENTS[_OF_EVENTS.index(stage) + 1 :]
             united = by_stage[stage] | f"Unite{_LABELS[stage]}" >> beam.Flatten(pipeline=records.pipeline)
             do = beam.ParDo((MaintainOwners if stage in OWNER_CELLS else _MaintainFacts)(stage, self._settings))
             outputs = united | _LABELS[stage] >> do.with_outputs(*after, ROWS)
             for later in after:
                 by_stage[later].append(outputs[later])
             rows.append(outputs[ROWS])
-        rows.append(self._profiles(by_stage[PROFILES]))
+        rows += self._histories(by_stage[PROFILES])
         all_rows: beam.PCollection[bytes] = rows | "UniteRows" >> beam.Flatten()
         return all_rows
 
-    def _profiles(self, told: Sequence[beam.PCollection[Keyed]]) -> beam.PCollection[bytes]:
-        messages = told | "UniteProfiles" >> beam.Flatten()
-        if self._ticks is not None:
-            ticks = (
-                self._ticks
-                | "OneTicker" >> beam.Map(_one_key).with_output_types(tuple[str, bytes])
-                | "FindChanges" >> beam.ParDo(_FindChanges(self._settings)).with_output_types(tuple[str, bytes])
-            )
-            messages = (messages, ticks) | "UniteRefresh" >> beam.Flatten()
-        maintain = beam.ParDo(MaintainProfiles(self._settings)).with_output_types(bytes)
-        rows: beam.PCollection[bytes] = messages | _LABELS[PROFILES] >> maintain
-        return rows
+    def _histories(self, told: Sequence[beam.PCollection[Keyed]]) -> list[beam.PCollection[bytes]]:
+        """The rows of profiles, and of the accounts that these tell."""
+        refresh = () if self._ticks is None else self._refreshes(self._ticks)
+        messages = (*told, *refresh) | "UniteProfiles" >> beam.Flatten()
+        maintain = beam.ParDo(MaintainHistories(PROFILES, self._settings))
+        profiles = messages | _LABELS[PROFILES] >> maintain.with_outputs(ACCOUNTS, ROWS)
+        of_accounts = (profiles[ACCOUNTS], *refresh) | "UniteAccounts" >> beam.Flatten()
+        maintain = beam.ParDo(MaintainHistories(ACCOUNTS, self._settings))
+        accounts = of_accounts | _LABELS[ACCOUNTS] >> maintain.with_outputs(ROWS)
+        return [profiles[ROWS], accounts[ROWS]]
+
+    def _refreshes(self, ticks: beam.PCollection[Any]) -> tuple[beam.PCollection[Keyed]]:
+        found: beam.PCollection[Keyed] = (
+            ticks
+            | "OneTicker" >> beam.Map(_one_key).with_output_types(tuple[str, bytes])
+            | "FindChanges" >> beam.ParDo(_FindChanges(self._settings)).with_output_types(tuple[str, bytes])
+        )
+        return (found,)
 
 
 _RECORDS = msgspec.msgpack.Decoder(list[tuple[Any, ...]])
@@ -274,7 +285,7 @@ class _MaintainFacts(ShelfDoFn):
 
 
 class _FindChanges(beam.DoFn):
-    """At a tick: a message to every shelf of profiles, if the rules are new or a day is over.
+    """At a tick: a message to every shelf of profiles and of accounts, if the rules are new or a day is over.
 
     At the tick after that once more: by then every worker has read the new rules.
     """
@@ -291,7 +302,7 @@ class _FindChanges(beam.DoFn):
         changed = before != mark
         if changed or again:
             for bucket in range(self._settings.buckets):
-                yield str(bucket), pack_messages([Message(PROFILES, EVERYONE, REFRESH)])
+                yield str(bucket), pack_messages([Message("", EVERYONE, REFRESH)])
         last.write(f"{mark}|again" if changed else mark)
 
 

@@ -9,6 +9,7 @@
 | `devices` | anonymous id | links of the device and its anonymous events |
 | `users` | user id | the user's events, root and erasures |
 | `profiles` | profile id | the events of a profile: its rows and memberships |
+| `accounts` | group id | what the users of an account have told of themselves: its rows and memberships |
 | `receipts` | message id of a deletion | what it erased |
 | `retractions` | message id of a retract | whether what it names was there |
 | `failures` | failure id | a failure, and whether somebody whom its record names is erased |
@@ -21,6 +22,7 @@ from __future__ import annotations
 import orjson
 
 from schemas.event import ANONYMOUS_ID, MESSAGE_ID, NAME, PREVIOUS_ID, TIMESTAMP, TYPE, USER_ID, Failure
+from transforms.accounts.contribution import ACCOUNTS
 from transforms.deduplicate.copies import RAW, RETRACT
 from transforms.failed_events import failure_id
 from transforms.identity.links import BOTH
@@ -41,7 +43,7 @@ RECEIPTS = "receipts"
 RETRACTIONS = "retractions"
 FAILURES = "failures"
 
-ORDER = (MESSAGES, RETRACTIONS, NAMES, REGISTRY, LINKS, DEVICES, USERS, PROFILES, RECEIPTS, FAILURES)
+ORDER = (MESSAGES, RETRACTIONS, NAMES, REGISTRY, LINKS, DEVICES, USERS, PROFILES, RECEIPTS, FAILURES, ACCOUNTS)
 """A stage sends to stages that stand after it."""
 THE_REGISTRY = "registry"
 """The one key of the registry."""

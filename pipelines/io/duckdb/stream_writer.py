@@ -22,7 +22,7 @@ from pipelines.io.journal.earlier_run import EarlierRun
 from pipelines.io.journal.erasing import Erasing
 from pipelines.io.journal.history_first import BEFORE_ALL_US
 from pipelines.io.journal.journal import open_journal
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output
+from pipelines.io.outputs import DuckDBOutput, FilesOutput, Output
 from schemas.failure_reasons import TOO_LATE
 from schemas.tables import EVENTS, FAILED_EVENTS, TABLES
 from schemas.update import RowUpdate
@@ -242,8 +242,8 @@ def open_writer(output: Output, options: WriteOptions) -> UpdateWriter:
         WriterBusyError: another process has it.
         WriterClosedError: the job was stopped.
     """
-    if isinstance(output, BigQueryOutput):
-        raise TypeError("BigQuery has no local writer")
+    if not isinstance(output, DuckDBOutput | FilesOutput):
+        raise TypeError(f"{output} has no local writer")
     with _WRITERS_LOCK:
         if (str(output), options.run) in _CLOSED:
             raise WriterClosedError("the job was stopped; bundles that are still at work are lost, and come again")
