@@ -12,10 +12,10 @@ from transforms.segments.compiler import compile_program
 from transforms.segments.history.compile import HistoryProgram
 from transforms.segments.history.computed import computed_values, final_traits
 from transforms.segments.history.histories import Evaluated, Flags, Histories, Integers, Ragged
-from transforms.segments.history.scope import LINE_END
+from transforms.segments.history.scope import root_scope
 from transforms.segments.history.stays import Columns
 from transforms.segments.history.stepwise import events_of
-from transforms.segments.history.timeline import NOTHING, ranges
+from transforms.segments.history.timeline import LINE_END, NOTHING, ranges
 from transforms.segments.history.world import World
 from transforms.segments.replay import ReplayResult, replay
 
@@ -83,15 +83,16 @@ def _farther(program: HistoryProgram, world: World, group: _Group) -> list[_Grou
 
 
 def _evaluate(program: HistoryProgram, world: World) -> Evaluated:
-    columns = {}
+    root, columns = root_scope(world), {}
     for place, stays in enumerate(program.segments):
-        found = stays.columns(world)
+        found = stays.columns(root)
         if found is not None:
             columns[place] = _decided(program, found, place, world)
         world.forget(program.done_after[place])
-        world.root.forget(program.done_after[place])
-    traits, writes = final_traits(world)
-    return Evaluated(*_in_order(columns), computed_values(program, world), traits, writes)
+        root.forget(program.done_after[place])
+    computed, (traits, writes) = computed_values(program, root), final_traits(world)
+    root.clear()
+    return Evaluated(*_in_order(columns), computed, traits, writes)
 
 
 def _decided(program: HistoryProgram, columns: Columns, segment: int, world: World) -> Columns:
