@@ -37,7 +37,6 @@ from pipelines.stream import FollowMessages, wall_clock_us
 from schemas.message import Message
 from schemas.update import unpack_updates
 from transforms.profiles.evaluate import Rules
-from transforms.segments.compiler import compile_program
 from transforms.stream.settings import FixedRules, StreamSettings
 
 KEYS = ("new", "known", "skewed")
@@ -87,9 +86,7 @@ def stateful(pipeline: beam.Pipeline, file: Path, arguments: argparse.Namespace)
     write_segments(segments, arguments.segments)
     given = ["--input", "watch:nothing/*.ndjson", "--segments", str(segments), "--traits", str(ROOT / "traits")]
     options = parse_profiles_options([*given, "--output", f"duckdb:{arguments.folder}/none.duckdb"])
-    settings = StreamSettings(
-        FixedRules(Rules(compile_program(options.definitions))), wall_clock_us, allowed_lateness_us=YEARS_US
-    )
+    settings = StreamSettings(FixedRules(Rules(options.definitions)), wall_clock_us, allowed_lateness_us=YEARS_US)
     _ = (
         pipeline
         | "Lines" >> beam.io.ReadFromText(str(file), coder=BytesCoder())
@@ -127,9 +124,10 @@ def messages_file(keys: str, events: int, folder: Path) -> Path:
     return file
 
 
-def view(number: int, visitor: str) -> bytes:
-    """A product view; some are orders."""
-    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime((START_US + number * STEP_US) // 1_000_000))
+def view(number: int, visitor: str, step_us: int = STEP_US) -> bytes:
+    """A product view; some are orders. Each is `step_us` after the one before."""
+    at_us = START_US + number * step_us
+    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at_us // 1_000_000))
     product = {"product_id": f"p{number % 97}", "category": CATEGORIES[number % 4], "price": 20 + number % 80}
     is_order = number % 50 == 49
     wire = {
@@ -139,7 +137,7 @@ def view(number: int, visitor: str) -> bytes:
         "anonymousId": visitor,
         "properties": {"revenue": 50, "products": [product]} if is_order else product,
         "context": {"page": {"url": "https://shop.example.com/shoes"}, "device": {"type": "mobile"}},
-        "timestamp": f"{at}.{number * STEP_US // 1_000 % 1_000:03}Z",
+        "timestamp": f"{at}.{at_us // 1_000 % 1_000:03}Z",
     }
     return json.dumps(wire).encode()
 

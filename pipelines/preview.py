@@ -15,8 +15,15 @@ from pipelines.words.progress import Progress
 from pipelines.words.story_text import story_text
 from schemas.errors import DefinitionErrors, InputError, UsageError
 from schemas.text import printable, printable_json
+from transforms.explain.accounts import (
+    AccountExplainers,
+    merged_users,
+    survey_accounts,
+    tell_of_account,
+    users_of_accounts,
+)
 from transforms.explain.preview import make_preview
-from transforms.explain.story import tell
+from transforms.explain.story import Story, tell
 from transforms.explain.survey import Question, merged, survey
 from transforms.explain.words import instant_words
 
@@ -72,8 +79,13 @@ def _show(options: PreviewOptions, rules: Rules, events: ResolvedEvents, progres
 
 def _segment(options: PreviewOptions, rules: Rules, events: ResolvedEvents) -> str:
     question = Question(rules.rule, rules.against, events.as_of, options.sample)
-    found = merged(events.ask(survey, question), options.sample)
-    preview = make_preview(question, found, rules.folder)
+    if rules.rule.segment.of == "accounts":
+        users = merged_users(events.ask(users_of_accounts))
+        found = survey_accounts(users, question)
+        preview = make_preview(question, found, rules.folder, AccountExplainers(users, events.as_of))
+    else:
+        found = merged(events.ask(survey, question), options.sample)
+        preview = make_preview(question, found, rules.folder)
     warnings = list(dict.fromkeys((*_about_time(options, events), *rules.warnings, *preview.warnings)))
     if options.json:
         return preview_json(preview, events.counts, warnings).decode()
@@ -90,14 +102,28 @@ def _about_time(options: PreviewOptions, events: ResolvedEvents) -> list[str]:
 
 
 def _profile(options: PreviewOptions, rules: Rules, events: ResolvedEvents) -> str:
-    profile_id = _profile_id(options.profile or "", events)
-    records = events.history(profile_id)
-    if records is None:
-        raise UsageError(f"--profile {options.profile}: there is no such profile as of this instant")
-    story = tell(rules.rule, profile_id, records, events.as_of)
+    tell_story = _story_of_account if rules.rule.segment.of == "accounts" else _story_of_person
+    story = tell_story(options.profile or "", rules, events)
     show: Callable[..., str | bytes] = story_json if options.json else story_text
     text = show(story, rules.rule.segment.name, events.as_of)
     return text.decode() if isinstance(text, bytes) else text
+
+
+def _story_of_person(given: str, rules: Rules, events: ResolvedEvents) -> Story:
+    profile_id = _profile_id(given, events)
+    records = events.history(profile_id)
+    if records is None:
+        raise UsageError(f"--profile {given}: there is no such profile as of this instant")
+    return tell(rules.rule, profile_id, records, events.as_of)
+
+
+def _story_of_account(given: str, rules: Rules, events: ResolvedEvents) -> Story:
+    users = merged_users(events.ask(users_of_accounts))
+    story = tell_of_account(rules.rule, given.removeprefix("account:"), users, events.as_of)
+    if story is None:
+        expected = "expected account:ID (or the bare id), since the segment is of accounts"
+        raise UsageError(f"--profile {given}: there is no such account as of this instant; {expected}")
+    return story
 
 
 def _profile_id(given: str, events: ResolvedEvents) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 from pipelines.options.profiles import ProfilesOptions
 from schemas.errors import DefinitionErrors
 from transforms.profiles.evaluate import Rules
-from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
 from transforms.segments.language.definitions import load_definitions
 
@@ -54,7 +53,7 @@ class WatchedRules:
         """The rules of the moment; the same object until they change."""
         with self._lock:
             if self._rules is None:
-                self._rules = Rules(compile_program(self._definitions))
+                self._rules = Rules(self._definitions)
             if self._segments and self._is_old():
                 self._read_again()
                 self._read_at = monotonic()
@@ -75,7 +74,7 @@ class WatchedRules:
         self._said = ""
         if definitions != self._definitions:
             self._definitions = definitions
-            self._rules = Rules(compile_program(definitions))
+            self._rules = Rules(definitions)
 
     def _say(self, problem: str) -> None:
         if problem != self._said:

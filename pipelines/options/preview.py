@@ -62,7 +62,8 @@ def preview_argument_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--profile",
         metavar="ID",
-        help="tell one profile's story: user:ID or anon:ID (or the bare id), what it did, every change, why, what next",
+        help="tell one profile's story: user:ID, anon:ID or account:ID (or the bare id), what it did, every change, "
+        "why, what next",
     )
     parser.add_argument(
         "--sample",
@@ -120,8 +121,8 @@ def load_rules(options: PreviewOptions) -> Rules:
             against = load_segment_file(options.against, options.traits, options.plan)
         except DefinitionErrors as errors:
             problems.append(errors)
-    of_accounts = [one.segment for one in (loaded, against) if one is not None and one.segment.of == "accounts"]
-    problems += [DefinitionErrors([_not_of_people(segment)]) for segment in of_accounts]
+    if loaded is not None and against is not None and loaded.segment.of != against.segment.of:
+        problems.append(DefinitionErrors([_of_others(against.segment, loaded.segment)]))
     if problems or loaded is None:
         raise DefinitionErrors([problem for errors in problems for problem in errors.problems])
     folder, note = _folder(options, loaded.definitions, loaded.segment)
@@ -144,15 +145,13 @@ def _folder(
     except DefinitionErrors as errors:
         files = ", ".join(sorted({Path(problem.file).name for problem in errors.problems}))
         return own, [f"no overlaps are shown: other files of the folder have errors ({files})"]
-    folder = folder.about("users")
-    return needed_definitions(folder, frozenset((segment.name, *(other.name for other in folder.segments)))), []
+    beside = (other.name for other in folder.about(segment.of).segments)
+    return needed_definitions(folder, frozenset((segment.name, *beside))), []
 
 
-def _not_of_people(segment: ast.SegmentDefinition) -> Problem:
-    expected = "a segment of people; the main job tells who is in this one (docs/segments.md)"
-    return Problem(
-        segment.file, ast.Position(), "the preview shows people, and this segment is of accounts", "", expected
-    )
+def _of_others(against: ast.SegmentDefinition, segment: ast.SegmentDefinition) -> Problem:
+    message = f"this segment is of {against.of}, and {segment.name} is of {segment.of}"
+    return Problem(against.file, ast.Position(), message, "", "another version of the same segment")
 
 
 def _traits_beside(segment: Path) -> Path | None:

@@ -32,6 +32,7 @@ class Headline:
     failed: int
     first_event: int | None
     last_event: int | None
+    accounts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,9 @@ def read_headline(tables: duckdb.DuckDBPyConnection) -> Headline:
     )[0]
     events = _rows(tables, "SELECT count(*), epoch_us(min(timestamp)), epoch_us(max(timestamp)) FROM events")[0]
     failed = _rows(tables, "SELECT count(*) FROM failed_events")[0][0]
+    accounts = _rows(tables, "SELECT count(*) FROM accounts")[0][0]
     as_of = profiles[0] if profiles[0] is not None else events[2] or 0
-    return Headline(as_of, profiles[1], profiles[2], profiles[3], events[0], failed, events[1], events[2])
+    return Headline(as_of, profiles[1], profiles[2], profiles[3], events[0], failed, events[1], events[2], accounts)
 
 
 def read_segments(tables: duckdb.DuckDBPyConnection, names: Sequence[str], as_of: int) -> list[SegmentLife]:

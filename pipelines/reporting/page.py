@@ -69,6 +69,7 @@ def _headline(head: Headline) -> str:
         ("profiles", f"{head.profiles:,}"),
         ("with a user id", f"{head.users:,}"),
         ("merged away", f"{head.merged:,}"),
+        *([("accounts", f"{head.accounts:,}")] if head.accounts else []),
         ("events", f"{head.events:,}"),
         ("failed events", f"{head.failed:,}"),
         ("failed, of all", share),

@@ -51,7 +51,10 @@ def read_report(tables: duckdb.DuckDBPyConnection, definitions: ast.Definitions 
     event_names = measures.read_event_names(tables)
     planned = plan.event_names()
     tracks = [(name, count) for (kind, name), count in event_names.items() if kind == "track" and name not in planned]
-    warnings = list(_warnings(segments, overlaps, headline))
+    of_accounts = frozenset[str]()
+    if definitions is not None:
+        of_accounts = frozenset(segment.name for segment in definitions.about("accounts").segments)
+    warnings = list(_warnings(segments, overlaps, headline, of_accounts))
     if definitions is not None:
         warnings += _rule_warnings(tables, definitions, event_names, headline.as_of)
     return Report(
@@ -71,11 +74,15 @@ def read_report(tables: duckdb.DuckDBPyConnection, definitions: ast.Definitions 
 
 
 def _warnings(
-    segments: Sequence[SegmentLife], overlaps: dict[tuple[str, str], Overlap], headline: Headline
+    segments: Sequence[SegmentLife],
+    overlaps: dict[tuple[str, str], Overlap],
+    headline: Headline,
+    of_accounts: frozenset[str],
 ) -> Iterator[str]:
     yield from advice.about_number(len(segments))
     for life in segments:
-        yield from advice.about_size(life.name, life.entries, life.members, headline.profiles)
+        every = headline.accounts if life.name in of_accounts else headline.profiles
+        yield from advice.about_size(life.name, life.entries, life.members, every)
         # Each pair once, with the segment that comes first.
         after = [found for (one, other), found in sorted(overlaps.items()) if one == life.name and one < other]
         yield from advice.about_overlaps(life.name, after)

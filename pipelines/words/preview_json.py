@@ -38,7 +38,8 @@ def preview_json(preview: Preview, counts: Counts, warnings: Sequence[str]) -> b
                 "duplicates": counts.duplicates,
                 "failed": dict(sorted(counts.failed.items())),
             },
-            "profiles": preview.profiles,
+            "of": segment.of,
+            "profiles" if segment.of == "users" else "accounts": preview.profiles,
             "members": preview.members,
             "days": preview.days,
             "stays": {
@@ -54,7 +55,7 @@ def preview_json(preview: Preview, counts: Counts, warnings: Sequence[str]) -> b
                 "timers_per_profile": preview.timers,
                 "referred": {name: cost.text for name, cost in preview.costs_of_others},
             },
-            "activation": preview.activation,
+            "activation": preview.activation if segment.of == "users" else None,
             "difference": None if preview.difference is None else _difference(preview.difference),
             "warnings": warnings,
             "memberships": memberships(preview.rows),

@@ -41,7 +41,8 @@ def preview_text(preview: Preview, counts: Counts, warnings: Sequence[str]) -> s
 
 def _summary(preview: Preview, counts: Counts) -> Iterator[str]:
     segment = preview.rule.segment
-    yield f"{segment.name}: {len(preview.members):,} of {preview.profiles:,} profiles are in it"
+    every = "profiles" if segment.of == "users" else "accounts"
+    yield f"{segment.name}: {len(preview.members):,} of {preview.profiles:,} {every} are in it"
     yield from wrapped(segment.description) if segment.description else ()
     yield f"  as of {instant_words(preview.as_of)}, version {segment.version}"
     failed = counts.failed.total()
@@ -181,6 +182,9 @@ def _cost(preview: Preview) -> Iterator[str]:
 def _activation(preview: Preview) -> Iterator[str]:
     activation = preview.activation
     yield from heading("What activation would send")
+    if preview.rule.segment.of == "accounts":
+        yield "  nothing: destinations hold people"
+        return
     if not activation.purposes:
         yield f"  all {len(preview.members):,} members: the segment asks for no consent"
         return

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import duckdb
 
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
+from pipelines.io.files.parquet_store import MANIFEST
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output, StoreOutput
 from pipelines.io.tables.query import open_tables
 from pipelines.options.profiles import ProfilesOptions
 from pipelines.words.event import tell_instant
@@ -142,24 +143,39 @@ def _profiles(facts: TableFacts) -> Iterator[str]:
         yield f"  {name:<13} {number:>11,}"
     if facts.merged:
         yield f"and merged      {facts.merged:>11,}  rows that name the profile that took theirs"
+    if facts.accounts:
+        yield f"Accounts        {facts.accounts:>11,}"
 
 
 def _segments(options: ProfilesOptions, facts: TableFacts) -> Iterator[str]:
-    names = [segment.name for segment in options.definitions.segments]
-    members = {name: facts.members.get(name, 0) for name in names}
-    shown = sorted(members, key=lambda name: (-members[name], name))[:_MOST_SEGMENTS]
-    if not shown:
-        return
-    profiles, most, width = facts.users + facts.anonymous, max(members.values()), min(max(map(len, shown)), 40)
-    yield ""
-    yield f"{'Segments':<{width + 2}}  members  of all profiles"
-    bar = _bar_character()
-    for name in shown:
-        number = members[name]
-        share, length = number / max(profiles, 1), -(-number * _BAR // max(most, 1))
+    shown: list[str] = []
+    of_people = facts.users + facts.anonymous
+    for subject, title, whole, of in (
+        ("users", "Segments", "of all profiles", of_people),
+        ("accounts", "Segments of accounts", "of all accounts", facts.accounts),
+    ):
+        names = [segment.name for segment in options.definitions.segments if segment.of == subject]
+        members = {name: facts.members.get(name, 0) for name in names}
+        largest = sorted(members, key=lambda name: (-members[name], name))[:_MOST_SEGMENTS]
+        if largest:
+            width = max(min(max(map(len, largest)), 40), len(title) - 2)
+            yield from ["", f"{title:<{width + 2}}  members  {whole}"]
+            yield from _shares({name: members[name] for name in largest}, of, width)
+        if len(members) > len(largest):
+            yield f"  and {len(members) - len(largest):,} smaller ones"
+        shown += largest
+    yield from _samples(options, facts, shown)
+
+
+def _shares(members: Mapping[str, int], of: int, width: int) -> Iterator[str]:
+    """A line for each segment, the largest first, with its share of all that could be in it."""
+    most, bar = max(members.values()), _bar_character()
+    for name, number in members.items():
+        share, length = number / max(of, 1), -(-number * _BAR // max(most, 1))
         yield f"  {name:<{width}}  {number:>7,}  {share:6.1%}  {bar * length}".rstrip()
-    if len(members) > len(shown):
-        yield f"  and {len(members) - len(shown):,} smaller ones"
+
+
+def _samples(options: ProfilesOptions, facts: TableFacts, shown: Sequence[str]) -> Iterator[str]:
     static = {segment.name for segment in options.definitions.segments if segment.members is not None}
     if facts.samples:
         yield ""
@@ -184,6 +200,9 @@ def _try(output: Output, facts: TableFacts | None) -> Iterator[str]:
     """A query that works when it is pasted into a shell."""
     if isinstance(output, BigQueryOutput):
         yield "Try     select segment, count(*) from memberships where exited_at is null group by segment"
+        return
+    if isinstance(output, StoreOutput):
+        yield f"Tables  the files that {output.location}/{MANIFEST} names; all commands read them by it"
         return
     where = ""
     if facts is not None and facts.members:

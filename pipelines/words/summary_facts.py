@@ -52,6 +52,7 @@ class TableFacts:
     merged: int
     members: dict[str, int]
     samples: dict[str, Member]
+    accounts: int = 0
 
 
 def read_counters(result: Any) -> dict[str, int]:
@@ -103,7 +104,9 @@ def read_facts(tables: duckdb.DuckDBPyConnection, *, samples: int, causes: int) 
         "SELECT segment, count(*) FROM memberships WHERE exited_at IS NULL GROUP BY segment ORDER BY 2 DESC, 1"
     )
     members = dict(counts.fetchall())
-    return TableFacts(as_of, users, anonymous, merged, members, _sample(tables, list(members)[:samples], causes))
+    sample = _sample(tables, list(members)[:samples], causes)
+    ((accounts,),) = tables.execute("SELECT count(*) FROM accounts").fetchall()
+    return TableFacts(as_of, users, anonymous, merged, members, sample, accounts)
 
 
 class Ahead(NamedTuple):

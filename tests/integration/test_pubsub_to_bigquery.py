@@ -42,10 +42,10 @@ EVENTS = 600
 DIFFERENT = {"recorded_at", "version", "completed_at", "source", "attributes"}
 """What a stream and a bounded job need not have in common."""
 REQUESTS_BEFORE_DEATH = 8
-MAY_BE_EMPTY = {DELETIONS, FAILED_EVENTS, RETRACTIONS}
-"""Few visitors of the shop ask for that, few messages are broken, and none is taken back."""
-NOT_EQUAL = {ACCOUNTS, MEMBERSHIP_CHANGES}
-"""A stream does not tell of accounts, and its log tells what was taken back, too."""
+MAY_BE_EMPTY = {ACCOUNTS, DELETIONS, FAILED_EVENTS, RETRACTIONS}
+"""Few visitors of the shop ask for that, few messages are broken, none is taken back, and none is of a company."""
+NOT_EQUAL = {MEMBERSHIP_CHANGES}
+"""The log of a stream tells what was taken back, too."""
 
 Row = tuple[object, ...]
 

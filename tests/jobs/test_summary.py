@@ -62,6 +62,20 @@ def test_profiles_and_segments_are_counted(ran: Ran) -> None:
     assert numbers(ran, "viewers")[1:3] == ["1", "33.3%"]
 
 
+def test_an_accounts_share_is_of_all_accounts(folder: Path) -> None:
+    (folder / "segments" / "on_trial.yaml").write_text("of: accounts\nwhen: trait('plan') = 'trial'\n")
+    joins = [
+        message(f"g{number}", "group", "11:00", userId="ann", groupId=f"g{number}", traits={"plan": plan})
+        for number, plan in enumerate(("trial", "pro", "pro", "pro"))
+    ]
+    write_lines(folder / "events" / "a.ndjson", [*joins, track("m1", "Product Viewed", "11:00")])
+    ran = run_job(folder, f"--output=duckdb:{folder / 'tables.duckdb'}")
+    assert numbers(ran, "Accounts") == ["Accounts", "4"]
+    assert numbers(ran, "Segments of accounts")[3:] == ["members", "of", "all", "accounts"]
+    assert numbers(ran, "on_trial")[1:3] == ["1", "25.0%"]
+    assert numbers(ran, "viewers")[1:3] == ["1", "100.0%"]
+
+
 def test_members_are_explained_in_words(ran: Ran) -> None:
     text = " ".join(ran.out.split())
     assert "viewers: user:ann, since 1 March 11:00 viewed Rain Boot (p_018) on 1 March 11:00" in text

@@ -343,7 +343,7 @@ def with_accounts(choices: Choices, known: ast.Definitions, least: int = 0) -> a
     """The definitions, now and then with some of accounts."""
     segments, traits = list(known.segments), list(known.traits)
     of_people, of_accounts = Names(), Names(of_account=True)
-    for index in range(max(least, choices.pick((0, 1, 1, 2)))):
+    for index in range(max(least, choices.pick((0, 1, 1, 2, 2)))):
         when = account_condition(choices, of_people, of_accounts)
         made = replace(segment(f"a{index + 1}", choices, of_accounts), when=when, members=None, anonymous=True)
         segments.append(replace(made, of="accounts"))
@@ -363,5 +363,15 @@ def account_condition(choices: Choices, of_people: Names, of_accounts: Names, si
         items = tuple(account_condition(choices, of_people, of_accounts, size - 1) for _ in range(2))
         return ast.And(items) if kind == 7 else ast.Or(items)
     if kind >= 3:
-        return ast.Quantified(choices.chance(40), condition(choices, of_people, size=1))
-    return condition(choices, of_accounts, size=0)
+        item = _lively(choices) if choices.chance(50) else condition(choices, of_people, size=1)
+        return ast.Quantified(choices.chance(40), item)
+    return _lively(choices) if choices.chance(30) else condition(choices, of_accounts, size=0)
+
+
+def _lively(choices: Choices) -> ast.Condition:
+    """Something that is often true for a while."""
+    if choices.chance(25):
+        return ast.Compare("exists", ast.Trait(choices.pick(("city", "vip", "renewal", "age"))))
+    stream = ast.Stream("activity", None, (ast.Window(*choices.pick(((0, duration(choices)), bounds(choices)))),))
+    counted = ast.Compare("at_least", ast.Reduced(stream, "count"), (ast.Literal(choices.pick((1, 1, 2))),))
+    return ast.Not(counted) if choices.chance(30) else counted

@@ -45,7 +45,8 @@ def date_text(microseconds: int, choices: Choices) -> str:
 def date_value(choices: Choices) -> Any:
     """A date as text, or what someone sent in its place."""
     if choices.chance(15):
-        return choices.pick((None, "soon", 5))
+        seconds = START_US // 1_000_000 + choices.number(-SPAN // 2, 2 * SPAN) * (GRID_US // 1_000_000)
+        return choices.pick((None, "soon", 5, seconds, str(seconds * 1_000), seconds * 1_000_000))
     return date_text(START_US + choices.number(-SPAN // 2, 2 * SPAN) * GRID_US, choices)
 
 
@@ -111,7 +112,7 @@ def traits(choices: Choices) -> dict[str, Any]:
 
 def event(message_id: str, choices: Choices) -> Event:
     """One event of the profile."""
-    kind = choices.pick(("track",) * 12 + ("identify",) * 4 + ("page", "screen", "group", "group"))
+    kind = choices.pick(("track",) * 11 + ("identify",) * 4 + ("page", "screen") + ("group",) * 4)
     name = choices.pick(TRACKS) if kind == "track" else choices.pick(("Home", "")) if kind in ("page", "screen") else ""
     context = {"device": {"type": choices.pick((*DEVICES, "", None))}} if choices.chance(30) else None
     return Event(

@@ -17,7 +17,6 @@ from apache_beam.utils.timestamp import Timestamp
 from schemas.update import RowUpdate, unpack_updates
 from tests.laws.memory import World
 from transforms.profiles.evaluate import Rules
-from transforms.segments.compiler import compile_program
 from transforms.state.horizon import Horizon
 from transforms.state.outbox import Keyed
 from transforms.stream.maintain import MaintainTables, keyed_records
@@ -51,7 +50,7 @@ def restless(settings: StreamSettings) -> RestlessSettings:
 
 def settings_of(world: World) -> StreamSettings:
     return StreamSettings(
-        rules=FixedRules(Rules(compile_program(world.definitions))),
+        rules=FixedRules(Rules(world.definitions)),
         clock=FixedClock(world.as_of),
         allowed_lateness_us=YEARS_US,
         clock_skew_us=0,
@@ -65,19 +64,21 @@ def settings_of(world: World) -> StreamSettings:
 def shuffled_stream(world: World, seed: int, steps: int) -> TestStream:
     """The records in random order, the watermark moving at random in between, to as_of and then to the end."""
     chance = random.Random(seed)  # noqa: S311 - test data, no secret
-    records = list(world.records)
+    records, failures = world.parsed
     chance.shuffle(records)
+    chance.shuffle(failures)
     stream, watermark = TestStream(), 0
     size = -(-len(records) // steps)
-    for start in range(0, len(records), size):
+    for number, start in enumerate(range(0, len(records), size)):
         part = records[start : start + size]
-        stream = stream.add_elements(
-            [
-                TimestampedValue(keyed, milliseconds(max(watermark, record[1])))
-                for record in part
-                for keyed in keyed_records([record], BUCKETS)
-            ]
-        )
+        elements = [
+            TimestampedValue(keyed, milliseconds(max(watermark, record[1])))
+            for record in part
+            for keyed in keyed_records([record], BUCKETS)
+        ]
+        failed = keyed_records([], BUCKETS, failures[number::steps])
+        elements += [TimestampedValue(keyed, milliseconds(max(watermark, part[0][1]))) for keyed in failed]
+        stream = stream.add_elements(elements)
         target = chance.choice(records)[1]
         if chance.random() < 0.5 and target > watermark:
             watermark = milliseconds(target).micros
@@ -181,13 +182,14 @@ class FlakyRules(FixedRules):
         object.__setattr__(self, "losses", losses)
 
     def current(self) -> Rules:
-        rules = Rules(self.rules.program)
+        rules = Rules(self.rules.definitions)
         rules.versions = FlakyVersions(rules.versions, self.losses)
+        rules.account_versions = FlakyVersions(rules.account_versions, self.losses)
         return rules
 
     def __reduce__(self) -> Any:
-        return _flaky_rules, (self.rules.program, self.losses)
+        return _flaky_rules, (self.rules.definitions, self.losses)
 
 
-def _flaky_rules(program: Any, losses: Losses) -> FlakyRules:
-    return FlakyRules(Rules(program), losses)
+def _flaky_rules(definitions: Any, losses: Losses) -> FlakyRules:
+    return FlakyRules(Rules(definitions), losses)

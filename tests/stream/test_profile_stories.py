@@ -11,9 +11,9 @@ from schemas.event import Event
 from schemas.tables import PROFILES
 from schemas.update import RowUpdate
 from tests.strategies.worlds import GRID_US, START_US
-from transforms.profiles.cell import REFRESH, ProfileCell
+from transforms.profiles.cell import ProfileCell
 from transforms.profiles.evaluate import Rules
-from transforms.segments.compiler import compile_program
+from transforms.profiles.history_cell import REFRESH
 from transforms.segments.language import ast
 from transforms.segments.language.definitions import load_definitions
 from transforms.state.cell import UnknownLayoutError
@@ -35,7 +35,7 @@ def rules(tmp_path: Any, **segments: str) -> Rules:
     for name, rule in segments.items():
         (folder / f"{name}.yaml").write_text(json.dumps({"description": "A segment.", "when": rule}))
     definitions: ast.Definitions = load_definitions(folder).definitions
-    return Rules(compile_program(definitions))
+    return Rules(definitions)
 
 
 def event(message_id: str, hour: float, name: str = "Viewed") -> Event:
@@ -140,7 +140,7 @@ def test_a_computed_trait_changes_when_its_window_passes(tmp_path: Any) -> None:
         json.dumps({"description": "Views.", "value": "event('Viewed').within(4 hours).count()"})
     )
     rules(tmp_path, s="event('Bought').count() >= 1")
-    story = Story(Rules(compile_program(load_definitions(tmp_path / "segments", traits).definitions)))
+    story = Story(Rules(load_definitions(tmp_path / "segments", traits).definitions))
     story.told(message(event("a", 1)))
     assert b'"views":1' in story.profile()[COMPUTED]
     story.fires()

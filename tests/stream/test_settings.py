@@ -7,7 +7,6 @@ import pytest
 from tests.laws.memory import seeded_world
 from tests.stream.graphs import FixedClock
 from transforms.profiles.evaluate import Rules
-from transforms.segments.compiler import compile_program
 from transforms.stream.settings import CATCH_UP_STEPS, FixedRules, StreamSettings
 
 SECOND_US = 1_000_000
@@ -17,7 +16,7 @@ NOW_US = 20_000 * DAY_US
 
 @pytest.fixture
 def settings() -> StreamSettings:
-    rules = FixedRules(Rules(compile_program(seeded_world(1).definitions)))
+    rules = FixedRules(Rules(seeded_world(1).definitions))
     return StreamSettings(rules, FixedClock(NOW_US), allowed_lateness_us=DAY_US)
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from tests.strategies.worlds import GRID_US, START_US
 from tests.stream.test_profile_stories import Story, event, message, rules
-from transforms.profiles.cell import REFRESH, ProfileCell
+from transforms.profiles.cell import ProfileCell
 from transforms.profiles.evaluate import Rules
 from transforms.profiles.history import build_history
+from transforms.profiles.history_cell import REFRESH
 from transforms.state.facts import DELETED, MERGE, Message
 from transforms.state.horizon import Horizon
 

@@ -9,15 +9,12 @@ from dataclasses import dataclass, field
 
 from transforms.identity.cells.link_index import LinkIndexCell
 from transforms.profiles.evaluate import Rules
-from transforms.segments.compiler import compile_program
 from transforms.segments.language.ast import Definitions
 from transforms.state.facts import Message
 from transforms.state.shelf_dofn import ShelfDoFn
 from transforms.stream.settings import FixedRules, StreamSettings
 
-SETTINGS = StreamSettings(
-    rules=FixedRules(Rules(compile_program(Definitions()))), clock=lambda: 0, allowed_lateness_us=0
-)
+SETTINGS = StreamSettings(rules=FixedRules(Rules(Definitions())), clock=lambda: 0, allowed_lateness_us=0)
 SHELF = "0"
 
 

@@ -14,7 +14,6 @@ from tests.laws.memory import World, in_order, seeded_world
 from tests.stream.simulation import ANY_TIME, NO_HORIZON, Simulation, Tables, differences, expected
 from transforms import counting
 from transforms.deduplicate.copies import RETRACT, deduplicate
-from transforms.segments.compiler import compile_program
 from transforms.state.horizon import Horizon
 
 CASES = int(os.environ.get("TIDEMARK_CASES", "320"))
@@ -27,7 +26,7 @@ _MERGED_INTO = PROFILES.column_names().index("merged_into")
 def wrong(world: World, seed: int, horizon: Horizon = NO_HORIZON) -> list[str]:
     """What differs, in the tables or in the sum of the log of changes."""
     tables = expected(world)
-    simulation = Simulation(world, compile_program(world.definitions), seed, horizon)
+    simulation = Simulation(world, world.definitions, seed, horizon)
     found = differences(tables, simulation.run())
     log = simulation.current_log()
     stays = {key: row[3] for key, row in tables["memberships"].items()}

@@ -11,8 +11,7 @@ from schemas.event import PREVIOUS_ID, TYPE, Event
 from tests.laws.memory import SOURCE, World, parser, seeded_world
 from tests.stream.simulation import ANY_TIME, Simulation, Tables, differences, expected
 from transforms.records import Record
-from transforms.segments.compiler import compile_program
-from transforms.segments.program import Program
+from transforms.segments.language import ast
 
 CASES = int(os.environ.get("TIDEMARK_CASES", "240"))
 LONG_CASES = int(os.environ.get("TIDEMARK_CASES", "8000"))
@@ -22,8 +21,8 @@ PARTS = 2
 class InTime(Simulation):
     """Events come in order of time, each up to three places early; what they make known is told at once."""
 
-    def __init__(self, world: World, program: Program, seed: int) -> None:
-        super().__init__(world, program, seed, replace(ANY_TIME, archive=False))
+    def __init__(self, world: World, definitions: ast.Definitions, seed: int) -> None:
+        super().__init__(world, definitions, seed, replace(ANY_TIME, archive=False))
         self.to_come: list[Record] = []
 
     def run(self) -> Tables:
@@ -35,7 +34,7 @@ class InTime(Simulation):
             while self.queue:
                 self.deliver(self.random.choice(list(self.queue)))
             self.advance(self.settled() + self.world.stitch_window)
-        self.advance(self.world.as_of)
+        self.end()
         return self.written.tables()
 
     def settled(self) -> int:
@@ -64,7 +63,7 @@ def check(part: int, total: int) -> None:
     for seed in range(part * total // PARTS, (part + 1) * total // PARTS):
         world = without_merges(seeded_world(seed))
         if world.lines:
-            simulation = InTime(world, compile_program(world.definitions), seed)
+            simulation = InTime(world, world.definitions, seed)
             wrong = differences(expected(world), simulation.run())
             assert not wrong, f"seed {seed}\n" + "\n".join(wrong)
             left_behind += simulation.left_behind

@@ -13,8 +13,9 @@ from apache_beam.typehints.decorators import no_annotations
 
 from schemas.block import TableBlock
 from schemas.tables import ACCOUNTS, MEMBERSHIP_CHANGES, MEMBERSHIPS
-from transforms.accounts.history import AccountHistory, build_account, groups_of
+from transforms.accounts.history import AccountHistory, build_account
 from transforms.accounts.rules import compile_accounts
+from transforms.accounts.told import groups_of
 from transforms.identity.plan import IdentityPlan
 from transforms.profiles.history import BY_TIME
 from transforms.profiles.rows import block

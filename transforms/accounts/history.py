@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple
 
-from schemas.event import GROUP_ID, TIMESTAMP, TRAITS, TYPE
+from schemas.event import TIMESTAMP
+from transforms.accounts.ahead import Turn, crossings, with_expiry
 from transforms.accounts.rules import AccountRules
+from transforms.accounts.told import as_account_takes, groups_of, mentions_of, puts_into
 from transforms.accounts.users import AccountUser
 from transforms.profiles.history import BY_TIME
 from transforms.profiles.rows import Row, change_rows, json_object, membership_row
 from transforms.records import Record
-from transforms.segments.engine import step
 from transforms.segments.nodes.state import EventTuple, State
-from transforms.segments.replay import MAX_STEPS_AHEAD, MembershipInterval, computed_traits, intervals_of, run
-
-_TAKEN = frozenset({"track", "page", "screen"})
+from transforms.segments.replay import MembershipInterval, computed_traits, intervals_of, run
 
 
 class AccountHistory(NamedTuple):
@@ -60,40 +59,65 @@ def by_account(histories: Mapping[str, Sequence[Record]]) -> dict[str, dict[str,
     return found
 
 
-def groups_of(records: Iterable[Record]) -> set[str]:
-    """The accounts that a profile was ever put into."""
-    return {record[GROUP_ID] for record in records if record[TYPE] == "group" and record[GROUP_ID]}
+@dataclass(slots=True)
+class ToldAccount:
+    """What an account is told of its users until an instant: `events`, in order, and what its row tells of them."""
+
+    members: list[AccountUser]
+    events: list[EventTuple]
+    event_count: int
+    last_seen_at: int
+
+    @property
+    def first_seen_at(self) -> int:
+        return min(user.joined_at for user in self.members)
+
+    def turns_ahead(self) -> Iterator[Turn]:
+        """What time alone will bring to its users after that, in order."""
+        return heapq.merge(*(user.turns_ahead() for user in self.members))
+
+
+def tell_account(
+    group_id: str, users: Mapping[str, Sequence[Record]], rules: AccountRules, as_of: int
+) -> ToldAccount | None:
+    """Tells an account of its users; None if it does not exist yet at `as_of`."""
+    told = ToldAccount([], [], 0, 0)
+    for profile_id, history in sorted(users.items()):
+        records = history[: bisect_right(history, as_of, key=itemgetter(TIMESTAMP))]
+        joined_at = next((record[TIMESTAMP] for record in records if puts_into(record, group_id)), None)
+        if joined_at is None:
+            continue
+        user = AccountUser(rules, profile_id, records, joined_at)
+        told.members.append(user)
+        own = records[bisect_left(records, joined_at, key=itemgetter(TIMESTAMP)) :]
+        told.event_count += len(own)
+        told.last_seen_at = max(told.last_seen_at, own[-1][TIMESTAMP])
+        for record in own:
+            taken = as_account_takes(record, group_id)
+            told.events += () if taken is None else (taken,)
+            told.events += mentions_of(record, rules)
+        told.events += user.answers(as_of)
+    told.events.sort(key=BY_TIME)
+    return told if told.members else None
 
 
 def build_account(
     group_id: str, users: Mapping[str, Sequence[Record]], rules: AccountRules, as_of: int
 ) -> AccountHistory | None:
     """Everything that follows from the events of an account's users; None if it does not exist yet at `as_of`."""
-    members: list[AccountUser] = []
-    events: list[EventTuple] = []
-    count, last_seen_at = 0, 0
-    for profile_id, history in sorted(users.items()):
-        records = history[: bisect_right(history, as_of, key=itemgetter(TIMESTAMP))]
-        joined_at = next((record[TIMESTAMP] for record in records if _puts_into(record, group_id)), None)
-        if joined_at is None:
-            continue
-        user = AccountUser(rules, profile_id, records, joined_at)
-        members.append(user)
-        own = records[bisect_left(records, joined_at, key=itemgetter(TIMESTAMP)) :]
-        count, last_seen_at = count + len(own), max(last_seen_at, own[-1][TIMESTAMP])
-        events += _of_account(own, group_id)
-        events += user.told_until(records, as_of)
-    if not members:
+    told = tell_account(group_id, users, rules, as_of)
+    if told is None:
         return None
-    events.sort(key=BY_TIME)
     state = State(f"account:{group_id}")
-    run(rules.account, state, events, as_of)
+    run(rules.account, state, told.events, as_of)
     computed = computed_traits(rules.account, state, as_of)
     traits = json_object(state.traits)
-    intervals = _with_expiry(rules, state, list(intervals_of(state.changes)), members)
+    intervals = list(intervals_of(state.changes))
+    if any(interval.exited_at is None for interval in intervals):
+        coming = crossings(rules.account, state, told.turns_ahead())
+        intervals = with_expiry(rules.account, state, intervals, coming)
     segments = sorted(interval.segment for interval in intervals if interval.exited_at is None)
-    first_seen_at = min(user.joined_at for user in members)
-    seen = (len(members), first_seen_at, last_seen_at, count)
+    seen = (len(told.members), told.first_seen_at, told.last_seen_at, told.event_count)
     row = (state.profile_id, traits, json_object(computed), segments, *seen, 1, as_of)
     return _history(row, intervals, rules, as_of)
 
@@ -105,51 +129,3 @@ def _history(row: Row, intervals: Sequence[MembershipInterval], rules: AccountRu
         found.memberships.append(membership_row(row[0], interval, version, as_of))
         found.changes.extend(change_rows(row[0], interval, version, as_of))
     return found
-
-
-def _puts_into(record: Record, group_id: str) -> bool:
-    return bool(record[TYPE] == "group" and record[GROUP_ID] == group_id)
-
-
-def _of_account(records: Sequence[Record], group_id: str) -> Iterator[EventTuple]:
-    """A user's events as the account takes them."""
-    for record in records:
-        if _puts_into(record, group_id):
-            written = list(record)
-            written[TYPE], written[TRAITS] = "identify", record[TRAITS] or b"{}"
-            yield tuple(written)
-        elif record[TYPE] in _TAKEN:
-            yield record
-
-
-def _with_expiry(
-    rules: AccountRules, state: State, intervals: list[MembershipInterval], members: Sequence[AccountUser]
-) -> list[MembershipInterval]:
-    """As `replay.with_expiry`; an account's membership can also end by what time does to a user."""
-    waiting = {interval.segment: place for place, interval in enumerate(intervals) if interval.exited_at is None}
-    relevant = {node for segment in waiting for node in rules.account.reads[segment]}
-    due_users = [(due, place) for place, user in enumerate(members) if (due := user.state.next_due()) is not None]
-    if not waiting or not rules.asked:
-        due_users = []
-    heapq.heapify(due_users)
-    seen = len(state.changes)
-    for _ in range(MAX_STEPS_AHEAD):
-        while (due := state.next_due()) is not None and state.heap[0][1] not in relevant:
-            state.wake(state.heap[0][1], None)
-        now = min((at for at in (due, due_users[0][0] if due_users else None) if at is not None), default=None)
-        if not waiting or now is None:
-            break
-        told: list[EventTuple] = []
-        while due_users and due_users[0][0] == now:
-            _, place = heapq.heappop(due_users)
-            told += members[place].told_at(now)
-            later = members[place].state.next_due()
-            if later is not None:
-                heapq.heappush(due_users, (later, place))
-        step(rules.account, state, now, told)
-        for change in state.changes[seen:]:
-            if not change.entered and change.segment in waiting:
-                place = waiting.pop(change.segment)
-                intervals[place] = replace(intervals[place], expires_at=change.at)
-        seen = len(state.changes)
-    return intervals

@@ -6,6 +6,7 @@ the account is told, with the events that made it so.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,13 +24,14 @@ class AccountRules:
     """`account` takes an account's events; `users` is stepped for each of its users.
 
     `asked` leads from a segment of `users` to (name of the quantifier, whether the rule holds in that segment),
-    `mentions` from a quantifier to what its rule reads.
+    `mentions` from a quantifier to what its rule reads. `fingerprint` tells them from those of other definitions.
     """
 
     account: Program
     users: Program
     asked: dict[str, tuple[str, bool]]
     mentions: dict[str, Mentions]
+    fingerprint: str
 
 
 @lru_cache(maxsize=4)
@@ -39,15 +41,22 @@ def compile_accounts(definitions: ast.Definitions) -> AccountRules:
     names = frozenset(name for rule in rules.values() for name in references(rule))
     needed = needed_definitions(definitions.about("users"), names)
     segments, asked = list(needed.segments), {}
-    for number, (name, rule) in enumerate(rules.items()):
+    for name, rule in rules.items():
         for holds, condition in ((True, rule), (False, ast.Not(rule))):
-            segment = f"\0{number} {holds}"
+            segment = f"\0{name} {holds}"
             segments.append(ast.SegmentDefinition(segment, "", condition))
             asked[segment] = (name, holds)
     users = compile_program(ast.Definitions(tuple(segments), needed.traits))
     reader = Reader(definitions)
     mentions = {name: reader.mentions(rule) for name, rule in rules.items()}
-    return AccountRules(compile_account_rules(definitions), users, asked, mentions)
+    account = compile_account_rules(definitions)
+    return AccountRules(account, users, asked, mentions, _fingerprint(account.definitions, needed))
+
+
+def _fingerprint(*definitions: ast.Definitions) -> str:
+    names = [f"segment {segment.name} {segment.version}" for found in definitions for segment in found.segments]
+    names += [f"trait {trait.name} {trait.version}" for found in definitions for trait in found.traits]
+    return hashlib.sha256("\0".join(sorted(names)).encode()).hexdigest()[:16]
 
 
 def _quantified(definitions: ast.Definitions) -> list[ast.Condition]:

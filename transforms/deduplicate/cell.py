@@ -15,15 +15,13 @@ import msgspec
 
 from schemas.event import MESSAGE_ID, TIMESTAMP, TYPE
 from schemas.failure_reasons import CONFLICTING_DUPLICATE
-from schemas.tables import FAILED_EVENTS
 from transforms import counting
 from transforms.deduplicate.copies import conflict, distinct_contents, is_retractable
-from transforms.failed_events import failure_row
 from transforms.records import Record
-from transforms.state.cell import Output, RowChanges, Target, checked_layout
-from transforms.state.facts import EVENT, RETRACTION, Fact, Message, deduplicate_version
+from transforms.state.cell import Output, Target, checked_layout, difference
+from transforms.state.facts import EVENT, RETRACTION, Message, deduplicate_version
 from transforms.stream.rows import no_event_row
-from transforms.stream.stages import RETRACTIONS, record_targets
+from transforms.stream.stages import RETRACTIONS, failure_targets, record_targets
 
 _ENCODER = msgspec.msgpack.Encoder()
 _Contents = list[tuple[object, ...]]
@@ -31,7 +29,6 @@ _DECODER = msgspec.msgpack.Decoder(tuple[_Contents, int, list[str]])
 _FIRST_DECODER = msgspec.msgpack.Decoder(tuple[_Contents, int])
 LAYOUT = 2
 _CONFLICTING = counting.FAILED + CONFLICTING_DUPLICATE
-_FAILURES = RowChanges(FAILED_EVENTS.name, 1)
 
 
 class _View(NamedTuple):
@@ -45,6 +42,11 @@ class _View(NamedTuple):
     def targets(self) -> list[Target]:
         """What the standing record tells to whom."""
         return record_targets(self.contents[0]) if self.contents else []
+
+    @property
+    def conflicts(self) -> Counter[Target]:
+        """What the contents that do not stand tell to whom."""
+        return Counter(target for record in self.contents[1:] for target in failure_targets(conflict(record)))
 
     @property
     def is_event(self) -> bool:
@@ -108,7 +110,7 @@ class MessageIdCell:
             return []
         self.counter += bool(held)
         why = RETRACTION if after.taken and not before.taken else EVENT
-        conflicts = _FAILURES.updates(_conflicts(before), _conflicts(after), self.counter)
+        conflicts = difference(before.conflicts, after.conflicts)
         return [*self._standing(before, after, why), *_told(before.notes, after.notes), *conflicts]
 
     def _view(self) -> _View:
@@ -133,9 +135,3 @@ class MessageIdCell:
 def _told(before: list[Target], after: list[Target]) -> list[Message]:
     gone = [Message(*target, -1) for target in before if target not in after]
     return gone + [Message(*target) for target in after if target not in before]
-
-
-def _conflicts(view: _View) -> dict[tuple[object, ...], Fact]:
-    """The rows of the contents that do not stand."""
-    rows = [failure_row(conflict(record)) for record in view.contents[1:]]
-    return {row[:1]: row for row in rows}

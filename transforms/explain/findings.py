@@ -11,17 +11,25 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from schemas.event import TIMESTAMP
+from transforms.accounts.ahead import Turn, crossings
 from transforms.explain.ahead import next_changes
-from transforms.explain.words import stream_words, subject_words, value_words, wish_words
+from transforms.explain.words import condition_words, stream_words, subject_words, value_words, wish_words
 from transforms.records import Record
-from transforms.segments.compiler import compile_program
+from transforms.segments.compiler import compile_account_rules, compile_program
 from transforms.segments.language import ast
 from transforms.segments.language.format import format_condition, stream_name
-from transforms.segments.nodes.state import State
+from transforms.segments.nodes.quantifier import Users, quantifier_name
+from transforms.segments.nodes.state import MEMBER, State
+from transforms.segments.program import Program
 from transforms.segments.replay import computed_traits, run
 
 _WHOLE = "\0rule"
 Comparison = ast.Compare | ast.HeldFor
+
+
+def program_of(definitions: ast.Definitions, segment: ast.SegmentDefinition) -> Program:
+    """Definitions as the segment's members, people or accounts, are evaluated by them."""
+    return compile_program(definitions) if segment.of == "users" else compile_account_rules(definitions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class Part:
     """A comparison, and whether the rule wants it to hold (under NOT it does not). `name`: of its own segment."""
 
     name: str
-    condition: Comparison
+    condition: Comparison | ast.Quantified
     wanted: bool
 
 
@@ -99,12 +107,12 @@ class RuleParts:
         self._parts: list[Part] = []
         self._values: dict[str, ast.Scalar] = {}
         self.tree = self._taken_apart(segment.when, wanted=True) if segment.when is not None else Group("all", ())
-        parts = [_segment(part.name, part.condition) for part in self._parts]
-        whole = [_segment(_WHOLE, segment.when)] if segment.when is not None else []
-        values = [ast.TraitDefinition(name, "", value) for name, value in self._values.items()]
-        self._program = compile_program(
-            ast.Definitions((*definitions.segments, *parts, *whole), (*definitions.traits, *values))
-        )
+        named: list[tuple[str, ast.Condition]] = [(part.name, part.condition) for part in self._parts]
+        named += [(_WHOLE, segment.when)] if segment.when is not None else []
+        parts = [ast.SegmentDefinition(name, "", condition, of=segment.of) for name, condition in named]
+        values = [ast.TraitDefinition(name, "", value, of=segment.of) for name, value in self._values.items()]
+        known = ast.Definitions((*definitions.segments, *parts), (*definitions.traits, *values))
+        self._program = program_of(known, segment)
 
     def _taken_apart(self, condition: ast.Condition, *, wanted: bool) -> Part | Group:
         if isinstance(condition, ast.Not):
@@ -113,10 +121,10 @@ class RuleParts:
             every = isinstance(condition, ast.And) is wanted
             items = tuple(self._taken_apart(item, wanted=wanted) for item in condition.items)
             return Group("all" if every else "any", items)
-        if isinstance(condition, ast.Quantified):
-            raise TypeError("ANY and ALL ask the users of an account, and this is a person's history")
         part = Part(f"\0part {len(self._parts)}", condition, wanted)
         self._parts.append(part)
+        if isinstance(condition, ast.Quantified):
+            return part
         left = _comparison(condition).left
         self._values[f"{part.name} value"] = left
         if isinstance(left, ast.Reduced):
@@ -124,27 +132,45 @@ class RuleParts:
                 self._values[f"{part.name} step {number}"] = ast.Reduced(stream, "count")
         return part
 
-    def at(self, profile_id: str, events: Sequence[Record], instant: int) -> FindingGroup:
-        """What holds at an instant, and how long it will if nothing else happens. `events` in order."""
-        return self.at_each(profile_id, events, [instant], look_ahead=True)[0]
+    def at(self, profile_id: str, events: Sequence[Record], instant: int, turns: Sequence[Turn] = ()) -> FindingGroup:
+        """What holds at an instant, and how long it will if nothing else happens. `events` in order.
+
+        `turns`: what time will bring to the users of an account, where it is one.
+        """
+        return self.at_each(profile_id, events, [instant], turns)[0]
 
     def at_each(
-        self, profile_id: str, events: Sequence[Record], instants: Sequence[int], *, look_ahead: bool = False
+        self,
+        profile_id: str,
+        events: Sequence[Record],
+        instants: Sequence[int],
+        turns: Sequence[Turn] | None = None,
     ) -> list[FindingGroup]:
-        """What holds at each of some instants, in order; `look_ahead`: from the last one."""
+        """What holds at each of some instants, in order; with `turns` it is looked ahead from the last one."""
         state, found, place = State(profile_id), [], 0
         for number, instant in enumerate(instants, start=1):
             start = place
             while place < len(events) and events[place][TIMESTAMP] <= instant:
                 place += 1
             run(self._program, state, events[start:place], instant)
-            values = computed_traits(self._program, state, instant)
+            values = computed_traits(self._program, state, instant) | self._asked(state)
             members = _members(state)
             coming: dict[str, int] = {}
-            if look_ahead and number == len(instants):
+            if turns is not None and number == len(instants):
                 names = [part.name for part in self._parts]
-                coming = {name: change.at for name, change in next_changes(self._program, state, names).items()}
+                changes = next_changes(self._program, state, names, crossings(self._program, state, turns))
+                coming = {name: change.at for name, change in changes.items()}
             found.append(self._group(self.tree, values, members, coming))
+        return found
+
+    def _asked(self, state: State) -> dict[str, tuple[int, int]]:
+        """Of ANY and ALL, for how many users the rule holds, and of how many."""
+        found = {}
+        for part in self._parts:
+            if isinstance(part.condition, ast.Quantified):
+                ((node, _), *_) = self._program.route(MEMBER, quantifier_name(part.condition.item))
+                users: Users = state.cells.get(node.id, Users())
+                found[part.name] = (users.holding, len(users))
         return found
 
     def _group(
@@ -163,6 +189,8 @@ class RuleParts:
         return FindingGroup(tree.kind, decide(item.fulfilled for item in items), items)
 
     def _finding(self, part: Part, values: dict[str, Any], members: set[str], coming: dict[str, int]) -> Finding:
+        if isinstance(part.condition, ast.Quantified):
+            return _finding_of_users(part, part.condition, values[part.name], members, coming)
         comparison = _comparison(part.condition)
         fulfilled = (part.name in members) is part.wanted
         value = values[f"{part.name} value"]
@@ -177,8 +205,18 @@ class RuleParts:
         return Finding(rule, fulfilled, what, value, wish, coming.get(part.name), steps)
 
 
-def _segment(name: str, condition: ast.Condition) -> ast.SegmentDefinition:
-    return ast.SegmentDefinition(name, "", condition)
+def _finding_of_users(
+    part: Part, asked: ast.Quantified, counts: tuple[int, int], members: set[str], coming: dict[str, int]
+) -> Finding:
+    """Of ANY and ALL: for how many users the rule holds."""
+    holding, users = counts
+    if asked.every:
+        wish = f"all {users:,}" if part.wanted else f"not all {users:,}"
+    else:
+        wish = "at least 1" if part.wanted else "none"
+    rule = format_condition(asked if part.wanted else ast.Not(asked))
+    what = f"number of the {users:,} users for whom {condition_words(asked.item)}"
+    return Finding(rule, (part.name in members) is part.wanted, what, holding, wish, coming.get(part.name))
 
 
 def _comparison(condition: Comparison) -> ast.Compare:

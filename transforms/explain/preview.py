@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from transforms.explain import advice
@@ -51,7 +51,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Everything that a preview says. Instants in microseconds; `rows` are those of the table `memberships`."""
+    """Everything that a preview says. Instants in microseconds; `rows` are those of the table `memberships`.
+
+    Of a segment of accounts `profiles` are accounts.
+    """
 
     rule: Rule
     as_of: int
@@ -71,12 +74,22 @@ class Preview:
     warnings: tuple[str, ...]
 
 
-def make_preview(question: Question, found: Survey, folder: int) -> Preview:
-    """Puts the answer together. `folder`: how many segments stand in the segment's folder."""
+def make_preview(
+    question: Question, found: Survey, folder: int, explain: Callable[[Rule], Explainer] = Explainer
+) -> Preview:
+    """Puts the answer together.
+
+    Args:
+        question: what was asked.
+        found: of all profiles, or accounts.
+        folder: how many segments stand in the segment's folder.
+        explain: makes what explains how a profile, or account, stands to a rule.
+    """
     rule, as_of = question.rule, question.as_of
     segment = rule.segment
     current = members(found.rows)
-    others = sorted(other.name for other in rule.definitions.segments if other.name != segment.name)
+    beside = (other for other in rule.definitions.segments if other.of == segment.of)
+    others = sorted(other.name for other in beside if other.name != segment.name)
     overlaps = [overlap(name, len(current), found.others[name], found.shared[name]) for name in others]
     overlaps.sort(key=lambda other: (-other.both, other.segment))
     needed = needed_definitions(rule.definitions, frozenset({segment.name}))
@@ -93,19 +106,19 @@ def make_preview(question: Question, found: Survey, folder: int) -> Preview:
         line,
         stays(found.rows, as_of),
         tuple(overlaps),
-        tuple(_shown(question, found.members.examples)),
+        tuple(_shown(question, found.members.examples, explain)),
         describe_cost(segment),
         tuple((definition.name, describe_cost(definition)) for definition in referred),
         found.timers,
         Activation(segment.consent, tuple(found.consented), len(current) - len(found.consented)),
-        _difference(question, found),
+        _difference(question, found, explain),
         tuple(_warnings(question, found, overlaps, folder)),
     )
 
 
-def _shown(question: Question, examples: Sequence[Example]) -> Iterator[Shown]:
-    here = Explainer(question.rule)
-    there = None if question.against is None else Explainer(question.against)
+def _shown(question: Question, examples: Sequence[Example], explain: Callable[[Rule], Explainer]) -> Iterator[Shown]:
+    here = explain(question.rule)
+    there = None if question.against is None else explain(question.against)
     for _, profile_id, events in examples:
         yield Shown(
             profile_id,
@@ -114,7 +127,7 @@ def _shown(question: Question, examples: Sequence[Example]) -> Iterator[Shown]:
         )
 
 
-def _difference(question: Question, found: Survey) -> Difference | None:
+def _difference(question: Question, found: Survey, explain: Callable[[Rule], Explainer]) -> Difference | None:
     if question.against is None:
         return None
     here, there = set(members(found.rows)), set(members(found.against_rows))
@@ -123,8 +136,8 @@ def _difference(question: Question, found: Survey) -> Difference | None:
         len(there),
         tuple(sorted(here - there)),
         tuple(sorted(there - here)),
-        tuple(_shown(question, found.added.examples)),
-        tuple(_shown(question, found.removed.examples)),
+        tuple(_shown(question, found.added.examples, explain)),
+        tuple(_shown(question, found.removed.examples, explain)),
         found.against_rows,
     )
 

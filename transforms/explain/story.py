@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.event import MESSAGE_ID, NAME, TIMESTAMP, TYPE
 from schemas.text import plain
+from transforms.accounts.ahead import Turn as UserTurn
+from transforms.accounts.ahead import crossings
 from transforms.explain.ahead import next_changes
-from transforms.explain.findings import Finding, FindingGroup, RuleParts
+from transforms.explain.findings import Finding, FindingGroup, RuleParts, program_of
 from transforms.explain.reasons import Reason, Reasons
 from transforms.explain.survey import Rule
 from transforms.explain.words import instant_words, span_words
@@ -71,12 +73,12 @@ class Story:
 
 def tell(rule: Rule, profile_id: str, events: Sequence[Record], as_of: int) -> Story:
     """The story of a profile up to `as_of`; `events` are all that it has until then, in order."""
-    explainer = Explainer(rule)
+    explainer, by_id = Explainer(rule), {event[MESSAGE_ID]: event for event in events}
     intervals = replay(compile_program(rule.definitions), profile_id, events, as_of).memberships
     return Story(
         profile_id,
         events,
-        tuple(_turns(rule.segment.name, explainer, profile_id, events, intervals)),
+        tuple(turns_of(rule.segment.name, explainer, profile_id, events, intervals, by_id)),
         tuple(sorted(interval.segment for interval in intervals if interval.exited_at is None)),
         explainer.standing(profile_id, events, as_of),
     )
@@ -88,28 +90,38 @@ class Explainer:
     def __init__(self, rule: Rule) -> None:
         needed = needed_definitions(rule.definitions, frozenset({rule.segment.name}))
         self._segment = rule.segment
-        self._program = compile_program(needed)
+        self._program = program_of(needed, rule.segment)
         self._parts = RuleParts(rule.segment, needed) if rule.segment.when is not None else None
-        self._reasons = Reasons(rule.segment, needed)
+        self._reasons = Reasons(rule.segment, needed) if rule.segment.of == "users" else None
 
-    def standing(self, profile_id: str, events: Sequence[Record], as_of: int) -> Standing:
-        """How the profile stands to the segment at `as_of`."""
+    def standing(
+        self, profile_id: str, events: Sequence[Record], as_of: int, turns: Sequence[UserTurn] = ()
+    ) -> Standing:
+        """How the profile stands to the segment at `as_of`.
+
+        `turns`: what time will bring to the users of an account, where it is one.
+        """
         segment = self._segment
         state = State(profile_id)
         run(self._program, state, events, as_of)
         own = [interval for interval in intervals_of(state.changes) if interval.segment == segment.name]
         member = bool(own) and own[-1].exited_at is None
-        coming: Change | None = next_changes(self._program, state, [segment.name]).get(segment.name)
-        findings = None if self._parts is None else self._parts.at(profile_id, events, as_of)
+        time = crossings(self._program, state, turns)
+        coming: Change | None = next_changes(self._program, state, [segment.name], time).get(segment.name)
+        findings = None if self._parts is None else self._parts.at(profile_id, events, as_of, turns)
         return Standing(
             member,
             own[-1].entered_at if member else None,
             findings,
             "" if member else _obstacle(segment, profile_id, findings, own, as_of),
-            self._reasons.why(profile_id, events, as_of) if member else None,
+            self.reason(profile_id, events, as_of, own[-1]) if member else None,
             None if coming is None else "entered" if coming.entered else "exited",
             None if coming is None else coming.at,
         )
+
+    def reason(self, profile_id: str, events: Sequence[Record], as_of: int, stay: MembershipInterval) -> Reason | None:
+        """The events that keep a member in; `stay`: since when it is one."""
+        return None if self._reasons is None else self._reasons.why(profile_id, events, as_of)
 
     def parts_at(self, profile_id: str, events: Sequence[Record], instants: Sequence[int]) -> dict[int, FindingGroup]:
         """What held at each of some instants, in order; nothing for a static segment."""
@@ -142,14 +154,18 @@ def _obstacle(
     return f"it has been in for {longest}, the longest stay, and enters again once the rule has been false"
 
 
-def _turns(
+def turns_of(
     name: str,
     explainer: Explainer,
     profile_id: str,
     events: Sequence[Record],
     intervals: Sequence[MembershipInterval],
+    by_id: Mapping[str, Record],
 ) -> list[Turn]:
-    by_id = {event[MESSAGE_ID]: event for event in events}
+    """Every change of any segment, in order of time; those of the segment `name` with what held then.
+
+    `by_id`: the events that may have done it.
+    """
     changes: list[tuple[int, str, str, str, tuple[str, ...]]] = []
     for stay in intervals:
         changes.append((stay.entered_at, stay.segment, "entered", stay.enter_cause, stay.message_ids))

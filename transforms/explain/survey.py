@@ -20,7 +20,7 @@ from zlib import crc32
 import orjson
 
 from schemas.event import CONTEXT, NAME, PROPERTIES, TYPE
-from transforms.explain.mentioned import Property, concerns, mentioned
+from transforms.explain.mentioned import Mentioned, Property, concerns, mentioned
 from transforms.profiles.rows import Row, membership_row
 from transforms.records import Record
 from transforms.segments.compiler import compile_program
@@ -161,20 +161,17 @@ class _Surveyor:
         )
         read = mentioned(needed_definitions(rule.definitions, frozenset({rule.segment.name})))
         self._reads = [read] if against is None else [read, mentioned(against.definitions)]
-        self._pending: dict[tuple[str, str], list[tuple[Property, Any]]] = {}
-        for wanted in read.properties:
-            self._pending.setdefault((wanted.type, wanted.name), []).append((wanted, path_getter(wanted.path)))
-        self._pending_traits = set(read.traits)
+        self._occurrences = Occurrences(read, found)
 
     def take(self, profile_id: str, events: Sequence[Record]) -> None:
         found, name = self._found, self._segment.name
         found.profiles += 1
-        self._look_for(events)
+        self._occurrences.look_for(events)
         state, intervals = _stays(self._program, profile_id, events, self._as_of)
         current = {interval.segment for interval in intervals if interval.exited_at is None}
         own = [interval for interval in intervals if interval.segment == name]
         found.timers = max(found.timers, sum(node in self._program.reads[name] for node in state.due))
-        self._look_for_traits(state.traits)
+        self._occurrences.look_for_traits(state.traits)
         own = with_expiry(self._program, state, own)
         version = self._program.versions[name]
         found.rows += [membership_row(profile_id, interval, version, self._as_of) for interval in own]
@@ -202,7 +199,18 @@ class _Surveyor:
         self._found.against_rows += [membership_row(profile_id, interval, version, self._as_of) for interval in own]
         return any(interval.exited_at is None for interval in own)
 
-    def _look_for(self, events: Sequence[Record]) -> None:
+
+class Occurrences:
+    """Notes which of the events, properties and traits that a rule reads occur; compiled once for many profiles."""
+
+    def __init__(self, read: Mentioned, found: Survey) -> None:
+        self._found = found
+        self._pending: dict[tuple[str, str], list[tuple[Property, Any]]] = {}
+        for wanted in read.properties:
+            self._pending.setdefault((wanted.type, wanted.name), []).append((wanted, path_getter(wanted.path)))
+        self._pending_traits = set(read.traits)
+
+    def look_for(self, events: Sequence[Record]) -> None:
         """Counts events by name, and notes which of the properties that the rule reads occur."""
         pending = self._pending
         names = [(event[TYPE], event[NAME]) for event in events]
@@ -219,7 +227,8 @@ class _Surveyor:
                 if not pending[name]:
                     del pending[name]
 
-    def _look_for_traits(self, traits: dict[str, Any]) -> None:
+    def look_for_traits(self, traits: dict[str, Any]) -> None:
+        """Notes which of the traits that the rule reads are there."""
         if self._pending_traits and traits:
             seen = {path for path in self._pending_traits if trait_value(traits, path) not in (None, [])}
             self._found.occurring |= seen

@@ -21,7 +21,8 @@ from transforms.segments.program import Program
 from transforms.segments.replay import MembershipInterval
 from transforms.state.cell import checked_layout
 
-LAYOUT = 2
+LAYOUT = 3
+"""Layout 2 did not know when the events of a stay were."""
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ class Base:
     seen: Seen
 
     def pack(self, program: Program) -> bytes:
-        stays = [(stay.segment, stay.entered_at, stay.message_ids, stay.enter_cause) for stay in self.open.values()]
+        stays = [(s.segment, s.entered_at, s.message_ids, s.enter_cause, s.times) for s in self.open.values()]
         seen, devices = self.seen, [(device, count) for device, count in self.seen.devices.items() if count]
         told = (seen.first_seen_at, seen.last_seen_at, seen.event_count, devices, seen.device_type)
         return bytes((LAYOUT,)) + pack_plain((self.now, pack_state(program, self.state), stays, told))
@@ -77,23 +78,26 @@ class Base:
         seen = Seen(first, last, count, Counter(dict(devices)), device_type)
         base = cls(now, state, lasting, seen)
         if not same_rules:
-            base._take_over(program)
+            base.take_over(program)
         return base
 
-    def _take_over(self, program: Program) -> None:
-        """Brings every node up to date with its neighbours: some of them are new."""
+    def take_over(self, program: Program) -> None:
+        """Brings every node up to date with its neighbours: some of them are new, or were told something."""
         names = {segment.definition.name: segment for segment in program.segments}
         self.open = {name: stay for name, stay in self.open.items() if name in names and names[name].value(self.state)}
         resume(program, self.state, self.now)
         for change in self.state.changes:
             self.open.pop(change.segment, None)
             if change.entered:
-                self.open[change.segment] = _open_stay(change.segment, change.at, change.message_ids, change.cause)
+                found = (change.at, change.message_ids, change.cause, change.times)
+                self.open[change.segment] = _open_stay(change.segment, *found)
         self.state.changes.clear()
 
 
-def _open_stay(segment: str, entered_at: int, message_ids: Sequence[str], cause: str) -> MembershipInterval:
-    return MembershipInterval(segment, entered_at, None, None, tuple(message_ids), (), cause, None)
+def _open_stay(
+    segment: str, entered_at: int, message_ids: Sequence[str], cause: str, times: Sequence[int] = ()
+) -> MembershipInterval:
+    return MembershipInterval(segment, entered_at, None, None, tuple(message_ids), (), cause, None, tuple(times))
 
 
 def rules_mark(fingerprint: str, program: Program) -> str:

@@ -9,11 +9,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from schemas.event import CONTEXT, NAME, TYPE
+from transforms.accounts.rules import compile_accounts
 from transforms.profiles.normalize.columns import DEVICE_TYPE
 from transforms.profiles.normalize.device import device_type_of
 from transforms.profiles.stay_list import StayKey
 from transforms.records import Record
 from transforms.segments.comparisons import NEVER
+from transforms.segments.compiler import compile_program
+from transforms.segments.language import ast
 from transforms.segments.nodes.state import State
 from transforms.segments.nodes.streams import StreamNode
 from transforms.segments.program import Program
@@ -21,13 +24,16 @@ from transforms.segments.replay import MembershipInterval
 
 
 class Rules:
-    """A program, and what tells it from that of other definitions."""
+    """Definitions, compiled: those of people, with what tells them from others, and those of accounts."""
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.versions = program.versions
-        names = [f"segment {item.name} {item.version}" for item in program.definitions.segments]
-        names += [f"trait {item.name} {item.version}" for item in program.definitions.traits]
+    def __init__(self, definitions: ast.Definitions) -> None:
+        self.definitions = definitions
+        self.program = compile_program(definitions)
+        self.accounts = compile_accounts(definitions)
+        self.versions = self.program.versions
+        self.account_versions = self.accounts.account.versions
+        names = [f"segment {item.name} {item.version}" for item in self.program.definitions.segments]
+        names += [f"trait {item.name} {item.version}" for item in self.program.definitions.traits]
         self.fingerprint = hashlib.sha256("\0".join(sorted(names)).encode()).hexdigest()[:16]
 
 

@@ -38,9 +38,8 @@ class StayList:
         """Entries and exits, in order of time."""
         for change in changes:
             if change.entered:
-                stay = MembershipInterval(
-                    change.segment, change.at, None, None, change.message_ids, (), change.cause, None
-                )
+                found = (change.segment, change.at, None, None, change.message_ids, (), change.cause, None)
+                stay = MembershipInterval(*found, change.times)
                 self.open[change.segment] = stay
             else:
                 stay = replace(

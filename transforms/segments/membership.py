@@ -79,8 +79,9 @@ class SegmentNode(Node):
             return False
         stay.entered_at = now
         stay.witness = tuple(sorted(self.explain(state, now))[:WITNESSES])
+        times = tuple(at for at, _ in stay.witness)
         ids = tuple(message_id for _, message_id in stay.witness)
-        state.changes.append(Change(self.definition.name, True, now, self._cause(state, now), ids))
+        state.changes.append(Change(self.definition.name, True, now, self._cause(state, now), ids, times))
         return self.set(state, True)
 
     def _pauses(self, stay: Stay, now: int) -> bool:

@@ -12,6 +12,7 @@ from transforms.profiles.normalize.device import device_type_of
 from transforms.profiles.normalize.traits import columns_of_trait
 from transforms.segments.language import ast
 from transforms.segments.language.walk import walk
+from transforms.segments.nodes.quantifier import quantifier_name
 from transforms.segments.nodes.state import MEMBER, EventView
 from transforms.segments.values import trait_fields
 
@@ -20,20 +21,20 @@ from transforms.segments.values import trait_fields
 class Mentions:
     """What a rule reads, directly or through other definitions.
 
-    (event type, name) pairs, the types of which it takes every event, trait fields, and typed columns.
+    (event type, name) pairs, the types of which it takes every event, trait fields, typed columns, and the names of the
+    rules that ANY and ALL ask an account's users.
     """
 
     streams: frozenset[tuple[str, str]]
     types: frozenset[str]
     fields: frozenset[str]
     columns: frozenset[str]
-    quantifies: bool = False
+    asked: frozenset[str] = frozenset()
 
     def ids(self, view: EventView) -> Sequence[str]:
-        """What the rule mentions in an event: the event itself, or the events that changed a user of an account."""
+        """What the rule mentions in an event: the event itself, or that of an account's user which it stands for."""
         if view.event[TYPE] == MEMBER:
-            told: list[str] = view.properties["ids"]
-            return told
+            return (view.message_id,) if view.message_id and view.event[NAME] in self.asked else ()
         return (view.message_id,) if self.concerns(view) else ()
 
     def concerns(self, view: EventView) -> bool:
@@ -43,7 +44,7 @@ class Mentions:
             return True
         if kind == "identify":
             # Of an account it is a group event: it may have put a user in.
-            return self.quantifies or self._reads_any(view.traits)
+            return bool(self.asked) or self._reads_any(view.traits)
         return kind in self.types or (kind, view.event[NAME]) in self.streams
 
     def _reads_any(self, traits: dict[str, Any]) -> bool:
@@ -77,16 +78,15 @@ class Reader:
             elif isinstance(scalar, ast.Column):
                 columns.add(scalar.name)
         found = (frozenset(streams), frozenset(types), frozenset(fields), frozenset(columns))
-        return Mentions(*found, quantifies=self._quantifies(condition))
+        return Mentions(*found, frozenset(self._asked(condition)))
 
-    def _quantifies(self, condition: ast.Condition | None) -> bool:
-        """Whether it asks the users of an account, itself or through a segment."""
+    def _asked(self, condition: ast.Condition | None) -> Iterator[str]:
+        """The rules that it asks the users of an account, itself or through a segment."""
         for node, _ in walk(condition) if condition is not None else ():
             if isinstance(node, ast.Quantified):
-                return True
-            if isinstance(node, ast.Membership) and self._quantifies(self.segments[node.name]):
-                return True
-        return False
+                yield quantifier_name(node.item)
+            elif isinstance(node, ast.Membership) and node.name in self.segments:  # inside ANY: a segment of people
+                yield from self._asked(self.segments[node.name])
 
     def _scalars(self, condition: ast.Condition | None) -> Iterator[ast.Scalar]:
         if isinstance(condition, ast.And | ast.Or):

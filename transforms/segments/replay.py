@@ -21,7 +21,10 @@ MAX_STEPS_AHEAD = 100_000
 
 @dataclass(frozen=True, slots=True)
 class MembershipInterval:
-    """One stay in a segment, [entered_at, exited_at). Instants in microseconds; causes as in `membership_changes`."""
+    """One stay in a segment, [entered_at, exited_at). Instants in microseconds; causes as in `membership_changes`.
+
+    `times`: when each of `message_ids` was, as far as somebody asks.
+    """
 
     segment: str
     entered_at: int
@@ -31,6 +34,7 @@ class MembershipInterval:
     exit_message_ids: tuple[str, ...]
     enter_cause: str
     exit_cause: str | None
+    times: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

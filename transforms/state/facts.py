@@ -24,7 +24,9 @@ EVENT = "event"
 MERGE = "merge"
 DELETED = "deleted"
 RETRACTION = "retraction"
-"""Why a message was sent: an event came, a link or alias moved it, a deletion erased it, a retract took one out."""
+SEGMENT_CHANGED = "segment_changed"
+"""Why a message was sent: an event came, a link or alias moved it, a deletion erased it, a retract took one out, or the
+rules are others."""
 
 DEVICE_SHIFT = 25
 DEDUPLICATE_SHIFT = 50
@@ -113,6 +115,10 @@ class Facts:
     def of(self, kind: str) -> list[Fact]:
         """The facts of a kind that stand."""
         return [fact for fact, (count, _) in self._kinds.get(kind, {}).items() if count > 0]
+
+    def counted_of(self, kind: str) -> list[Fact]:
+        """The facts of a kind that there are, standing or not."""
+        return list(self._kinds.get(kind, ()))
 
     def count(self, fact: Fact) -> int:
         return self._kinds.get(fact[0], {}).get(fact, (0, 0))[0]

@@ -16,7 +16,9 @@ Every stage keeps its cells on shelves (`shelf.py`), keyed by a bucket of the ce
 | ResolveUsers | a user id | `archive`, `head`, `log` | `settle`: the same |
 | CountErased | a deletion | `head`, `log` | |
 | TellRetractions | a retract | `head`, `log` | |
+| KeepFailures | a failure | `head`, `log` | |
 | MaintainProfiles | a profile | `archive`, `head`, `log` | `due`: the first that changes by itself, or leaves events |
+| MaintainAccounts | an account | `archive`, `head`, `log` | `due`: the same |
 | FindChanges | the rules seen last | `last` | |
 """
 
@@ -35,24 +37,41 @@ from apache_beam.transforms.userstate import (
 from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import Timestamp
 
-from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE
+from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Failure
+from transforms.accounts.contribution import ACCOUNTS
 from transforms.deduplicate.cell import MessageIdCell
 from transforms.deduplicate.copies import RETRACT
 from transforms.deduplicate.retraction_cell import RetractionCell
+from transforms.failed_events import failure_id
+from transforms.identity.cells.failures import FailureCell
 from transforms.identity.cells.link_index import LinkIndexCell
 from transforms.identity.cells.names import NameCell
 from transforms.identity.cells.receipts import ReceiptCell
 from transforms.identity.cells.registry import RegistryCell
-from transforms.profiles.cell import REFRESH
+from transforms.profiles.history_cell import REFRESH
 from transforms.records import Record
 from transforms.state.cell import FactCell, Output
 from transforms.state.facts import Message, pack_messages
 from transforms.state.outbox import ROWS, Keyed, Outbox, bucket_of
 from transforms.state.shelf_dofn import EVERYONE, KEY_PARAM, TIMESTAMP_PARAM, Outputs, ShelfDoFn, by_key, given
 from transforms.stream.settings import StreamSettings
-from transforms.stream.settling_stages import OWNER_CELLS, MaintainOwners, MaintainProfiles
-from transforms.stream.stages import DEVICES, LINKS, NAMES, ORDER, PROFILES, RECEIPTS, REGISTRY, RETRACTIONS, USERS
+from transforms.stream.settling_stages import OWNER_CELLS, MaintainHistories, MaintainOwners
+from transforms.stream.stages import (
+    DEVICES,
+    FAILURES,
+    LINKS,
+    NAMES,
+    ORDER,
+    PROFILES,
+    RECEIPTS,
+    REGISTRY,
+    RETRACTIONS,
+    USERS,
+    failure_targets,
+)
 
+_OF_EVENTS = tuple(stage for stage in ORDER if stage != ACCOUNTS)
+"""The stages that events pass through. Only profiles tell accounts."""
 _DAY_US = 86_400 * 1_000_000
 _FORGET_EVERY_US = 3_600 * 1_000_000
 """Message ids are forgotten in heaps: that much later than they could be."""
@@ -65,7 +84,9 @@ _LABELS = {
     USERS: "ResolveUsers",
     RECEIPTS: "CountErased",
     RETRACTIONS: "TellRetractions",
+    FAILURES: "KeepFailures",
     PROFILES: "MaintainProfiles",
+    ACCOUNTS: "MaintainAccounts",
 }
 _FACT_CELLS: dict[str, type[FactCell]] = {
     NAMES: NameCell,
@@ -73,11 +94,12 @@ _FACT_CELLS: dict[str, type[FactCell]] = {
     LINKS: LinkIndexCell,
     RECEIPTS: ReceiptCell,
     RETRACTIONS: RetractionCell,
+    FAILURES: FailureCell,
 }
 
 
 class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[bytes]]):
-    """(shelf, packed records) -> packed `RowUpdate`s of all tables but those of what could not be parsed.
+    """(shelf, packed records and failures) -> packed `RowUpdate`s of all tables.
 
     Args:
         settings: of the stream.
@@ -91,47 +113,56 @@ class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[b
 
     @no_annotations
     def expand(self, records: beam.PCollection[Keyed]) -> beam.PCollection[bytes]:
-        told = records | "Deduplicate" >> beam.ParDo(_Deduplicate(self._settings)).with_outputs(*ORDER[1:], ROWS)
-        by_stage = {stage: [told[stage]] for stage in ORDER[1:]}
+        told = records | "Deduplicate" >> beam.ParDo(_Deduplicate(self._settings)).with_outputs(*_OF_EVENTS[1:], ROWS)
+        by_stage = {stage: [told[stage]] for stage in _OF_EVENTS[1:]}
         rows = [told[ROWS]]
-        for stage in (NAMES, REGISTRY, LINKS, DEVICES, USERS, RECEIPTS, RETRACTIONS):
-            after = ORDER[ORDER.index(stage) + 1 :]
+        for stage in (RETRACTIONS, NAMES, REGISTRY, LINKS, DEVICES, USERS, RECEIPTS, FAILURES):
+            after = _OF_EVENTS[_OF_EVENTS.index(stage) + 1 :]
             united = by_stage[stage] | f"Unite{_LABELS[stage]}" >> beam.Flatten(pipeline=records.pipeline)
             do = beam.ParDo((MaintainOwners if stage in OWNER_CELLS else _MaintainFacts)(stage, self._settings))
             outputs = united | _LABELS[stage] >> do.with_outputs(*after, ROWS)
             for later in after:
                 by_stage[later].append(outputs[later])
             rows.append(outputs[ROWS])
-        rows.append(self._profiles(by_stage[PROFILES]))
+        rows += self._histories(by_stage[PROFILES])
         all_rows: beam.PCollection[bytes] = rows | "UniteRows" >> beam.Flatten()
         return all_rows
 
-    def _profiles(self, told: Sequence[beam.PCollection[Keyed]]) -> beam.PCollection[bytes]:
-        messages = told | "UniteProfiles" >> beam.Flatten()
-        if self._ticks is not None:
-            ticks = (
-                self._ticks
-                | "OneTicker" >> beam.Map(_one_key).with_output_types(tuple[str, bytes])
-                | "FindChanges" >> beam.ParDo(_FindChanges(self._settings)).with_output_types(tuple[str, bytes])
-            )
-            messages = (messages, ticks) | "UniteRefresh" >> beam.Flatten()
-        maintain = beam.ParDo(MaintainProfiles(self._settings)).with_output_types(bytes)
-        rows: beam.PCollection[bytes] = messages | _LABELS[PROFILES] >> maintain
-        return rows
+    def _histories(self, told: Sequence[beam.PCollection[Keyed]]) -> list[beam.PCollection[bytes]]:
+        """The rows of profiles, and of the accounts that these tell."""
+        refresh = () if self._ticks is None else self._refreshes(self._ticks)
+        messages = (*told, *refresh) | "UniteProfiles" >> beam.Flatten()
+        maintain = beam.ParDo(MaintainHistories(PROFILES, self._settings))
+        profiles = messages | _LABELS[PROFILES] >> maintain.with_outputs(ACCOUNTS, ROWS)
+        of_accounts = (profiles[ACCOUNTS], *refresh) | "UniteAccounts" >> beam.Flatten()
+        maintain = beam.ParDo(MaintainHistories(ACCOUNTS, self._settings))
+        accounts = of_accounts | _LABELS[ACCOUNTS] >> maintain.with_outputs(ROWS)
+        return [profiles[ROWS], accounts[ROWS]]
+
+    def _refreshes(self, ticks: beam.PCollection[Any]) -> tuple[beam.PCollection[Keyed]]:
+        found: beam.PCollection[Keyed] = (
+            ticks
+            | "OneTicker" >> beam.Map(_one_key).with_output_types(tuple[str, bytes])
+            | "FindChanges" >> beam.ParDo(_FindChanges(self._settings)).with_output_types(tuple[str, bytes])
+        )
+        return (found,)
 
 
 _RECORDS = msgspec.msgpack.Decoder(list[tuple[Any, ...]])
 _NAMED_BY = 2
 """The length of (id, id of a retract that names it)."""
+_OF_FAILURE = len(Failure._fields)
 _PACK = msgspec.msgpack.Encoder().encode
 
 
-def keyed_records(records: Iterable[Record], buckets: int) -> list[Keyed]:
-    """Records (an event, its bytes and its source each) for the first stage, by shelf.
+def keyed_records(records: Iterable[Record], buckets: int, failures: Iterable[Failure] = ()) -> list[Keyed]:
+    """Records (an event, its bytes and its source each) and failures for the first stage, by shelf.
 
     A retract goes also to the shelf of the id that it names, as (that id, its own).
     """
     by_shelf: dict[str, list[Record]] = {}
+    for failure in failures:
+        by_shelf.setdefault(bucket_of(failure_id(failure.reason, failure.raw), buckets), []).append(failure)
     for record in records:
         by_shelf.setdefault(bucket_of(record[MESSAGE_ID], buckets), []).append(record)
         if record[TYPE] == RETRACT:
@@ -160,13 +191,16 @@ class _Deduplicate(ShelfDoFn):
         shelf = self.take_shelf(element[0], head, log)
         before = shelf.next_due()
         by_id: dict[str, tuple[list[Record], list[str]]] = {}
+        outputs: list[Output] = []
         for record in _RECORDS.decode(element[1]):
+            if len(record) == _OF_FAILURE:
+                outputs += [Message(*target) for target in failure_targets(Failure(*record))]
+                continue
             records, retracts = by_id.setdefault(record[MESSAGE_ID], ([], []))
             if len(record) == _NAMED_BY:
                 retracts.append(record[1])
             else:
                 records.append(record)
-        outputs: list[Output] = []
         for message_id, told in by_id.items():
             cell = shelf.cell(message_id)
             outputs += cell.handle(*told)
@@ -233,7 +267,7 @@ class _MaintainFacts(ShelfDoFn):
 
 
 class _FindChanges(beam.DoFn):
-    """At a tick: a message to every shelf of profiles, if the rules are new or a day is over.
+    """At a tick: a message to every shelf of profiles and of accounts, if the rules are new or a day is over.
 
     At the tick after that once more: by then every worker has read the new rules.
     """
@@ -250,7 +284,7 @@ class _FindChanges(beam.DoFn):
         changed = before != mark
         if changed or again:
             for bucket in range(self._settings.buckets):
-                yield str(bucket), pack_messages([Message(PROFILES, EVERYONE, REFRESH)])
+                yield str(bucket), pack_messages([Message("", EVERYONE, REFRESH)])
         last.write(f"{mark}|again" if changed else mark)
 
 

@@ -34,11 +34,11 @@ class FixedRules:
         return self.rules
 
     def __reduce__(self) -> Any:
-        return _fixed_rules, (self.rules.program,)
+        return _fixed_rules, (self.rules.definitions,)
 
 
-def _fixed_rules(program: Any) -> FixedRules:
-    return FixedRules(Rules(program))
+def _fixed_rules(definitions: Any) -> FixedRules:
+    return FixedRules(Rules(definitions))
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,27 @@
-"""The keyed stages whose cells leave behind what has settled: devices, users, profiles. Their states: maintain.py."""
+"""The keyed stages whose cells leave behind what has settled: devices, users, profiles, accounts.
+
+Their states: maintain.py.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import TimerSpec, on_timer
 from apache_beam.utils.timestamp import Timestamp
 
-from schemas.update import RowUpdate
+from transforms.accounts.cell import AccountCell
+from transforms.accounts.contribution import ACCOUNTS
 from transforms.identity.cells.devices import DeviceCell
 from transforms.identity.cells.users import UserCell
-from transforms.profiles.cell import REFRESH, ProfileCell
+from transforms.profiles.cell import ProfileCell
+from transforms.profiles.history_cell import REFRESH
 from transforms.state.archive import Archive
 from transforms.state.cell import Output
 from transforms.state.facts import Message
-from transforms.state.outbox import Keyed, Outbox, in_blocks
+from transforms.state.outbox import Keyed, Outbox
 from transforms.state.shelf import Shelf
 from transforms.state.shelf_dofn import (
     EVERYONE,
@@ -31,6 +37,7 @@ from transforms.stream.settings import StreamSettings
 from transforms.stream.stages import DEVICES, PROFILES, USERS
 
 OWNER_CELLS: dict[str, Any] = {DEVICES: DeviceCell, USERS: UserCell}
+HISTORY_CELLS: dict[str, Any] = {PROFILES: ProfileCell, ACCOUNTS: AccountCell}
 
 
 class MaintainOwners(ArchivingDoFn):
@@ -107,11 +114,14 @@ class MaintainOwners(ArchivingDoFn):
             settle.set(Timestamp(micros=self._settings.timer_for(due)))
 
 
-class MaintainProfiles(ArchivingDoFn):
+class MaintainHistories(ArchivingDoFn):
+    """Profiles, which tell their accounts, or accounts."""
+
     DUE = TimerSpec("due", TimeDomain.WATERMARK)
 
-    def __init__(self, settings: StreamSettings) -> None:
-        super().__init__(ProfileCell, settings)
+    def __init__(self, stage: str, settings: StreamSettings) -> None:
+        super().__init__(HISTORY_CELLS[stage], settings)
+        self._stage = stage
 
     def process(
         self,
@@ -120,18 +130,18 @@ class MaintainProfiles(ArchivingDoFn):
         log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
         bag: Any = beam.DoFn.StateParam(ArchivingDoFn.ARCHIVE),
         due: Any = beam.DoFn.TimerParam(DUE),
-    ) -> Iterator[bytes]:
+    ) -> Iterator[Outputs]:
         shelf, archive = self.take_shelf(element[0], head, log), self.open_archive(bag)
         waiting = by_key(element[1])
         if waiting.pop(EVERYONE, None) is not None:
             for key in list(shelf):
-                waiting.setdefault(key, []).append(Message(PROFILES, key, REFRESH))
+                waiting.setdefault(key, []).append(Message(self._stage, key, REFRESH))
         rules, now = self._settings.rules.current(), self._settings.clock()
-        updates: list[RowUpdate] = []
+        outbox = Outbox(self._settings.buckets)
         for key, messages in waiting.items():
             cell = self._cell(shelf, key)
             behind, needs_past = cell.base_at, self._give_back(key, cell, rules, messages, archive)
-            updates += cell.handle(rules, messages, now)
+            outbox.take(cell.handle(rules, messages, now), 0)
             self.count(cell)
             if needs_past and behind is not None:
                 # At once: a rule that changes would else bring the past of all profiles into memory.
@@ -139,7 +149,7 @@ class MaintainProfiles(ArchivingDoFn):
             shelf.settle(key)
         self._keep(element[0], shelf, head, log, due)
         self.keep_archived(shelf, archive, bag)
-        yield from in_blocks(updates)
+        yield from _given(outbox)
 
     @on_timer(DUE)
     def pass_time(
@@ -150,21 +160,21 @@ class MaintainProfiles(ArchivingDoFn):
         log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
         bag: Any = beam.DoFn.StateParam(ArchivingDoFn.ARCHIVE),
         due: Any = beam.DoFn.TimerParam(DUE),
-    ) -> Iterator[bytes]:
+    ) -> Iterator[Outputs]:
         if self.is_drain(at):
             return
         shelf, archive = self.take_shelf(bucket, head, log), self.open_archive(bag)
         rules, now = self._settings.rules.current(), self._settings.clock()
-        updates: list[RowUpdate] = []
+        outbox = Outbox(self._settings.buckets)
         for key in shelf.due(at.micros):
             cell = self._cell(shelf, key)
             self._give_back(key, cell, rules, (), archive)
-            updates += cell.fire(rules, at.micros, now)
+            outbox.take(cell.fire(rules, at.micros, now), at.micros)
             self.put_away(key, cell.leave_behind(rules, at.micros - self.horizon.age_us), archive)
             shelf.settle(key)
         self._keep(bucket, shelf, head, log, due)
         self.keep_archived(shelf, archive, bag)
-        yield from in_blocks(updates)
+        yield from _given(outbox)
 
     def _cell(self, shelf: Shelf[Any], key: str) -> Any:
         cell = shelf.cell(key)
@@ -185,3 +195,9 @@ class MaintainProfiles(ArchivingDoFn):
             due.clear()
         else:
             due.set(Timestamp(micros=self._settings.timer_for(next_due)))
+
+
+def _given(outbox: Outbox) -> Iterator[Any]:
+    """What an element or a timer has led to: it has their time."""
+    for tag, element in outbox.give():
+        yield TaggedOutput(tag, element)

@@ -19,13 +19,17 @@ _NOTHING: dict[str, Any] = {}
 
 
 class Change(NamedTuple):
-    """A profile enters or leaves a segment at the instant `at`; `message_ids` as docs/architecture.md says."""
+    """A profile enters or leaves a segment at the instant `at`; `message_ids` as docs/architecture.md says.
+
+    `times`: of an entry, when each of them was.
+    """
 
     segment: str
     entered: bool
     at: int
     cause: str
     message_ids: tuple[str, ...]
+    times: tuple[int, ...] = ()
 
 
 class EventView:
