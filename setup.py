@@ -41,12 +41,13 @@ API = [
     "uvloop>=0.23",
     "websockets>=15",
 ]
+AWS = ["boto3>=1.44", "botocore>=1.44"]  # files at s3://
 SOURCES = ["authlib>=1.9", "boto3>=1.44", "botocore>=1.44", "httpx>=0.28", "pika>=1.4"]
 ACTIVATE = ["httpx>=0.28"]
 CONTENT = ["python-liquid>=2.3"]
 TRUST = ["nicknames>=1.0", "numpy>=2.0", "scipy>=1.17", "splink>=5.0"]
 REPORT = ["matplotlib>=3.9"]
-EVERYTHING = sorted({*API, *SOURCES, *ACTIVATE, *CONTENT, *TRUST, *REPORT})
+EVERYTHING = sorted({*API, *AWS, *SOURCES, *ACTIVATE, *CONTENT, *TRUST, *REPORT})
 
 # The peer of the batch benchmark. It has no wheels for newer Pythons; the benchmark says so and goes on without it.
 BENCHMARKS = ['bytewax==0.21.*; python_version < "3.13"']
@@ -92,6 +93,7 @@ setup(
     entry_points={"console_scripts": ["tidemark = pipelines.commands:main"]},
     extras_require={
         "api": API,
+        "aws": AWS,
         "sources": SOURCES,
         "activate": ACTIVATE,
         "content": CONTENT,

@@ -124,9 +124,10 @@ def messages_file(keys: str, events: int, folder: Path) -> Path:
     return file
 
 
-def view(number: int, visitor: str) -> bytes:
-    """A product view; some are orders."""
-    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime((START_US + number * STEP_US) // 1_000_000))
+def view(number: int, visitor: str, step_us: int = STEP_US) -> bytes:
+    """A product view; some are orders. Each is `step_us` after the one before."""
+    at_us = START_US + number * step_us
+    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at_us // 1_000_000))
     product = {"product_id": f"p{number % 97}", "category": CATEGORIES[number % 4], "price": 20 + number % 80}
     is_order = number % 50 == 49
     wire = {
@@ -136,7 +137,7 @@ def view(number: int, visitor: str) -> bytes:
         "anonymousId": visitor,
         "properties": {"revenue": 50, "products": [product]} if is_order else product,
         "context": {"page": {"url": "https://shop.example.com/shoes"}, "device": {"type": "mobile"}},
-        "timestamp": f"{at}.{number * STEP_US // 1_000 % 1_000:03}Z",
+        "timestamp": f"{at}.{at_us // 1_000 % 1_000:03}Z",
     }
     return json.dumps(wire).encode()
 

@@ -32,6 +32,7 @@ PARAMETERS = {
     "traits": Parameter("Computed traits", "/template/traits"),
     "schemas": Parameter("Schemas", "/template/schemas"),
     "output": Parameter("Output", "bigquery:PROJECT.DATASET", r"^(bigquery:.+|files:gs://.+)$"),
+    "staging": Parameter("Staging", "gs://BUCKET/staging", r"^gs://.+$"),
     "create_tables": Parameter("Create tables", "true"),
     "as_of": Parameter("As of", "2026-07-01T00:00:00Z"),
     "unplanned": Parameter("Unplanned events", "accept"),

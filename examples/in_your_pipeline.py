@@ -31,8 +31,9 @@ EVENTS = [
 def add_segments(events: beam.PCollection[bytes], segments: Path, traits: Path) -> beam.PCollection[tuple[str, str]]:
     """(segment, profile id) of every current member."""
     messages = events | beam.Map(lambda raw: Message(raw, "my events", {})).with_output_types(Message)
-    parsed = messages | ParseEvents(EventParser(load_tracking_plan()), buckets=4)
-    tables = parsed.events | BuildTables(load_definitions(segments, traits).definitions, buckets=4)
+    parser, definitions = EventParser(load_tracking_plan()), load_definitions(segments, traits).definitions
+    parsed = messages | ParseEvents(parser, buckets=4)
+    tables = parsed | BuildTables(definitions, buckets=4, parser=parser)
     return tables | "Rows" >> beam.FlatMap(rows_of) | "Members" >> beam.FlatMap(_member)
 
 

@@ -7,15 +7,16 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from pipelines.forked.start import fork_server, takes_processes
 from pipelines.options.profiles import ProfilesOptions, parse_profiles_options
 from pipelines.temporary import interruptible, own_temporary_folder
-from pipelines.words.failure import end_quietly
+from pipelines.words.failure import LOG_FORMAT, end_quietly
 from schemas.errors import UsageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the job; returns the exit status: 0 done, 1 the job failed, 2 the arguments or a segment are wrong."""
-    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.WARNING)
+    logging.basicConfig(format=LOG_FORMAT, level=logging.WARNING)
     try:
         options = parse_profiles_options(sys.argv[1:] if arguments is None else arguments)
     except UsageError as error:
@@ -33,10 +34,15 @@ def run(options: ProfilesOptions) -> int:
 
         with own_temporary_folder():
             return run_stream(options)
-    from pipelines.batch_job import run_batch
-
     with own_temporary_folder(), interruptible() as stopped:
-        return run_batch(options, stopped)
+        if not takes_processes(options):
+            from pipelines.batch_job import run_batch
+
+            return run_batch(options, stopped)
+        with fork_server() as worker_command:
+            from pipelines.batch_job import run_batch
+
+            return run_batch(options, stopped, worker_command)
 
 
 if __name__ == "__main__":

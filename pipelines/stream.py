@@ -2,16 +2,16 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import apache_beam as beam
-from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.periodicsequence import PeriodicImpulse
 from apache_beam.transforms.window import GlobalWindow
 from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
+from pipelines.io.stream.found_records import failure_of as failure_of_message
 from pipelines.options.profiles import ProfilesOptions
 from pipelines.options.stream import LOCAL_SHELVES
 from pipelines.stream_runner import keeps_no_state
@@ -24,13 +24,10 @@ from transforms.deduplicate.copies import RETRACT, failure_of, record_of
 from transforms.failed_events import count_failures
 from transforms.parse import EventParser
 from transforms.records import Record
-from transforms.state.outbox import Keyed, in_blocks
+from transforms.state.outbox import Keyed
 from transforms.state.shelf_dofn import TIMESTAMP_PARAM
 from transforms.stream.maintain import MaintainTables, keyed_records
-from transforms.stream.rows import failure_update
 from transforms.stream.settings import DEFAULT_BUCKETS, StreamSettings
-
-Outputs: TypeAlias = TaggedOutput[Literal["records"], Keyed] | TaggedOutput[Literal["failed"], bytes]
 
 
 def build_stream(
@@ -83,13 +80,12 @@ class FollowMessages(beam.PTransform[Sequence[beam.PCollection[Message]], beam.P
     def expand(self, messages: Sequence[beam.PCollection[Message]]) -> beam.PCollection[bytes]:
         parse = beam.ParDo(
             _ParseMessages(self._parser, self._settings.allowed_lateness_us, self._settings.buckets)
-        ).with_outputs("records", "failed")
+        ).with_output_types(Keyed)
         sources = [messages] if isinstance(messages, beam.PCollection) else list(messages)
         parsed = [source | f"ParseMessages{number or ''}" >> parse for number, source in enumerate(sources)]
-        records = [one.records for one in parsed] | "AllRecords" >> beam.Flatten()
-        rows = records | "MaintainTables" >> MaintainTables(self._settings, self._ticks)
-        all_rows: beam.PCollection[bytes] = [rows, *(one.failed for one in parsed)] | "AllRows" >> beam.Flatten()
-        return all_rows
+        records = parsed | "AllRecords" >> beam.Flatten()
+        rows: beam.PCollection[bytes] = records | "MaintainTables" >> MaintainTables(self._settings, self._ticks)
+        return rows
 
 
 class _ParseMessages(beam.DoFn):
@@ -106,11 +102,12 @@ class _ParseMessages(beam.DoFn):
         self._failed: list[Failure] = []
         self._at_us = MAX_TIMESTAMP.micros
 
-    def process(self, message: Message, at: Timestamp = TIMESTAMP_PARAM) -> Iterator[Outputs]:
+    def process(self, message: Message, at: Timestamp = TIMESTAMP_PARAM) -> Iterator[Keyed]:
         self._read += 1
         at_us = at.micros
         self._at_us = min(self._at_us, at_us)
-        parsed = self._parser.parse(message.raw, message.source, message.attributes)
+        unreadable = failure_of_message(message)
+        parsed = unreadable or self._parser.parse(message.raw, message.source, message.attributes)
         if isinstance(parsed, Failure):
             self._failed.append(parsed)
             return iter(())
@@ -126,11 +123,9 @@ class _ParseMessages(beam.DoFn):
         counting.count(counting.READ, self._read)
         counting.count_parsed(self._parser)
         at = Timestamp(micros=self._at_us)
-        for keyed in keyed_records(self._records, self._buckets):
-            yield TaggedOutput("records", WindowedValue(keyed, at, (GlobalWindow(),)))
         count_failures(self._failed)
-        for block in in_blocks([failure_update(failure) for failure in self._failed]):
-            yield TaggedOutput("failed", WindowedValue(block, at, (GlobalWindow(),)))
+        for keyed in keyed_records(self._records, self._buckets, self._failed):
+            yield WindowedValue(keyed, at, (GlobalWindow(),))
 
 
 def wall_clock_us() -> int:

@@ -19,7 +19,7 @@ from pipelines.io.duckdb.stream_writer import WriteOptions, check_writers, close
 from pipelines.io.job_record import note_end
 from pipelines.io.journal.history_first import BEFORE_ALL_US, Boot
 from pipelines.io.journal.journal import close_journals
-from pipelines.io.journal.read_history import READABLE, UNREADABLE, ReadHistoryAndLive, SetAsideUnreadable, begin
+from pipelines.io.journal.read_history import ReadHistoryAndLive, begin
 from pipelines.io.kafka.source import close_connections
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.tables.write_updates import WriteUpdates
@@ -96,16 +96,8 @@ def build_live(
     reading = ReadHistoryAndLive(options.inputs, _source_options(options, boot, in_memory_only), boot)
 
     read = pipeline | "ReadHistoryAndLive" >> reading
-    found = [
-        messages | f"SetAsideUnreadable{number or ''}" >> SetAsideUnreadable()
-        for number, messages in enumerate(read.of_sources)
-    ]
-    updates = (build or _build_stream)(pipeline, [one[READABLE] for one in found], options)
-    written = (
-        [updates, *(one[UNREADABLE] for one in found)]
-        | "AllUpdates" >> beam.Flatten()
-        | "WriteUpdates" >> WriteUpdates(options.output, _write_options(options, boot))
-    )
+    updates = (build or _build_stream)(pipeline, read.of_sources, options)
+    written = updates | "WriteUpdates" >> WriteUpdates(options.output, _write_options(options, boot))
     if in_memory_only:
         _ = (read.receipts, written) | "AcknowledgeWritten" >> reading.acknowledge_written()
 
@@ -125,6 +117,8 @@ def _close_brokers() -> None:
     for name in ("pipelines.io.rabbitmq.source", "pipelines.io.kinesis.source"):
         if name in sys.modules:
             sys.modules[name].close_connections()
+    if "pipelines.io.cache.appended" in sys.modules:
+        sys.modules["pipelines.io.cache.appended"].close_appended()
 
 
 def _build_stream(

@@ -27,6 +27,12 @@ EARLIEST_US: Final = -62_135_596_800_000_000
 LATEST_US: Final = 253_402_300_799_999_999
 """9999-12-31T23:59:59.999999Z."""
 
+# A number since the epoch is told by its size: each range starts in March 1973 and ends in November 5138.
+_SMALLEST_SECONDS: Final = 10**8
+_UNITS_US: Final = ((10**11, SECOND_US), (10**14, 1_000), (10**17, 1))
+_END_OF_NUMBERS_US: Final = 4_102_444_800 * SECOND_US
+"""2100: what is later is a number of something else."""
+
 _NAIVE_EPOCH: Final = datetime(1970, 1, 1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SEPARATORS: Final = frozenset("Tt ")
@@ -83,6 +89,23 @@ def parse_date_or_instant_us(text: str) -> int:
     if EARLIEST_US <= result <= LATEST_US:
         return result
     raise ValueError("outside the years 1 to 9999")
+
+
+def epoch_instant_us(number: float) -> int | None:
+    """The instant that a number since the epoch tells, its unit by its size; None: none of the years 1973 to 2099.
+
+    For traits and properties in the place of a date. An event's own time takes no number unless its unit is told.
+
+    >>> epoch_instant_us(1_771_581_600) == epoch_instant_us(1_771_581_600_000) == 1_771_581_600_000_000
+    True
+    """
+    if number < _SMALLEST_SECONDS:
+        return None
+    for limit, unit_us in _UNITS_US:
+        if number < limit:
+            instant = round(number * unit_us)
+            return instant if instant < _END_OF_NUMBERS_US else None
+    return None
 
 
 def is_date(text: str) -> bool:

@@ -8,17 +8,28 @@ from pathlib import Path
 from services.building import find_tool, maven_jars
 from services.service import Ports, Service
 
-OPENED_PACKAGES = ("java.lang", "java.util", "java.nio", "java.time")
+OPENED_PACKAGES = (
+    "java.lang",
+    "java.util",
+    "java.util.concurrent",
+    "java.util.concurrent.atomic",
+    "java.nio",
+    "java.time",
+)
 """Packages of the JDK that Flink's serialisers reach into."""
 
 
+def opened_packages() -> list[str]:
+    """Arguments of a JVM that open them."""
+    return [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED_PACKAGES]
+
+
 def _command(jars: Path, data: Path, ports: Ports) -> list[str]:
-    opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in OPENED_PACKAGES]
     return [
         find_tool("java"),
         "-Xmx1g",
         f"-Djava.io.tmpdir={data}",
-        *opened,
+        *opened_packages(),
         "-cp",
         f"{jars}/*",
         "org.apache.beam.runners.flink.FlinkJobServerDriver",

@@ -11,11 +11,13 @@ from services.prism import PRISM
 from services.pubsub import PUBSUB
 from services.rabbitmq import RABBITMQ
 from services.redis import REDIS
+from services.s3 import S3
 from services.service import Service, ServiceError
 from services.shop import SHOP
 
 SERVICES: dict[str, Service] = {
-    service.name: service for service in (GCS, BIGQUERY, PUBSUB, KAFKA, REDIS, RABBITMQ, KINESIS, SHOP, PRISM, FLINK)
+    service.name: service
+    for service in (GCS, BIGQUERY, PUBSUB, KAFKA, REDIS, RABBITMQ, KINESIS, S3, SHOP, PRISM, FLINK)
 }
 
 

@@ -1,7 +1,7 @@
 """The public face of these transforms, for a pipeline of your own: examples/in_your_pipeline.py uses it.
 
     messages | ParseEvents(parser, buckets)          PCollection[Message] -> .events, .failed
-    parsed.events | BuildTables(definitions, buckets)    -> PCollection[TableBlock], every table
+    parsed | BuildTables(definitions, buckets, parser=parser)    -> PCollection[TableBlock], every table
     tables | FlatMap(rows_of)                        TableBlock -> (table, {column: value})
 
 What stands here keeps its name and meaning between releases; what does not is free to change.

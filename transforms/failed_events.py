@@ -27,9 +27,9 @@ def pipeline_version() -> str:
 _VERSION = pipeline_version()
 
 
-def failure_id(failure: Failure) -> str:
+def failure_id(reason: str, raw: bytes) -> str:
     """The same for the same reason and bytes, wherever they were read."""
-    return hashlib.sha256(failure.reason.encode() + b"\0" + failure.raw).hexdigest()[:32]
+    return hashlib.sha256(reason.encode() + b"\0" + raw).hexdigest()[:32]
 
 
 def count_failures(failures: Iterable[Failure]) -> None:
@@ -41,7 +41,7 @@ def count_failures(failures: Iterable[Failure]) -> None:
 def failure_row(failure: Failure) -> tuple[Any, ...]:
     """The row of a failure; its first column is its key."""
     return (
-        failure_id(failure),
+        failure_id(failure.reason, failure.raw),
         failure.reason,
         list(failure.errors),
         failure.stage,
@@ -57,3 +57,25 @@ def failure_row(failure: Failure) -> tuple[Any, ...]:
 def failed_events_block(failures: Iterable[Failure]) -> TableBlock:
     """The failures, of which there are some, as one block of `failed_events`."""
     return TableBlock(FAILED_EVENTS.name, 0, tuple(zip(*map(failure_row, failures), strict=True)))
+
+
+_PLACES = {name: place for place, name in enumerate(FAILED_EVENTS.column_names())}
+REASON, MESSAGE_ID, RAW = _PLACES["reason"], _PLACES["message_id"], _PLACES["raw"]
+"""Where a row of `failed_events` has them."""
+_EMPTY: dict[int, Any] = {_PLACES["errors"]: [], RAW: b"", _PLACES["attributes"]: b"{}"}
+
+
+def emptied(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The row of a failure whose record names somebody who is erased: without bytes, errors and attributes."""
+    return tuple(_EMPTY.get(place, value) for place, value in enumerate(row))
+
+
+def is_emptied(row: tuple[Any, ...]) -> bool:
+    """Whether the row of a failure is what is left of one that named somebody."""
+    return all(row[place] == value for place, value in _EMPTY.items())
+
+
+def failure_of_row(row: tuple[Any, ...]) -> Failure:
+    """The failure of which this is the row."""
+    _, reason, errors, stage, message_id, raw, attributes, source, received_at, _ = row
+    return Failure(reason, tuple(errors), stage, message_id, raw, orjson.loads(attributes), source, received_at)

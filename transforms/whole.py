@@ -36,7 +36,8 @@ from transforms.accounts.rules import AccountRules, compile_accounts
 from transforms.deduplicate.copies import RETRACT, deduplicate, record_of, tell_retractions
 from transforms.failed_events import failure_row
 from transforms.identity.aliases import DEFAULT_MAX_MERGES, refusal
-from transforms.identity.devices import resolve_devices
+from transforms.identity.devices import links_of_erased, resolve_devices
+from transforms.identity.failed import FailedErasure
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
 from transforms.identity.plan import IdentityPlan, merged_profiles, plan_of
 from transforms.identity.receipts import receipt_row
@@ -101,8 +102,9 @@ def tables_of(
     plan = plan_of(told.claims, told.last_seen, now, stitch_window_us=stitch_window_us, max_merges=max_merges)
     tables = _Tables()
     refused = [refusal(claim, plan.refused[claim[MESSAGE_ID]]) for claim in told.claims if _is_refused(claim, plan)]
+    erasure = FailedErasure(plan, links_of_erased(told.devices, plan))
     for failure in (*failures, *kept.failures, *retracts.failures, *refused):
-        tables.add(FAILED_EVENTS.name, failure_row(failure))
+        tables.add(FAILED_EVENTS.name, erasure.left_of(failure_row(failure)))
     for row in retracts.rows:
         tables.add(RETRACTIONS.name, row)
     _resolve(told, plan, compiled, tables)

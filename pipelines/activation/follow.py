@@ -15,8 +15,9 @@ from pathlib import Path
 from pipelines.activation.planning import Request
 from pipelines.activation.run import Place, Result, run_one
 from pipelines.io.bigquery.errors import BigQueryError
+from pipelines.io.files.parquet_store import known_manifest
 from pipelines.io.ledger import LedgerError, open_ledger
-from pipelines.io.outputs import BigQueryOutput, Output, local_target
+from pipelines.io.outputs import BigQueryOutput, Output, StoreOutput, local_target
 from schemas.errors import OutputError
 from transforms.activation.destination import Destination
 
@@ -88,6 +89,8 @@ def _version(tables: Output, now: float) -> str:
     """What changes when the tables do; of BigQuery nothing is known, it is asked each time."""
     if isinstance(tables, BigQueryOutput):
         return str(now)
+    if isinstance(tables, StoreOutput):
+        return known_manifest(tables).run
     path: Path = local_target(tables)
     try:
         found = path.stat()

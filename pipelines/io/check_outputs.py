@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipelines.io.files.listing import list_files
 from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, InputLocation, WatchInput
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output, StoreOutput
 from schemas.errors import OutputError
 
 _MOST_NAMED = 5
@@ -50,6 +50,10 @@ def check_output(output: Output, inputs: Sequence[InputLocation] = (), *, bounde
 
         prepare_tables(output, bounded=bounded)
         return
+    if isinstance(output, StoreOutput):
+        if not bounded:
+            raise OutputError(f"output {output}: a stream writes Parquet to a local disk only, or to bigquery:")
+        return  # nothing of what is there is replaced but our own manifest: staging_place.py looks at it
     from pipelines.io.tables.staging import remove_abandoned
 
     check_place(output)
@@ -146,6 +150,8 @@ def _is_read_by(output: Output, location: InputLocation) -> bool:
         )
     if isinstance(output, BigQueryOutput):
         return False
+    if isinstance(output, StoreOutput):
+        return isinstance(location, FileInput | WatchInput) and location.pattern.startswith(f"{output.location}/")
     target = output.target()
     if isinstance(location, DuckDBInput):
         return _same(Path(location.path), target)

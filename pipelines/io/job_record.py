@@ -3,6 +3,7 @@
 | output | the note |
 | --- | --- |
 | a local one | a file named by the output's path, in `$XDG_STATE_HOME/tidemark/jobs` (`~/.local/state/tidemark/jobs`) |
+| `files:gs://...` | `job.json` beside the manifest |
 | `bigquery:P.D` | the last line of the description of `memberships_log` (`memberships` in the layout "cdc") |
 
 Beside a local output there is nothing but the output. A bounded job replaces its tables at its end, all at once: until
@@ -22,12 +23,14 @@ from pathlib import Path
 import orjson
 
 from pipelines.io.files.atomic import replace_file
-from pipelines.io.outputs import BigQueryOutput, Output, local_target
+from pipelines.io.files.store import open_store
+from pipelines.io.outputs import BigQueryOutput, Output, StoreOutput, local_target
 from schemas.bigquery import log_name
 from schemas.tables import MEMBERSHIPS
 from transforms.segments.language.ast import SegmentDefinition
 
 _MARK = "\njob: "
+_IN_STORE = "job.json"
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +76,8 @@ def read_job(output: Output) -> JobRecord | None:
     """The note; None: there is none, as beside tables that something else has written."""
     if isinstance(output, BigQueryOutput):
         text = _description(output).partition(_MARK)[2]
+    elif isinstance(output, StoreOutput):
+        text = (open_store(output.location).read(_IN_STORE) or b"").decode()
     else:
         path = _path(output)
         text = path.read_text() if path.is_file() else ""
@@ -100,6 +105,8 @@ def _write(output: Output, record: JobRecord) -> None:
     try:
         if isinstance(output, BigQueryOutput):
             _describe(output, text)
+        elif isinstance(output, StoreOutput):
+            open_store(output.location).write(_IN_STORE, text.encode())
         else:
             _replace(_path(output), text)
     except (OSError, RuntimeError) as error:

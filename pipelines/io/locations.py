@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 from urllib.parse import parse_qsl
 
+from pipelines.io.files.beam_files import file_systems, is_local
 from pipelines.io.files.listing import (
     EXTENSIONS,
     EXTENSIONS_TEXT,
@@ -20,7 +21,6 @@ from pipelines.io.files.listing import (
     has_known_extension,
     has_wildcard,
     is_folder,
-    is_local,
     is_local_file,
     list_files,
 )
@@ -210,10 +210,8 @@ def _checked_pattern(text: str, pattern: str) -> str:
 
 
 def _check_file_system(text: str, pattern: str) -> None:
-    from apache_beam.io.filesystems import FileSystems
-
     try:
-        FileSystems.get_filesystem(pattern)
+        file_systems().get_filesystem(pattern)
     except ValueError as error:
         scheme = pattern.partition("://")[0]
         shown = re.sub(r"//[^/@]*@", "//", text)  # it may be an address with a password

@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.io.files.beam_files import is_local
 from schemas.bigquery import Layout
 from schemas.errors import OutputError
 
@@ -44,6 +45,16 @@ class FilesOutput:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreOutput:
+    """Parquet files in an object store (gs://, s3://): `LOCATION/manifest.json` says which of them are the tables."""
+
+    location: str
+
+    def __str__(self) -> str:
+        return f"files:{self.location}"
+
+
+@dataclass(frozen=True, slots=True)
 class BigQueryOutput:
     """A BigQuery dataset.
 
@@ -64,7 +75,7 @@ class BigQueryOutput:
         return f"bigquery:{self.project}.{self.dataset}"
 
 
-Output = DuckDBOutput | FilesOutput | BigQueryOutput
+Output = DuckDBOutput | FilesOutput | StoreOutput | BigQueryOutput
 
 
 def parse_output(text: str, *, create_tables: bool = True) -> Output:
@@ -83,10 +94,12 @@ def parse_output(text: str, *, create_tables: bool = True) -> Output:
         raise OutputError(f"output {text!r}: expected {_FORMS}")
     if scheme == "bigquery":
         return _parse_bigquery(text, rest, create_tables)
-    if scheme in {"duckdb", "files"}:
-        if "://" in rest:
-            raise OutputError(f"output {text!r}: expected a local path; {scheme}: writes to local disks only")
-        return DuckDBOutput(rest) if scheme == "duckdb" else FilesOutput(rest)
+    if scheme == "files":
+        return FilesOutput(rest) if is_local(rest) else StoreOutput(rest.rstrip("/"))
+    if scheme == "duckdb":
+        if not is_local(rest):
+            raise OutputError(f"output {text!r}: expected a local path; a DuckDB file is made on a local disk")
+        return DuckDBOutput(rest)
     raise OutputError(f"output {text!r}: unknown kind {scheme!r}, expected {_FORMS}")
 
 
@@ -112,8 +125,9 @@ def _parse_bigquery(text: str, rest: str, create_tables: bool) -> BigQueryOutput
 def local_target(output: Output) -> Path:
     """The local file or folder that the output is, symbolic links followed: they stay, what they lead to is replaced.
 
-    For BigQuery a name in the folder for temporary files.
+    For one on other machines a name in the folder for temporary files.
     """
-    if isinstance(output, BigQueryOutput):
-        return Path(tempfile.gettempdir()) / f"tidemark-{output.project}.{output.dataset}"
+    if isinstance(output, BigQueryOutput | StoreOutput):
+        name = re.sub(r"[^\w.-]+", "-", str(output).partition(":")[2])
+        return Path(tempfile.gettempdir()) / f"tidemark-{name}"
     return output.target()

@@ -10,9 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.activation.planning import Request
+from pipelines.io.files.parquet_store import known_manifest
 from pipelines.io.job_record import read_job
 from pipelines.io.ledger import ledger_of
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output, local_target, parse_output
+from pipelines.io.outputs import (
+    BigQueryOutput,
+    DuckDBOutput,
+    FilesOutput,
+    Output,
+    StoreOutput,
+    local_target,
+    parse_output,
+)
 from schemas.errors import UsageError
 from transforms.activation.destination import Destination
 from transforms.activation.read_destinations import read_destinations
@@ -120,7 +129,9 @@ def parse_activate_options(arguments: Sequence[str], environment: Mapping[str, s
 
 
 def _check_tables(tables: Output) -> None:
-    if not isinstance(tables, BigQueryOutput) and not local_target(tables).exists():
+    if isinstance(tables, StoreOutput):
+        known_manifest(tables)
+    elif not isinstance(tables, BigQueryOutput) and not local_target(tables).exists():
         raise UsageError(f"--input {tables}: there is no such place; the main job writes it")
 
 
@@ -152,7 +163,7 @@ def _chosen(destinations: tuple[Destination, ...], only: Sequence[str] | None) -
 
 def _ledger(text: str) -> DuckDBOutput | BigQueryOutput:
     place = parse_output(text) if ":" in text else DuckDBOutput(text)
-    if isinstance(place, FilesOutput):
+    if isinstance(place, FilesOutput | StoreOutput):
         raise UsageError(f"--ledger {text}: expected duckdb:PATH or bigquery:PROJECT.DATASET")
     return place
 

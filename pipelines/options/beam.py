@@ -17,6 +17,20 @@ from schemas.errors import nearest
 _ADDS = ("add_argument", "add_value_provider_argument")
 _FLAGS = ("store_true", "store_false")
 
+FLINK_OPTIONS = (
+    *("allow_non_restored_state", "auto_balance_write_files_sharding_enabled", "auto_watermark_interval"),
+    *("checkpoint_timeout_millis", "checkpointing_interval", "checkpointing_mode", "disable_metrics"),
+    *("enable_stable_input_drain", "execution_mode_for_batch", "execution_retry_delay"),
+    *("externalized_checkpoints_enabled", "fail_on_checkpointing_errors", "faster_copy", "files_to_stage"),
+    *("finish_bundle_before_checkpointing", "flink_conf_dir", "force_unaligned_checkpoint_enabled"),
+    *("latency_tracking_interval", "max_bundle_size", "max_bundle_time_mills", "max_parallelism"),
+    *("min_pause_between_checkpoints", "num_concurrent_checkpoints", "number_of_execution_retries", "object_reuse"),
+    *("operator_chaining", "parallelism", "retain_externalized_checkpoints_on_cancellation", "savepoint_path"),
+    *("shutdown_sources_after_idle_ms", "state_backend", "state_backend_storage_path"),
+    "unaligned_checkpoint_enabled",
+)
+"""Options of Beam's job server for Flink (`FlinkPipelineOptions`), which Beam for Python asks for when a job starts."""
+
 
 def unknown_options(parser: argparse.ArgumentParser, rest: Sequence[str]) -> Iterator[str]:
     """What is neither an option of the command's own nor one of Beam's, each in a sentence.
@@ -27,7 +41,7 @@ def unknown_options(parser: argparse.ArgumentParser, rest: Sequence[str]) -> Ite
     """
     if not rest:
         return
-    beam = _beam_parser()
+    beam = _beam_parser(more=FLINK_OPTIONS if _is_of_flink(rest) else ())
     _, unknown = beam.parse_known_args(list(rest))
     known = [flag for one in (parser, beam) for action in one._actions for flag in action.option_strings]
     for before, argument in zip(["", *unknown], unknown, strict=False):
@@ -54,14 +68,24 @@ def check_values(arguments: Sequence[str]) -> None:
     beam.parse_known_args(list(arguments))
 
 
-def _beam_parser() -> argparse.ArgumentParser:
-    """Knows the names of Beam's options, and which take a value."""
+def _is_of_flink(rest: Sequence[str]) -> bool:
+    named = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    named.add_argument("--runner", default="")
+    return named.parse_known_args(list(rest))[0].runner.rpartition(".")[2] in ("FlinkRunner", "PortableRunner")
+
+
+def _beam_parser(more: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """Knows the names of Beam's options, and which take a value; `more` names take one or none."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for flags, keywords in _declared():
         if keywords.get("action") in _FLAGS:
             parser.add_argument(*flags, action="store_true")
         else:
             parser.add_argument(*flags, nargs=keywords.get("nargs") or None)
+    known = {flag for action in parser._actions for flag in action.option_strings}
+    for name in more:
+        if f"--{name}" not in known:
+            parser.add_argument(f"--{name}", nargs="?")
     return parser
 
 

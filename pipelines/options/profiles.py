@@ -7,13 +7,14 @@ which says what was given and what was expected: exit status 2, nothing written.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipelines.io.cache.location import CacheLocation, parse_cache
 from pipelines.io.check_inputs import check_answers
 from pipelines.io.check_outputs import check_output
-from pipelines.io.outputs import BigQueryOutput, Output, parse_output
+from pipelines.io.files.beam_files import is_local, use_options
+from pipelines.io.outputs import Output, parse_output
 from pipelines.options.beam import check_values, unknown_options
 from pipelines.options.events import EventOptions, add_event_arguments, checked, read_event_options
 from pipelines.options.stream import StreamOptions, add_stream_arguments, read_stream_options
@@ -33,6 +34,7 @@ class ProfilesOptions(EventOptions):
     beam_arguments: tuple[str, ...]
     stream: StreamOptions = field(default_factory=StreamOptions)
     cache: CacheLocation | None = None
+    staging: str = ""
 
 
 def profiles_argument_parser() -> argparse.ArgumentParser:
@@ -62,6 +64,13 @@ def profiles_argument_parser() -> argparse.ArgumentParser:
         help="BigQuery: create what is missing and add columns; false: change nothing, refuse (default: true)",
     )
     parser.add_argument(
+        "--staging",
+        metavar="LOCATION",
+        help="where the workers of a bounded job put what becomes the tables; if they are on several machines, a "
+        "place that all of them see, such as gs://BUCKET/FOLDER (default: Beam's --temp_location if it is such a "
+        "place, else a local disk; docs/cluster.md)",
+    )
+    parser.add_argument(
         "--cache",
         metavar="LOCATION",
         help="keep who is in which segment in Redis, too: redis://HOST:PORT/DB (docs/cache.md)",
@@ -82,6 +91,9 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
     problems: list[str] = list(unknown_options(parser, rest))
     if missing:
         raise UsageError("\n\n".join([*problems, f"{', '.join(missing)}: required; --help tells all options"]))
+    staging = _staging(known.staging, rest, problems)
+    if not problems and any("://" in place for place in (staging, known.output, *known.input)):
+        use_options(rest)  # file systems have options, too
     events = read_event_options(known, problems)
     plan = None if events is None else events.plan
     loaded = checked(problems, lambda: load_definitions(known.segments, known.traits, plan))
@@ -91,8 +103,6 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
     if not problems:
         check_values(rest)
     if events is not None and output is not None:
-        if cache is not None:
-            problems += _check_cache(events, output)
         _check_together(events, output, stream, problems)
     if problems or loaded is None or events is None or output is None:
         raise UsageError("\n\n".join(problems))
@@ -105,15 +115,20 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
         beam_arguments=tuple(rest),
         stream=stream,
         cache=cache,
+        staging=staging,
     )
 
 
-def _check_cache(events: EventOptions, output: Output) -> Iterator[str]:
-    if isinstance(output, BigQueryOutput) and not all(location.bounded for location in events.inputs):
-        yield (
-            f"--cache: a stream into {output} keeps none; expected a local output, or inputs that end. "
-            "Beside the stream, python -m pipelines.cache fills one"
-        )
+def _staging(given: str | None, rest: Sequence[str], problems: list[str]) -> str:
+    """The `--staging`, or Beam's folder for temporary files where that is no local one."""
+    if given is None:
+        named = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        named.add_argument("--temp_location", default="")
+        temporary = str(named.parse_known_args(list(rest))[0].temp_location)
+        return "" if is_local(temporary) else temporary
+    if not given or given.partition(":")[0] in ("files", "duckdb", "bigquery"):
+        problems.append(f"--staging {given!r}: expected a folder, such as gs://BUCKET/FOLDER")
+    return given
 
 
 def _check_together(events: EventOptions, output: Output, stream: StreamOptions, problems: list[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.io.ledger import ledger_of
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output, parse_output
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output, StoreOutput, parse_output
 from schemas.errors import OutputError
 
 
@@ -16,6 +16,6 @@ def ledger_place(given: str | None, tables: Output) -> DuckDBOutput | BigQueryOu
     if given is None:
         return ledger_of(tables)
     place = parse_output(given)
-    if isinstance(place, FilesOutput):
+    if isinstance(place, FilesOutput | StoreOutput):
         raise OutputError(f"--ledger {given!r}: expected duckdb:PATH or bigquery:PROJECT.DATASET")
     return place

@@ -12,9 +12,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 WIDTH: Final = 100
+LOG_FORMAT: Final = "%(levelname)s %(message)s"
+_OURS: Final = ("pipelines", "transforms")
 _STEP: Final = re.compile(r" \[while running '([^']*)'\]")
 _MODULES: Final = re.compile(r"^(?:\w+\.)+(?=\w+:)")
 _TRACEBACK: Final = "Traceback (most recent call last):\n"
@@ -55,11 +57,28 @@ def _quiet_workers() -> Iterator[None]:
         # The threads that wait for a worker raise when it ends too soon; the job itself fails of it, and says so.
         threading.excepthook = lambda raised: None if _serves_worker(raised.thread) else hook(raised)
         try:
-            yield
+            with _our_warnings_on(still_shown) if ours is sys.__stderr__ else nullcontext():
+                yield
         finally:
             threading.excepthook = hook
             os.dup2(saved, inherited)
             sys.stderr = ours
+
+
+@contextmanager
+def _our_warnings_on(stream: TextIO) -> Iterator[None]:
+    """What our own code warns of, such as a broker that is away, is for whoever runs the job; others' is not."""
+    handler = logging.StreamHandler(stream)
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    loggers = [logging.getLogger(name) for name in _OURS]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
 
 
 def _serves_worker(thread: threading.Thread | None) -> bool:
@@ -103,6 +122,7 @@ def read_cause(error: BaseException) -> tuple[str, str]:
         text = _MODULES.sub("", " ".join(line.strip() for line in lines[frames:]))
     else:
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        text = text.removeprefix("LostWorkerError: ")
     if _LOST_WORKER in text:
         text = "a worker process ended before its work was done; was there too little memory?"
     step = _STEP.search(text)

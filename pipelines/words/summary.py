@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import duckdb
 
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
+from pipelines.io.files.parquet_store import MANIFEST
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output, StoreOutput
 from pipelines.io.tables.query import open_tables
 from pipelines.options.profiles import ProfilesOptions
 from pipelines.words.event import tell_instant
@@ -199,6 +200,9 @@ def _try(output: Output, facts: TableFacts | None) -> Iterator[str]:
     """A query that works when it is pasted into a shell."""
     if isinstance(output, BigQueryOutput):
         yield "Try     select segment, count(*) from memberships where exited_at is null group by segment"
+        return
+    if isinstance(output, StoreOutput):
+        yield f"Tables  the files that {output.location}/{MANIFEST} names; all commands read them by it"
         return
     where = ""
     if facts is not None and facts.members:

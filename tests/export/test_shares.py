@@ -40,10 +40,10 @@ KNOWN = Identifiers(users=["ada"], devices=["d1"])
     ],
 )
 def test_whose_a_failed_record_is(record: object, theirs: bool) -> None:
-    assert names_person(orjson.dumps(record), KNOWN) is theirs
+    assert names_person("malformed_json", orjson.dumps(record), KNOWN) is theirs
 
 
 def test_a_record_that_is_no_json_is_searched_for_its_user() -> None:
-    assert names_person(b'{"userId": "ada", broken', KNOWN)
-    assert not names_person(b'{"userId": "ada2", broken', KNOWN)
-    assert not names_person(b"\xff\xfe ada", KNOWN)
+    assert names_person("malformed_json", b'{"userId": "ada", broken', KNOWN)
+    assert not names_person("malformed_json", b'{"userId": "ada2", broken', KNOWN)
+    assert not names_person("malformed_json", b"\xff\xfe ada", KNOWN)

@@ -17,8 +17,8 @@ from services.manager import Manager
 from services.registry import SERVICES
 from services.service import Running
 
-ISOLATED_FIXTURES = {"prism_binary": "prism", "flink_job_server": "flink"}
-"""What listens on every interface: fixture -> service."""
+ISOLATED_FIXTURES = {"prism_binary", "flink_job_server", "flink_cluster"}
+"""Of what listens on every interface, or makes networks."""
 
 HERE = Path(__file__).parent
 
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Runs a test that needs an isolated network in a child pytest inside one."""
-    if is_isolated() or not ISOLATED_FIXTURES.keys() & set(pyfuncitem.fixturenames):
+    if is_isolated() or not ISOLATED_FIXTURES & set(pyfuncitem.fixturenames):
         return None
     only_this = ["-m", "integration", "-p", "no:cacheprovider", "-q", pyfuncitem.nodeid]
     inside = [sys.executable, "-m", "services", "isolated", "--", sys.executable, "-m", "pytest", *only_this]
@@ -67,6 +67,12 @@ def bigquery_emulator(service: Callable[[str], Running]) -> Running:
 def gcs_emulator(service: Callable[[str], Running]) -> Running:
     """Cloud Storage: `environment["STORAGE_EMULATOR_HOST"]`."""
     return service("gcs")
+
+
+@pytest.fixture(scope="session")
+def s3_server(service: Callable[[str], Running]) -> Running:
+    """S3: `environment["AWS_ENDPOINT_URL_S3"]` is its URL; any credentials do."""
+    return service("s3")
 
 
 @pytest.fixture(scope="session")

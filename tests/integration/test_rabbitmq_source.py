@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pika
 import pytest
@@ -13,11 +13,13 @@ import pytest
 from examples.shop_live.events import LiveShop, write_whole
 from pipelines.io.locations import parse_input
 from pipelines.io.rabbitmq.address import RabbitMQInput, connect, parse_address
+from pipelines.io.rabbitmq.publisher import ConfirmingPublisher
 from pipelines.io.rabbitmq.source import RabbitMQSource, close_connections
 from pipelines.io.stream.source import Batch, Progress, Reader, now_us
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
 from pipelines.io.targets.location import parse_target
+from pipelines.io.targets.rabbitmq import RabbitMQTarget
 from pipelines.io.targets.target import OutgoingEvent, TargetError
 from schemas.errors import InputError
 from services.service import Running
@@ -182,6 +184,40 @@ def test_the_target_makes_its_queue_and_its_events_are_confirmed(rabbitmq_broker
         target.send([OutgoingEvent(b"{}", "u_1", "m11")])
     target.close()
     connection.close()
+
+
+def test_confirmations_of_a_group_are_waited_for_together(rabbitmq_broker: Running) -> None:
+    """2,000 messages one by one took the broker some 2,000 answers; now they are fewer than messages."""
+    name = f"group-{uuid.uuid4().hex[:8]}"
+    target = parse_target(f"{rabbitmq_broker.environment['TIDEMARK_RABBITMQ']}?queue={name}")
+    assert isinstance(target, RabbitMQTarget)
+    target.check()
+    answers: list[int] = []
+    confirmed = ConfirmingPublisher._confirmed
+
+    def count(self: ConfirmingPublisher, frame: Any) -> None:
+        answers.append(frame.method.delivery_tag)
+        confirmed(self, frame)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(ConfirmingPublisher, "_confirmed", count)
+        for group in range(2):
+            target.send([OutgoingEvent(b"{}", "u_1", f"m{group}-{number}") for number in range(1_000)])
+    connection = connect(parse_address(rabbitmq_broker.environment["TIDEMARK_RABBITMQ"]))
+    channel = connection.channel()
+    assert channel.queue_declare(name, passive=True).method.message_count == 2_000
+    assert len(answers) < 1_000
+    channel.queue_delete(name)
+    connection.close()
+    target.close()
+
+
+def test_a_target_whose_broker_is_not_there_says_so_and_leaves_nothing_open() -> None:
+    target = parse_target("amqp://127.0.0.1:1/?queue=q")
+    for _ in range(2):
+        with pytest.raises(TargetError, match="does not answer"):
+            target.send([OutgoingEvent(b"{}", "u_1", "m")])
+    target.close()
 
 
 def test_a_job_killed_while_it_reads_a_queue_ends_as_the_batch_job(

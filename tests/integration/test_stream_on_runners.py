@@ -8,7 +8,7 @@ from apache_beam.transforms.window import TimestampedValue
 from services.service import Running
 from tests.laws.memory import World, united_worlds
 from tests.stream.graphs import BUCKETS, milliseconds, run_graph, shuffled_stream
-from tests.stream.simulation import differences, expected, written_failures
+from tests.stream.simulation import Written, differences, expected
 from transforms.state.outbox import Keyed
 from transforms.stream.maintain import keyed_records
 
@@ -20,7 +20,7 @@ def made(seed: int) -> World:
 
 
 def check(world: World, stream: beam.PTransform, folder: Path, runner: str, arguments: list[str]) -> None:
-    written = written_failures(world)
+    written = Written()
     for update in run_graph(world, stream, runner, folder, arguments):
         written.write(update)
     assert not differences(expected(world), written.tables())

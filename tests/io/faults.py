@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import grpc
@@ -44,6 +44,7 @@ class _RestProxy(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     upstream = ""
     plan: Plan
+    turn: AbstractContextManager[object] = nullcontext()
 
     def log_message(self, *_: object) -> None:
         return
@@ -63,6 +64,10 @@ class _RestProxy(BaseHTTPRequestHandler):
         return self._answer(status, headers, content)
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        with self.turn:
+            return self._pass_on(body)
+
+    def _pass_on(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         host, _, port = self.upstream.partition(":")
         connection = http.client.HTTPConnection(host, int(port), timeout=60)
         headers = {name: value for name, value in self.headers.items() if name.lower() != "accept-encoding"}
@@ -91,9 +96,12 @@ class _RestProxy(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def rest_proxy(upstream: str, plan: Plan) -> Iterator[str]:
-    """A proxy of the REST interface at `upstream` (HOST:PORT); gives its own HOST:PORT."""
-    handler = type("Handler", (_RestProxy,), {"upstream": upstream, "plan": plan})
+def rest_proxy(upstream: str, plan: Plan, turn: threading.Lock | None = None) -> Iterator[str]:
+    """A proxy of the REST interface at `upstream` (HOST:PORT); gives its own HOST:PORT.
+
+    With the `turn` of a `write_proxy` no request passes while one of that one does.
+    """
+    handler = type("Handler", (_RestProxy,), {"upstream": upstream, "plan": plan, "turn": turn or nullcontext()})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -110,13 +118,13 @@ _SERVICE = "google.cloud.bigquery.storage.v1.BigQueryWrite"
 
 
 @contextmanager
-def write_proxy(upstream: str, plan: Plan) -> Iterator[str]:
+def write_proxy(upstream: str, plan: Plan, turn: threading.Lock | None = None) -> Iterator[str]:
     """A proxy of the Storage Write API at `upstream` (HOST:PORT); gives its own HOST:PORT.
 
     One request after the other passes. The emulator stops for a minute when two come at once: one waits for its
     database with the analyzer in hand, the other for the analyzer with the database in hand.
     """
-    turn = threading.Lock()
+    turn = turn or threading.Lock()
     with grpc.insecure_channel(upstream) as channel:
         append = channel.stream_stream(f"/{_SERVICE}/AppendRows")
         get = channel.unary_unary(f"/{_SERVICE}/GetWriteStream")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.io.check_outputs import check_output
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output, parse_output
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output, StoreOutput, parse_output
 from schemas.errors import OutputError
 
 
@@ -17,6 +17,7 @@ from schemas.errors import OutputError
         ("duckdb:out/shop.duckdb", DuckDBOutput("out/shop.duckdb")),
         ("duckdb:/tmp/a:b.duckdb", DuckDBOutput("/tmp/a:b.duckdb")),  # noqa: S108 - nothing is opened
         ("files:out", FilesOutput("out")),
+        ("files:gs://bucket/out", StoreOutput("gs://bucket/out")),
         ("bigquery:shop-project.tidemark", BigQueryOutput("shop-project", "tidemark")),
         ("bigquery:example.com:shop.tidemark_eu", BigQueryOutput("example.com:shop", "tidemark_eu")),
     ],
@@ -45,7 +46,7 @@ def test_a_bounded_job_is_refused_the_layout_for_streams() -> None:
         ("duckbd:out.duckdb", "unknown kind 'duckbd'"),
         ("bigquery:tidemark", "expected bigquery:PROJECT.DATASET"),
         ("bigquery:shop-project.a.b-c", "expected bigquery:PROJECT.DATASET"),
-        ("files:gs://bucket/out", "writes to local disks only"),
+        ("duckdb:gs://bucket/out.duckdb", "a DuckDB file is made on a local disk"),
     ],
 )
 def test_what_is_wrong_is_said(text: str, message: str) -> None:

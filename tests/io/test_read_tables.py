@@ -24,8 +24,11 @@ from schemas.event import Event
 from schemas.tables import EVENTS, PROFILES, TABLES
 from schemas.tracking_plan import load_tracking_plan
 from tests.io.rows import NOON_US, example_blocks, expected_rows
+from transforms.columns.blocks import unpack
+from transforms.columns.events import records_of
 from transforms.parse import EventParser
-from transforms.records import unpack
+from transforms.records import Record
+from transforms.records import unpack as unpack_records
 
 
 @pytest.fixture(params=["duckdb", "files"])
@@ -97,8 +100,8 @@ def test_a_jobs_events_are_another_jobs_input(tmp_path: Path) -> None:
         block = TableBlock("events", 0, tuple(zip(*EVENT_ROWS, strict=True)))
         _ = (pipeline | beam.Create([block]),) | WriteTables(DuckDBOutput(path))
 
-    def check(blocks: list[tuple[int, bytes]]) -> None:
-        records = [record for _, packed in blocks for record in unpack([packed])]
+    def check(found: list[list[Record]]) -> None:
+        records = [record for records in found for record in records]
         events = sorted(Event(*record[: len(Event._fields)]) for record in records)
         assert [event.message_id for event in events] == ["m1", "m2", "m3", "m4", "m5"]
         for event, row in zip(events, EVENT_ROWS, strict=True):
@@ -106,13 +109,19 @@ def test_a_jobs_events_are_another_jobs_input(tmp_path: Path) -> None:
             assert read == (row[0], row[2], row[3], row[4], row[5] or "", row[6])
             assert event.received_at == row[7]
             assert (event.previous_id, event.group_id) == row[11:]
-            for text, found in zip(row[8:11], (event.properties, event.traits, event.context), strict=True):
-                assert (found and orjson.loads(found)) == (text and orjson.loads(text))
+            for text, read_text in zip(row[8:11], (event.properties, event.traits, event.context), strict=True):
+                assert (read_text and orjson.loads(read_text)) == (text and orjson.loads(text))
 
     with beam.Pipeline(runner="FnApiRunner") as pipeline:
         location = DuckDBInput(f"duckdb:{path}", path)
         parsed = pipeline | ReadTables([location], EventParser(load_tracking_plan()), 4)
-        assert_that(parsed.events, check, label="Events")
+        events = (
+            (parsed.events.known, parsed.events.devices)
+            | beam.Flatten()
+            | beam.Map(lambda kv: records_of(unpack(kv[1]))),
+            parsed.events.claims | beam.Map(lambda kv: list(unpack_records([kv[1]]))),
+        )
+        assert_that(events | "All" >> beam.Flatten(), check, label="Events")
         assert_that(parsed.failed, equal_to([]), label="Failed")
 
 

@@ -18,6 +18,7 @@ from tests.jobs.worlds import Settings
 from tests.reference import memberships as reference
 from tests.reference.accounts import Account
 from tests.reference.accounts import accounts as reference_accounts
+from tests.reference.failed import is_erased
 from tests.reference.identity import Pass, Resolution, resolve
 from tests.reference.memberships import MembershipRow
 from transforms.parse import EventParser, canonical_content_hash
@@ -68,7 +69,7 @@ def expected_tables(
         "memberships": sorted(memberships, key=lambda row: (row["profile_id"], row["segment"], row["entered_at"])),
         "membership_changes": sorted(changes, key=_change_order),
         "events": sorted(_events(world), key=lambda row: str(row["message_id"])),
-        "failed_events": sorted(_failed(world), key=lambda row: (row["reason"], row["raw"])),
+        "failed_events": sorted(_failed(world), key=_failure_order),
         "identity_links": sorted(_links(world), key=lambda row: tuple(row.values())),
         "retractions": sorted(world.retractions, key=lambda row: str(row["message_id"])),
         "accounts": [_account(account, world.as_of) for account in accounts],
@@ -90,7 +91,7 @@ def comparable(tables: Tables) -> Tables:
     found["membership_changes"].sort(key=_change_order)
     for row in found["failed_events"]:
         row["raw"] = row["raw"].decode("latin-1")
-    found["failed_events"].sort(key=lambda row: (row["reason"], row["raw"]))
+    found["failed_events"].sort(key=_failure_order)
     found["deletions"].sort(key=lambda row: (row["requested_at"], row["id_hash"]))
     return found
 
@@ -124,7 +125,13 @@ def _resolved(lines: Iterable[bytes], settings: Settings, parser: EventParser) -
         for event in events
         if event.message_id in identity.failures
     ]
-    return World(events, raw, failures, as_of, settings, identity, retractions)
+    world = World(events, raw, failures, as_of, settings, identity, retractions)
+    before = _left(world, events)
+    deletes = [event for event in before.known if event.type == "delete"]
+    world.failures = [
+        failure._replace(raw=b"", errors=()) if is_erased(failure, before, deletes) else failure for failure in failures
+    ]
+    return world
 
 
 def _retract(contents: dict[str, list[Content]], failures: list[Failure]) -> list[Row]:
@@ -266,6 +273,10 @@ def _changes(profile_id: str, row: MembershipRow, versions: dict[str, str]) -> l
         for change, at, cause, ids in said
         if at is not None
     ]
+
+
+def _failure_order(row: Row) -> tuple[Any, ...]:
+    return row["reason"], row["raw"], str(row["message_id"]), str(row["received_at"]), row["stage"]
 
 
 def _change_order(row: Row) -> tuple[Any, ...]:

@@ -1,5 +1,8 @@
 """From what Beam raises to a paragraph."""
 
+import subprocess
+import sys
+
 import pytest
 
 from pipelines.words.failure import describe_failure, read_cause
@@ -46,3 +49,20 @@ def test_a_paragraph() -> None:
         'The job failed while writing the tables: IOException: IO Error: could not write to the file "x".',
         "duckdb:shop.duckdb is what it was before. --verbose shows where in the code it happened.",
     ]
+
+
+def test_while_beam_is_quiet_our_own_warnings_are_shown() -> None:
+    """A broker that is away is said by the thread that reads it, in the middle of a stream."""
+    program = """
+import logging, os, sys
+from pipelines.words.failure import LOG_FORMAT, quiet_beam
+logging.basicConfig(format=LOG_FORMAT, level=logging.WARNING)
+with quiet_beam(verbose=False):
+    logging.getLogger("pipelines.io.kafka.source").warning("kafka:localhost:9092/events: trying again")
+    logging.getLogger("pipelines.io.kafka.source").info("nobody asked")
+    logging.getLogger("pika.adapters").error("of others")
+    os.write(2, b"of a worker")
+logging.getLogger("pipelines.io.kafka.source").warning("afterwards")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines() == ["WARNING kafka:localhost:9092/events: trying again", "WARNING afterwards"]

@@ -74,8 +74,7 @@ def world(choices: Choices, prefix: str, names: Mapping[str, str] = NEW_NAMES, m
             continue
         event = _identified(shop_event(message_id, choices), prefix, kind, choices)
         lines.append(_line(event, choices, names))
-    if choices.chance(30):
-        lines.append(_broken(prefix, choices))
+    lines += [_broken(f"{prefix}-bad{number}", prefix, choices) for number in range(choices.pick((0, 0, 1, 2, 4)))]
     return lines
 
 
@@ -147,19 +146,35 @@ def _copy(line: bytes, choices: Choices, prefix: str, kinds: Sequence[str]) -> b
     return line if kind == 0 else orjson.dumps(message)
 
 
-def _broken(prefix: str, choices: Choices) -> bytes:
-    message: dict[str, Any] = {"messageId": f"{prefix}-bad", "type": "track", "event": "Thing Viewed"}
-    kind = choices.number(0, 4)
+def _broken(message_id: str, prefix: str, choices: Choices) -> bytes:
+    """A record that fails: torn, of another encoding, without an id or a time, with something else in their place."""
+    user, device = f"{prefix}-{choices.pick(USERS)}", f"{prefix}-{choices.pick(DEVICES)}"
+    at, ids = iso(START_US + choices.number(0, SPAN) * GRID_US), choices.number(0, 3)
+    sent_by: dict[str, Any] = ({"userId": user}, {"anonymousId": device}, {"userId": user, "anonymousId": device}, {})[
+        ids
+    ]
+    message: dict[str, Any] = {"messageId": message_id, "type": "track", "event": "Thing Viewed"}
+    kind = choices.number(0, 9)
     if kind == 0:
-        return f'{{"messageId": "{prefix}-bad", '.encode()
+        return orjson.dumps(message | sent_by | {"properties": {"name": user}})[: -choices.pick((2, 9, 40))]
     if kind == 1:
-        return f'{{"messageId": "{prefix}-\xe9"}}'.encode("latin-1")
+        return orjson.dumps(message | sent_by | {"name": "*"}).replace(b"*", b"\xe9")
     if kind == 2:
-        message |= {"userId": "undefined", "timestamp": iso(START_US)}
+        message |= {"userId": "undefined", "anonymousId": device, "timestamp": at}
     elif kind == 3:
-        message |= {"userId": f"{prefix}-u1"}
-    else:
+        message |= sent_by  # and no time
+    elif kind == 4:
         message |= {"userId": 5, "timestamp": "soon"}
+    elif kind == 5:
+        return orjson.dumps(f"{message_id} {user}" if choices.chance(50) else user)
+    elif kind == 6:
+        message |= {"user_id": user, "timestamp": at} if choices.chance(50) else {"userId": [user], "timestamp": at}
+    elif kind == 7:
+        message |= {"type": "alias", "previousId": choices.pick((user, device)), "timestamp": at}
+    elif kind == 8:
+        message |= {**sent_by, "timestamp": iso(START_US + 30 * SPAN * GRID_US), "receivedAt": at}
+    else:
+        message |= {**sent_by, "type": "walk", "timestamp": at, "receivedAt": choices.pick((None, at))}
     return orjson.dumps(message)
 
 

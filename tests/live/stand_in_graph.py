@@ -7,9 +7,11 @@ import apache_beam as beam
 from pipelines.options.profiles import ProfilesOptions
 from schemas.event import Event
 from schemas.message import Message
-from schemas.update import pack_updates
+from schemas.tables import FAILED_EVENTS
+from schemas.update import RowUpdate, pack_updates
+from transforms.failed_events import failure_row
 from transforms.parse import EventParser
-from transforms.stream.rows import event_update, failure_update
+from transforms.stream.rows import event_update
 
 
 class _ToRows(beam.DoFn):
@@ -21,7 +23,7 @@ class _ToRows(beam.DoFn):
         if isinstance(event, Event):
             yield pack_updates([event_update(event, f"user:{event.user_id}", 1)])
         else:
-            yield pack_updates([failure_update(event)])
+            yield pack_updates([RowUpdate(FAILED_EVENTS.name, failure_row(event), 0)])
 
 
 def events_only(

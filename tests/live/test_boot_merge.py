@@ -109,6 +109,32 @@ def test_what_is_no_more_is_retracted_with_its_cause(runs: Runs, now: list[RowUp
     assert ("ann", "retracted", 5, cause) in runs.changes()
 
 
+ORDER = update("events", message_id="order", profile_id="ann")
+VIEW = update("events", message_id="view", profile_id="ann")
+RETRACT = update("retractions", message_id="r", retracts="order", found=True)
+
+
+@pytest.mark.parametrize("now", [[ANN, membership("ann", 7)], []])
+def test_what_a_retract_took_away_is_retracted_with_that_cause(runs: Runs, now: list[RowUpdate]) -> None:
+    runs.restart([ANN, ORDER, change("a", "ann", "entered", 5), membership("ann", 5)], [*now, RETRACT])
+    assert ("ann", "retracted", 5, "retraction") in runs.changes()
+
+
+def test_a_retract_that_the_earlier_run_knew_is_no_cause(runs: Runs) -> None:
+    told = [ANN, RETRACT, change("a", "ann", "entered", 5), membership("ann", 5)]
+    runs.restart(told, [ANN, RETRACT, membership("ann", 7)])
+    assert ("ann", "retracted", 5, "late_event") in runs.changes()
+
+
+def test_what_is_true_since_a_retract_is_told_with_that_cause_and_what_a_new_event_did_with_its_own(runs: Runs) -> None:
+    since = change("b", "ann", "entered", 5)
+    since = since._replace(row=(*since.row[:-2], ["view"], since.row[-1]))
+    by_event = change("c", "ann", "exited", 8)
+    by_event = by_event._replace(row=(*by_event.row[:-2], ["new"], by_event.row[-1]))
+    runs.restart([ANN, ORDER, VIEW], [ANN, VIEW, RETRACT, since, by_event, membership("ann", 5, 8)])
+    assert runs.changes() == [("ann", "entered", 5, "retraction"), ("ann", "exited", 8, "event")]
+
+
 @pytest.mark.parametrize(("still_there", "cause"), [(True, "late_event"), (False, "deleted")])
 def test_an_account_that_is_still_there_is_not_told_to_be_deleted(runs: Runs, still_there: bool, cause: str) -> None:
     before = [update("accounts", account_id="account:g", version=4), membership("account:g", 5)]
@@ -153,6 +179,12 @@ def test_failures_that_came_too_late_stay(runs: Runs) -> None:
     other = update("failed_events", failure_id="g", reason="not_utf8", raw=b"\xff")
     runs.restart([late, other], [])
     assert runs.new.connection.execute("SELECT failure_id FROM work.failed_events").fetchall() == [("f",)]
+
+
+def test_failures_that_have_lost_their_bytes_stay(runs: Runs) -> None:
+    emptied = update("failed_events", failure_id="f", reason="not_utf8", raw=b"")
+    runs.restart([emptied], [])
+    assert runs.new.connection.execute("SELECT failure_id, raw FROM work.failed_events").fetchall() == [("f", b"")]
 
 
 def test_what_a_deletion_erased_is_added_up(runs: Runs) -> None:

@@ -24,10 +24,12 @@ from pipelines.io.duckdb.stream_writer import (
 from pipelines.io.journal.erasing import PATIENCE, Erasing
 from pipelines.io.journal.journal import Journal, close_journals, open_journal
 from pipelines.io.outputs import DuckDBOutput
+from pipelines.io.stream.found_records import failure_of
 from pipelines.io.stream.source import Record
 from schemas.message import Message
 from schemas.update import RowUpdate
 from tests.live.stream_rows import update
+from transforms.failed_events import failure_id
 
 NEVER = 1e6  # seconds between two writings: tests end by closing, which writes
 
@@ -171,12 +173,60 @@ def test_a_journal_of_an_earlier_release_takes_its_counts_from_the_output(tmp_pa
     close_journals()
 
 
-def test_what_came_too_late_is_not_read_again(tmp_path: Path) -> None:
+def test_what_came_too_late_is_read_again_as_the_failure_that_it_was(tmp_path: Path) -> None:
     journal(tmp_path, "late", "timely")
-    late = update("failed_events", failure_id="f", raw=b'{"messageId":"late"}', reason="too_late")
+    late = update("failed_events", failure_id="f", raw=b'{"messageId":"late"}', reason="too_late", message_id="late")
     writer(tmp_path, "first").add([late])
     close_writers()
-    assert in_journal(tmp_path) == [b'{"messageId":"timely"}']
+    read = [one.record.message for one in open_journal(tmp_path / "stream").read(0, 9, 9, 1_000_000)]
+    assert [(one.raw, failure and failure.reason) for one in read for failure in [failure_of(one)]] == [
+        (b'{"messageId":"late"}', "too_late"),
+        (b'{"messageId":"timely"}', None),
+    ]
+
+
+def failed(raw: bytes, message_id: str | None = None, *, emptied: bool = False) -> RowUpdate:
+    left = {"raw": b"", "errors": []} if emptied else {"raw": raw, "errors": [": wrong"]}
+    number = failure_id("malformed_json", raw)
+    return update(
+        "failed_events",
+        2 if emptied else 1,
+        failure_id=number,
+        reason="malformed_json",
+        message_id=message_id,
+        attributes="{}",
+        **left,
+    )
+
+
+def test_what_failed_and_was_erased_leaves_the_journal(tmp_path: Path) -> None:
+    torn, other = b'{"userId":"ann","email":"ann@example.com', b'{"userId":"bob'
+    named = b'{"messageId":"m","userId":"ann"'
+    records = [Record(Message(raw, "given", {}), 0) for raw in (torn, other, named)]
+    open_journal(tmp_path / "stream").append(records, 0)
+    given = writer(tmp_path, "first")
+    given.add([failed(torn), failed(other), failed(named, "m")])
+    given.add([failed(torn, emptied=True), failed(named, "m", emptied=True)])
+    close_writers()
+    assert in_journal(tmp_path) == [other]
+    close_journals()
+    assert all(b"ann@example.com" not in file.read_bytes() for file in (tmp_path / "stream").iterdir())
+    again = writer(tmp_path, "second", is_restart=True)
+    again.add([failed(other)])
+    again.end_boot()
+    close_writers()
+    with duckdb.connect(str(tmp_path / "shop.duckdb"), read_only=True) as connection:
+        rows = connection.execute("SELECT raw, len(errors) FROM failed_events ORDER BY 1, 2").fetchall()
+    assert rows == [(b"", 0), (b"", 0), (other, 1)], "the rows stay, with their reason"
+
+
+def test_a_failure_that_gets_its_bytes_back_stays_in_the_journal(tmp_path: Path) -> None:
+    raw = b'{"userId":"ann'
+    open_journal(tmp_path / "stream").append([Record(Message(raw, "given", {}), 0)], 0)
+    given = writer(tmp_path, "first")
+    given.add([failed(raw), failed(raw, emptied=True), failed(raw)._replace(version=3)])
+    close_writers()
+    assert in_journal(tmp_path) == [raw]
 
 
 def test_a_row_that_cannot_be_written_ends_the_job(tmp_path: Path) -> None:

@@ -61,13 +61,14 @@ def dates(history: History) -> set[int]:
     return found
 
 
-def _instants(text: str) -> set[int]:
+def _instants(text: Any) -> set[int]:
     instant = as_instant(text)
     return set() if instant is None else {instant}
 
 
-def _strings(tree: Any) -> Iterator[str]:
-    if isinstance(tree, str):
+def _strings(tree: Any) -> Iterator[Any]:
+    """Texts and numbers."""
+    if isinstance(tree, str | int | float) and not isinstance(tree, bool):
         yield tree
     elif isinstance(tree, list | dict):
         for item in tree.values() if isinstance(tree, dict) else tree:

@@ -88,16 +88,24 @@ def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
+def _of_number(number: float | None) -> int | None:
+    for unit in (1_000_000, 1_000, 1):
+        if number is not None and 10**14 <= number * unit < min(10**17, 4_102_444_800 * 10**6):
+            return round(number * unit)
+    return None
+
+
 def as_instant(value: Any) -> int | None:
-    """Microseconds of a date: a date alone is midnight, no zone is UTC. Anything that is no date is null."""
+    """Microseconds of a date: a date alone is midnight, no zone is UTC. Anything that is no date is null.
+
+    A number counts from the epoch: seconds, milliseconds or microseconds, whichever is a date of 1973 to 2099.
+    """
     if isinstance(value, Moment | DateLiteral):
         return value.microseconds
-    if not isinstance(value, str):
-        return None
     try:
         parsed = datetime.fromisoformat(value)
-    except ValueError:
-        return None
+    except (TypeError, ValueError):
+        return _of_number(as_number(value))
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=UTC)
     return (parsed - EPOCH) // timedelta(microseconds=1)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from schemas.event import Event
 from schemas.instants import parse_instant_us
+from transforms.profiles.normalize.dates import normalise_instant
 from transforms.profiles.rows import json_object
 from transforms.segments.accumulators.accumulator import Active
 from transforms.segments.compiler import compile_program
@@ -212,16 +213,33 @@ def test_dates_of_columns_are_dates(tmp_path: Path) -> None:
         "s3": "profile('signed_up_at').within_last(9 days)",
         "s4": "trait('created_at').after_date(2026-01-01)",
     }
-    assert stays(outcome(tmp_path, events, HOUR, **rules)) == [("s1", 0, None), ("s2", 0, None), ("s3", 0, None)]
+    assert stays(outcome(tmp_path, events, HOUR, **rules)) == [(f"s{number}", 0, None) for number in range(1, 5)]
 
 
-@pytest.mark.parametrize("text", ["2026-02-20", "2026-02-20T10:00:00z", "2026-02-19T24:00:00Z", "2026-051"])
-def test_traits_are_dates_by_the_one_grammar(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-02-20",
+        "2026-02-20T10:00:00z",
+        "2026-02-19T24:00:00Z",
+        "2026-051",
+        1771581600,
+        1771581600.5,
+        1771581600000,
+        1771581600000000,
+        "1771581600",
+        "1771581600000",
+    ],
+)
+def test_traits_are_dates_as_the_column_reads_them(tmp_path: Path, text: Any) -> None:
+    assert normalise_instant(text) is not None
     events = [event(0, 0, "identify", said={"created_at": text})]
     assert stays(outcome(tmp_path, events, HOUR, s1="trait('created_at').after_date('2026-01-15')"))
 
 
-@pytest.mark.parametrize("text", ["2026-02", "2026", "2026-W08", "T10", "soon", 1771581600])
+@pytest.mark.parametrize(
+    "text", ["2026-02", "2026", "2026-W08", "T10", "soon", 99999999, 4102444800, -1771581600, True, 1e300]
+)
 def test_what_is_no_date(tmp_path: Path, text: Any) -> None:
     events = [event(0, 0, "identify", said={"created_at": text})]
     assert not stays(outcome(tmp_path, events, HOUR, s1="trait('created_at').after_date('1970-01-15')"))

@@ -45,7 +45,8 @@ def date_text(microseconds: int, choices: Choices) -> str:
 def date_value(choices: Choices) -> Any:
     """A date as text, or what someone sent in its place."""
     if choices.chance(15):
-        return choices.pick((None, "soon", 5))
+        seconds = START_US // 1_000_000 + choices.number(-SPAN // 2, 2 * SPAN) * (GRID_US // 1_000_000)
+        return choices.pick((None, "soon", 5, seconds, str(seconds * 1_000), seconds * 1_000_000))
     return date_text(START_US + choices.number(-SPAN // 2, 2 * SPAN) * GRID_US, choices)
 
 

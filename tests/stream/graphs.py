@@ -64,19 +64,21 @@ def settings_of(world: World) -> StreamSettings:
 def shuffled_stream(world: World, seed: int, steps: int) -> TestStream:
     """The records in random order, the watermark moving at random in between, to as_of and then to the end."""
     chance = random.Random(seed)  # noqa: S311 - test data, no secret
-    records = list(world.records)
+    records, failures = world.parsed
     chance.shuffle(records)
+    chance.shuffle(failures)
     stream, watermark = TestStream(), 0
     size = -(-len(records) // steps)
-    for start in range(0, len(records), size):
+    for number, start in enumerate(range(0, len(records), size)):
         part = records[start : start + size]
-        stream = stream.add_elements(
-            [
-                TimestampedValue(keyed, milliseconds(max(watermark, record[1])))
-                for record in part
-                for keyed in keyed_records([record], BUCKETS)
-            ]
-        )
+        elements = [
+            TimestampedValue(keyed, milliseconds(max(watermark, record[1])))
+            for record in part
+            for keyed in keyed_records([record], BUCKETS)
+        ]
+        failed = keyed_records([], BUCKETS, failures[number::steps])
+        elements += [TimestampedValue(keyed, milliseconds(max(watermark, part[0][1]))) for keyed in failed]
+        stream = stream.add_elements(elements)
         target = chance.choice(records)[1]
         if chance.random() < 0.5 and target > watermark:
             watermark = milliseconds(target).micros

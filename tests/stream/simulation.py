@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from schemas.event import PREVIOUS_ID, TYPE
+from schemas.event import PREVIOUS_ID, TYPE, Failure
 from schemas.tables import TABLES
 from schemas.update import RowUpdate
 from tests.laws.memory import World, whole
@@ -17,6 +17,7 @@ from transforms.deduplicate.cell import MessageIdCell
 from transforms.deduplicate.copies import RETRACT
 from transforms.deduplicate.retraction_cell import RetractionCell
 from transforms.identity.cells.devices import DeviceCell
+from transforms.identity.cells.failures import FailureCell
 from transforms.identity.cells.link_index import LinkIndexCell
 from transforms.identity.cells.names import NameCell
 from transforms.identity.cells.receipts import ReceiptCell
@@ -31,9 +32,9 @@ from transforms.state.facts import Message, pack_messages, unpack_messages
 from transforms.state.horizon import Horizon
 from transforms.state.outbox import bucket_of
 from transforms.state.shelf import Shelf
-from transforms.stream.rows import failure_update
 from transforms.stream.stages import (
     DEVICES,
+    FAILURES,
     LINKS,
     MESSAGES,
     NAMES,
@@ -43,6 +44,7 @@ from transforms.stream.stages import (
     REGISTRY,
     RETRACTIONS,
     USERS,
+    failure_targets,
 )
 
 Tables = dict[str, dict[tuple[Any, ...], tuple[Any, ...]]]
@@ -60,6 +62,7 @@ CELLS: dict[str, Any] = {
     USERS: UserCell,
     RECEIPTS: ReceiptCell,
     RETRACTIONS: RetractionCell,
+    FAILURES: FailureCell,
 }
 HISTORIES = (PROFILES, ACCOUNTS)
 """The stages whose cells have rules."""
@@ -104,14 +107,6 @@ class Written:
         return found
 
 
-def written_failures(world: World) -> Written:
-    """What is written once the lines that are no events have come by."""
-    written = Written()
-    for failure in world.parsed.failures:
-        written.write(failure_update(failure))
-    return written
-
-
 def differences(expected: Tables, got: Tables) -> list[str]:
     """Every row that differs, on a line."""
     return [
@@ -142,8 +137,8 @@ class Simulation:
         self.logs: dict[tuple[str, str], list[bytes]] = defaultdict(list)
         self.shelves: dict[tuple[str, str], Shelf[Any]] = {}
         self.queue: dict[tuple[str, str], list[Message]] = defaultdict(list)
-        self.written = written_failures(world)
-        self.records = world.parsed.records
+        self.written = Written()
+        self.records, self.failures = world.parsed
         self.counted: Counter[str] = Counter()
         self.watermark = 0
         self.clock = 0
@@ -152,14 +147,15 @@ class Simulation:
         self.left_behind = self.given_back = 0
 
     def run(self) -> Tables:
-        arrivals = list(self.records)
+        arrivals: list[Record] = [*self.records, *self.failures]
         self.random.shuffle(arrivals)
         while arrivals or self.queue:
             if arrivals and self.random.random() < 0.4:
                 self.arrive([arrivals.pop() for _ in range(min(len(arrivals), self.random.choice((1, 1, 2, 5))))])
+                self.forget_ids({record[0] for record in arrivals})
             elif self.queue:
                 self.deliver(self.random.choice(list(self.queue)))
-            if self.random.random() < 0.05:
+            if self.random.random() < 0.05 and self.records:
                 self.advance(self.random.choice([record[1] for record in self.records]))
         self.end()
         return self.written.tables()
@@ -171,7 +167,11 @@ class Simulation:
             self.deliver(self.random.choice(list(self.queue)))
             self.advance(self.world.as_of)
 
-    def arrive(self, records: list[Record]) -> None:
+    def arrive(self, arrived: list[Record]) -> None:
+        for failure in arrived:
+            if isinstance(failure, Failure):
+                self.send(MESSAGES, [Message(*target) for target in failure_targets(failure)])
+        records = [record for record in arrived if not isinstance(record, Failure)]
         named = [(record[PREVIOUS_ID], record[0]) for record in records if record[TYPE] == RETRACT]
         ids = [*(record[0] for record in records), *(one for one, _ in named)]
         self.random.shuffle(ids)
@@ -180,8 +180,28 @@ class Simulation:
             shelf = self.shelf(address)
             same = [record for record in records if record[0] == message_id]
             cell = shelf.cell(message_id)
+            if not same and not cell.records and self.horizon.archive:
+                cell.restore(self.archived(address, lambda archive, key=message_id: list(archive.take(key))))
             self.send(MESSAGES, cell.handle(same, [by for one, by in named if one == message_id]))
             self.count(cell)
+            self.keep(address, shelf)
+
+    def forget_ids(self, still_to_come: set[str]) -> None:
+        """Forgets message ids at random, of those whose copies have all come, and have come where they belong."""
+        if self.horizon is NO_HORIZON:
+            return
+        facts = (message.fact for messages in self.queue.values() for message in messages)
+        still_to_come = still_to_come | {part for fact in facts for part in fact if isinstance(part, str)}
+        for address in [address for address in self.shelves if address[0] == MESSAGES]:
+            shelf = self.shelf(address)
+            for message_id in [one for one in shelf if one not in still_to_come and self.random.random() < 0.3]:
+                cell = shelf.cell(message_id)
+                if cell.keeps_until(0) is None:
+                    continue
+                reminder = cell.reminder()
+                if reminder is not None:
+                    self.archived(address, lambda archive, key=message_id, told=reminder: archive.add(key, told))
+                shelf.forget(message_id)
             self.keep(address, shelf)
 
     def deliver(self, address: tuple[str, str]) -> None:

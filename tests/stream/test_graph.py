@@ -17,7 +17,7 @@ from apache_beam.testing.test_stream import TestStream
 
 from tests.laws.memory import World, seeded_world, united_worlds
 from tests.stream.graphs import FlakyRules, Losses, restless, run_graph, settings_of, shuffled_stream
-from tests.stream.simulation import differences, expected, written_failures
+from tests.stream.simulation import Written, differences, expected
 from transforms.profiles.evaluate import Rules
 from transforms.state.archive import Archive
 from transforms.stream.maintain import MaintainTables
@@ -30,7 +30,7 @@ LONG_CASES = int(os.environ.get("TIDEMARK_CASES", "40"))
 def check(seed: int, folder: Path) -> None:
     """Many worlds in one pipeline: starting it costs more than they do."""
     world = united_worlds(seed, WORLDS)
-    written = written_failures(world)
+    written = Written()
     for update in run_graph(world, shuffled_stream(world, seed, steps=8), BundleBasedDirectRunner(), folder):
         written.write(update)
     assert not differences(expected(world), written.tables())
@@ -50,7 +50,7 @@ def test_more_worlds_end_in_the_tables_of_the_bounded_job(seed: int, tmp_path: P
 def test_bundles_that_fail_halfway_and_are_played_again_change_nothing(tmp_path: Path) -> None:
     world, losses = lively_worlds(91, WORLDS), Losses("halfway")
     settings = replace(settings_of(world), rules=flaky(world, losses))
-    written = written_failures(world)
+    written = Written()
     stream = shuffled_stream(world, 1, steps=8)
     for update in run_graph(world, stream, BundleBasedDirectRunner(), tmp_path, settings=settings):
         written.write(update)
@@ -67,7 +67,7 @@ def test_cells_that_leave_events_behind_end_there_too(
         monkeypatch.setattr(Archive, name, counted(getattr(Archive, name), used))
     world, losses = lively_worlds(seed, WORLDS // 3), Losses(f"behind {seed}")
     settings = restless(replace(settings_of(world), rules=flaky(world, losses)))
-    written = written_failures(world)
+    written = Written()
     stream = shuffled_stream(world, 1, steps=10)
     for update in run_graph(world, stream, BundleBasedDirectRunner(), tmp_path, settings=settings):
         written.write(update)
@@ -98,14 +98,15 @@ def counted(method: Callable[..., Any], used: Counter[str]) -> Callable[..., Any
 
 
 CONTRACT = """\
-Deduplicate/ParDo(_Deduplicate): states head log, timers ts-forget
+Deduplicate/ParDo(_Deduplicate): states archive head log, timers ts-forget
+TellRetractions/ParDo(_MaintainFacts): states head log, timers
 KnowNames/ParDo(_MaintainFacts): states head log, timers
 ResolveAliases/ParDo(_MaintainFacts): states head log, timers
 IndexLinks/ParDo(_MaintainFacts): states head log, timers
 ResolveDevices/ParDo(MaintainOwners): states archive head log, timers ts-settle
 ResolveUsers/ParDo(MaintainOwners): states archive head log, timers ts-settle
 CountErased/ParDo(_MaintainFacts): states head log, timers
-TellRetractions/ParDo(_MaintainFacts): states head log, timers
+KeepFailures/ParDo(_MaintainFacts): states head log, timers
 FindChanges: states last, timers
 MaintainProfiles/ParDo(MaintainHistories): states archive head log, timers ts-due
 MaintainAccounts/ParDo(MaintainHistories): states archive head log, timers ts-due"""

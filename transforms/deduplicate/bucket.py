@@ -1,86 +1,184 @@
-"""Deduplicates in a bounded job, and sends every event on to where its identity is decided.
+"""Deduplicates in a bounded job, and sends the events that had to be compared on to where they belong.
 
-Takes blocks keyed by bucket of message id. Each message id is in one bucket, so the result is exact.
+Nearly every message id occurs once. Its event is where its owner is already, and stays there. Of the others, found by
+numbers of 8 bytes (columns/message_ids.py), every copy is compared, all copies of an id in one bucket; what stands
+follows the others as an *exact* block. Whoever takes events leaves out those of suspect ids, but in exact blocks.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import apache_beam as beam
+import numpy as np
+import orjson
+import pyarrow as pa
 from apache_beam.pvalue import AsDict, AsList, TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
 from schemas.block import TableBlock
-from schemas.event import TYPE
+from schemas.event import PREVIOUS_ID, TYPE, Event
 from schemas.tables import RETRACTIONS
 from transforms import counting
-from transforms.deduplicate.copies import deduplicate, tell_retractions
+from transforms.columns.blocks import Keyed, packed_by, rows_where, unpack
+from transforms.columns.events import LINKS, columns_of, owned_events
+from transforms.columns.message_ids import are_among, numbers_of, repeated, united
+from transforms.deduplicate.copies import RETRACT, deduplicate, record_of, tell_retractions
 from transforms.failed_events import count_failures, failed_events_block
-from transforms.identity.routes import route
+from transforms.identity.routes import Routed, route
+from transforms.parse.blocks import EventBlocks
+from transforms.parse.events import EventParser
 from transforms.profiles.rows import block
-from transforms.records import RETRACTED, Buckets, Record, collection_paused, unpack
-
-Keyed = tuple[int, bytes]
-Known = TaggedOutput[Literal["known"], Keyed]
-OfDevices = TaggedOutput[Literal["devices"], Keyed]
-OfUsers = TaggedOutput[Literal["users"], Keyed]
-Claim = TaggedOutput[Literal["claims"], Record]
-Latest = TaggedOutput[Literal["latest"], int]
-Retract = TaggedOutput[Literal["retracts"], Record]
-Retracted = TaggedOutput[Literal["retracted"], tuple[str, bool]]
-Failed = TaggedOutput[Literal["failed"], TableBlock]
-Outputs: TypeAlias = Known | OfDevices | OfUsers | Claim | Latest | Retract | Retracted | Failed
+from transforms.records import Buckets, Record, collection_paused
+from transforms.records import unpack as unpack_records
 
 
 class DeduplicatedEvents(NamedTuple):
     """What leaves the stage; blocks are keyed by bucket.
 
     Attributes:
-        known: (profile key `user:...`, event) of events with a user id.
-        devices: (anonymous id, event, None) of anonymous events, (anonymous id, None, link) of links.
-        users: (user id, timestamp of its last event in the block).
+        known: events that name a user.
+        devices: events that name none.
+        links: that users were behind devices.
+        exact_known, exact_devices, exact_links: the same of ids that were compared; `owner` is the user as sent.
+        suspects: numbers of the ids that were compared, packed: what is not exact is without their events.
+        users: (user id, timestamp) of previous ids of aliases that occur as users.
         claims: the records of aliases and deletions, one element each.
-        latest: the latest timestamp of a bucket.
+        latest: the latest timestamp of some events.
         failed: rows of failed_events.
         retracts: the records of retracts, one element each.
         retracted: (id that a retract names, whether its event was taken out), where there is such an event.
     """
 
-    known: beam.PCollection[tuple[int, bytes]]
-    devices: beam.PCollection[tuple[int, bytes]]
-    users: beam.PCollection[tuple[int, bytes]]
-    claims: beam.PCollection[Record]
-    latest: beam.PCollection[int]
-    failed: beam.PCollection[TableBlock]
-    retracts: beam.PCollection[Record]
-    retracted: beam.PCollection[tuple[str, bool]]
+    known: Any
+    devices: Any
+    links: Any
+    exact_known: Any
+    exact_devices: Any
+    exact_links: Any
+    suspects: Any
+    users: Any
+    claims: Any
+    latest: Any
+    failed: Any
+    retracts: Any
+    retracted: Any
 
 
-class DeduplicateEvents(beam.PTransform[beam.PCollection[tuple[int, bytes]], DeduplicatedEvents]):
-    """Exactly one event per message id. After `as_of`, where it is given, nothing has happened yet."""
+_EXTRACTED = ("copies", "users", "latest")
+_COMPARED = (
+    *("exact_known", "exact_devices", "exact_links"),
+    *("users", "claims", "latest", "failed", "retracts", "retracted"),
+)
 
-    def __init__(self, buckets: int, as_of: int | None) -> None:
+
+class DeduplicateEvents(beam.PTransform[EventBlocks, DeduplicatedEvents]):
+    """Exactly one event per message id. After `as_of`, where it is given, nothing has happened yet.
+
+    Args:
+        parser: what parsed the events: those with copies are parsed once more.
+        buckets: how many buckets there are.
+        as_of: microseconds.
+    """
+
+    def __init__(self, parser: EventParser, buckets: int, as_of: int | None) -> None:
         super().__init__()
+        self._parser = parser
         self._buckets = buckets
         self._as_of = as_of
 
     @no_annotations
-    def expand(self, blocks: beam.PCollection[tuple[int, bytes]]) -> DeduplicatedEvents:
-        retracted = blocks | "Retracted" >> beam.FlatMap(_retracted) | "EachRetracted" >> beam.Distinct()
-        deduplicate_bucket = beam.ParDo(_Deduplicate(self._buckets, self._as_of), AsList(retracted))
-        outputs = (
-            blocks
+    def expand(self, events: EventBlocks) -> DeduplicatedEvents:
+        claims = events.claims | "EachClaim" >> beam.FlatMap(_records)
+        retracted = claims | "Retracted" >> beam.FlatMap(_named_by, RETRACT) | "EachRetracted" >> beam.Distinct()
+        previous_ids = claims | "Previous" >> beam.FlatMap(_named_by, "alias") | "EachPrevious" >> beam.Distinct()
+        suspects = events.ids | "ById" >> beam.GroupByKey() | "FindRepeated" >> beam.FlatMap(_repeated)
+        extracted = events.originals | "ExtractCopies" >> beam.ParDo(
+            _ExtractCopies(self._parser, self._buckets, self._as_of), AsList(suspects), AsList(previous_ids)
+        ).with_outputs(*_EXTRACTED)
+        compared = (
+            (extracted.copies, events.claims)
+            | "WithClaims" >> beam.Flatten()
             | "ByMessageId" >> beam.GroupByKey()
-            | "Deduplicate" >> deduplicate_bucket.with_outputs(*DeduplicatedEvents._fields)
+            | "Compare"
+            >> beam.ParDo(_Compare(self._buckets, self._as_of), AsList(retracted), AsList(previous_ids)).with_outputs(
+                *_COMPARED
+            )
         )
-        return DeduplicatedEvents(*(outputs[name] for name in DeduplicatedEvents._fields))
+        found = {name: compared[name] for name in _COMPARED}
+        found["users"] = (extracted.users, compared.users) | "Users" >> beam.Flatten()
+        found["latest"] = (extracted.latest, compared.latest) | "Latest" >> beam.Flatten()
+        return DeduplicatedEvents(
+            known=events.known, devices=events.devices, links=events.links, suspects=suspects, **found
+        )
 
 
-def _retracted(block: tuple[int, bytes]) -> Iterator[str]:
-    """The ids that retracts name: they stand in blocks of their own."""
-    if block[0] == RETRACTED:
-        for (message_id,) in unpack([block[1]]):
-            yield message_id
+def _records(keyed: Keyed) -> Iterator[Record]:
+    return unpack_records([keyed[1]])
+
+
+def _named_by(claim: Record, kind: str) -> Iterator[str]:
+    if claim[TYPE] == kind:
+        yield claim[PREVIOUS_ID]
+
+
+def _repeated(bucket: tuple[int, Iterable[bytes]]) -> Iterator[bytes]:
+    numbers = repeated(bucket[1])
+    if len(numbers):
+        yield numbers.tobytes()
+
+
+def without_suspects(events: pa.Table, suspects: Iterable[bytes]) -> pa.Table:
+    """Events, or links, whose message ids occur once."""
+    among = are_among(numbers_of(events.column("message_id")), united(suspects))
+    return rows_where(events, ~among)
+
+
+class _ExtractCopies(beam.DoFn):
+    """Blocks of originals -> records of suspect ids, by message id; and what the others say to all."""
+
+    def __init__(self, parser: EventParser, buckets: int, as_of: int | None) -> None:
+        self._parser = parser
+        self._buckets = buckets
+        self._as_of = as_of
+
+    @no_annotations
+    def process(
+        self, packed: bytes, suspects: list[bytes], previous_ids: list[str]
+    ) -> Iterator[TaggedOutput[str, Any]]:
+        originals = unpack(packed)
+        among = are_among(numbers_of(originals.column("message_id")), united(suspects))
+        copies = Buckets(self._buckets)
+        for row in originals.filter(pa.array(among)).to_pylist():
+            self._add(copies, row)
+        for keyed in copies.blocks():
+            yield TaggedOutput("copies", keyed)
+        standing = rows_where(originals, ~among)
+        if standing.num_rows:
+            timestamps = standing.column("timestamp").to_numpy()
+            yield TaggedOutput("latest", int(timestamps.max()))
+            for seen in _seen(standing, timestamps, previous_ids, self._as_of):
+                yield TaggedOutput("users", seen)
+
+    def _add(self, copies: Buckets, row: dict[str, Any]) -> None:
+        attributes = orjson.loads(row["attributes"]) if row["attributes"] else {}
+        event = self._parser.parse(row["raw"], row["source"], attributes)
+        if not isinstance(event, Event):
+            raise TypeError("an event that was parsed once must parse again")
+        copies.add(event.message_id, record_of(event, row["raw"], row["source"], attributes))
+
+
+def _seen(
+    standing: pa.Table, timestamps: np.ndarray, previous_ids: list[str], as_of: int | None
+) -> Iterator[tuple[str, int]]:
+    """Which previous ids are users here, and when they were last seen."""
+    if not previous_ids:
+        return
+    latest: dict[str, int] = {}
+    wanted = set(previous_ids)
+    for user_id, timestamp in zip(standing.column("user_id").to_pylist(), timestamps.tolist(), strict=True):
+        if user_id in wanted and (as_of is None or timestamp <= as_of):
+            latest[user_id] = max(timestamp, latest.get(user_id, timestamp))
+    yield from latest.items()
 
 
 class WriteRetractions(beam.PTransform[DeduplicatedEvents, beam.PCollection[TableBlock]]):
@@ -103,41 +201,47 @@ def _tell_retraction(retract: Record, retracted: dict[str, bool]) -> Iterator[Ta
         yield failed_events_block(told.failures)
 
 
-class _Deduplicate(beam.DoFn):
+class _Compare(beam.DoFn):
+    """All records of the suspect ids of a bucket."""
+
     def __init__(self, buckets: int, as_of: int | None) -> None:
         self._buckets = buckets
         self._as_of = as_of
 
-    def process(self, bucket: tuple[int, Iterable[bytes]], retracted: list[str]) -> Iterator[Outputs]:
-        if bucket[0] == RETRACTED:
-            return
-        result = deduplicate(unpack(bucket[1]), frozenset(retracted))
+    @no_annotations
+    def process(
+        self, bucket: tuple[int, Iterable[bytes]], retracted: list[str], previous_ids: list[str]
+    ) -> Iterator[TaggedOutput[str, Any]]:
+        with collection_paused():
+            result = deduplicate(unpack_records(bucket[1]), frozenset(retracted))
         counting.count(counting.DUPLICATE, result.duplicates)
         counting.count(counting.RETRACTED, sum(result.retracted.values()))
         for retract in result.retracts:
-            yield Retract("retracts", retract)
+            yield TaggedOutput("retracts", retract)
         for pair in result.retracted.items():
-            yield Retracted("retracted", pair)
+            yield TaggedOutput("retracted", pair)
         if result.failures:
             count_failures(result.failures)
-            yield Failed("failed", failed_events_block(result.failures))
+            yield TaggedOutput("failed", failed_events_block(result.failures))
         if result.records:
-            with collection_paused():
-                yield from self._routed(result.records)
+            yield from self._routed(route(result.records, self._as_of), frozenset(previous_ids))
 
-    def _routed(self, records: list[Record]) -> Iterator[Outputs]:
-        told = route(records, self._as_of)
-        known, devices, users = Buckets(self._buckets), Buckets(self._buckets), Buckets(self._buckets)
-        for pair in told.known:
-            known.add(pair[0][5:], pair)
-        for entry in told.devices:
-            devices.add(entry[0], entry)
-        for user_id, timestamp in told.last_seen.items():
-            users.add(user_id, (user_id, timestamp))
-        for claim in told.claims:
-            yield Claim("claims", claim)
+    def _routed(self, told: Routed, previous_ids: frozenset[str]) -> Iterator[TaggedOutput[str, Any]]:
         counting.count(counting.ERASED, sum(claim[TYPE] == "delete" for claim in told.claims))
-        yield Latest("latest", told.latest)
-        yield from (Known("known", keyed) for keyed in known.blocks())
-        yield from (OfDevices("devices", keyed) for keyed in devices.blocks())
-        yield from (OfUsers("users", keyed) for keyed in users.blocks())
+        for claim in told.claims:
+            yield TaggedOutput("claims", claim)
+        for user_id, timestamp in told.last_seen.items():
+            if user_id in previous_ids:
+                yield TaggedOutput("users", (user_id, timestamp))
+        yield TaggedOutput("latest", told.latest)
+        for name, columns, key in (
+            ("exact_known", owned_events(told.known), "owner"),
+            ("exact_devices", columns_of([event for _, event, _ in told.devices if event is not None]), "anonymous_id"),
+            ("exact_links", _links(told.devices), "device"),
+        ):
+            for keyed in packed_by(pa.Table.from_batches([columns]), key, self._buckets):
+                yield TaggedOutput(name, keyed)
+
+
+def _links(devices: Iterable[Record]) -> pa.RecordBatch:
+    return columns_of([(device, *link) for device, _, link in devices if link is not None], LINKS)

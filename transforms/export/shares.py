@@ -5,13 +5,11 @@ A new table or column that nobody thought of fails a test (tests/export/test_sha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-import orjson
-
 from schemas import ledger, tables
+from transforms.identity.named import named_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +77,12 @@ class Identifiers:
     devices: Collection[str]
 
 
-def names_person(raw: bytes, known: Identifiers) -> bool:
+def names_person(reason: str, raw: bytes, known: Identifiers) -> bool:
     """Whether a record that failed is this person's: it has their user id, or no user id and a device of theirs alone.
 
-    A record that is no JSON is searched for the user id in its place; its other lines stay unread.
+    What has no id in its place may be about anybody, and stays unread.
     """
-    try:
-        record = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        return any(re.search(rb'"userId"\s*:\s*' + re.escape(orjson.dumps(user)), raw) for user in known.users)
-    if not isinstance(record, dict):
-        return False
-    user = record.get("userId")
-    if isinstance(user, str | int) and str(user).strip():
-        return str(user) in known.users
-    return record.get("previousId") in known.users or record.get("anonymousId") in known.devices
+    named = named_in(reason, raw)
+    return named.in_place and not (
+        set(named.users).isdisjoint(known.users) and set(named.devices).isdisjoint(known.devices)
+    )

@@ -1,37 +1,38 @@
-"""Decides, in a bounded job, whose each event is: the Beam side of `plan.py` and `devices.py`.
+"""Decides, in a bounded job, whose each event is: the Beam side of `plan.py`, `devices.py` and `columns.py`.
 
 After deduplication, before profiles are built. Aliases and deletions are resolved in one place, into the
 `IdentityPlan`; anonymous events meet the links of their device in a bucket of the device's id.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.pvalue import AsList, AsSingleton, TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
 from schemas.block import TableBlock
-from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE
+from schemas.event import MESSAGE_ID
 from schemas.tables import EVENTS, IDENTITY_LINKS, PROFILES
 from transforms import counting
-from transforms.deduplicate.bucket import DeduplicatedEvents
+from transforms.columns import blocks
+from transforms.columns.blocks import concatenated, packed_by, unpack
+from transforms.columns.events import EVENTS as EVENT_COLUMNS
+from transforms.columns.events import LINKS
+from transforms.columns.table_blocks import columns_block
+from transforms.deduplicate.bucket import DeduplicatedEvents, without_suspects
 from transforms.failed_events import count_failures, failed_events_block
 from transforms.identity.aliases import refusal
-from transforms.identity.devices import resolve_devices
+from transforms.identity.columns import ResolvedColumns, resolve_columns, united
 from transforms.identity.plan import IdentityPlan, merged_profiles, plan_of
 from transforms.profiles.rows import block
-from transforms.records import Buckets, Record, pack, unpack
+from transforms.records import Record, collection_paused
 
 Erased = tuple[str, tuple[str, int]]
 """(message id of the deletion, (table, rows))."""
 
-
-Known = TaggedOutput[Literal["known"], tuple[int, bytes]]
-Anonymous = TaggedOutput[Literal["anonymous"], tuple[int, Iterable[bytes]]]
-Tables = TaggedOutput[Literal["tables"], TableBlock]
-ErasedRows = TaggedOutput[Literal["erased"], Erased]
-Outputs: TypeAlias = Known | Anonymous | Tables | ErasedRows
+_OUTPUTS = ("known", "anonymous", "tables", "erased", "links")
 
 
 class ResolvedIdentity(NamedTuple):
@@ -39,17 +40,21 @@ class ResolvedIdentity(NamedTuple):
 
     Attributes:
         plan: one IdentityPlan.
-        known: (bucket, block of (profile key, event)) of anonymous events that turned out to be a user's.
-        anonymous: (bucket, [block of the same]) of all events of some anonymous profiles.
-        tables: rows of identity_links, of absorbed profiles and of refused aliases.
+        known: (bucket, block of events with their owner) of anonymous events that turned out to be a user's.
+        anonymous: (bucket, events with their owner) of all events of some anonymous profiles.
+        tables: rows of identity_links and of absorbed profiles.
+        refused: rows of failed_events, of refused aliases.
         erased: what was erased, by deletion.
+        links: (device, its links) of the devices that were ever linked to somebody who is erased.
     """
 
-    plan: beam.PCollection[IdentityPlan]
-    known: beam.PCollection[tuple[int, bytes]]
-    anonymous: beam.PCollection[tuple[int, Iterable[bytes]]]
-    tables: tuple[beam.PCollection[TableBlock], ...]
-    erased: beam.PCollection[Erased]
+    plan: Any
+    known: Any
+    anonymous: Any
+    tables: tuple[Any, ...]
+    refused: Any
+    erased: Any
+    links: Any
 
 
 class ResolveIdentity(beam.PTransform[DeduplicatedEvents, ResolvedIdentity]):
@@ -65,18 +70,14 @@ class ResolveIdentity(beam.PTransform[DeduplicatedEvents, ResolvedIdentity]):
     @no_annotations
     def expand(self, events: DeduplicatedEvents) -> ResolvedIdentity:
         claims = events.claims
-        previous_ids = claims | "PreviousIds" >> beam.FlatMap(_previous_id) | "Each" >> beam.Distinct()
-        users = (
-            events.users | "ByUser" >> beam.GroupByKey() | "FindUsers" >> beam.FlatMap(_last_seen, AsList(previous_ids))
-        )
         plan = (
-            events.claims.pipeline
+            claims.pipeline
             | "Once" >> beam.Create([None])
             | "MakePlan"
             >> beam.Map(
                 _plan,
                 AsList(claims),
-                AsList(users),
+                AsList(events.users),
                 AsList(events.latest),
                 as_of=self._as_of,
                 stitch_window_us=self._stitch_window_us,
@@ -85,33 +86,22 @@ class ResolveIdentity(beam.PTransform[DeduplicatedEvents, ResolvedIdentity]):
         )
         refused = claims | "RefuseAliases" >> beam.ParDo(_refuse, AsSingleton(plan))
         merged = plan | "MergedProfiles" >> beam.FlatMap(_merged_rows)
+        of_device = {
+            "events": events.devices,
+            "links": events.links,
+            "exact_events": events.exact_devices,
+            "exact_links": events.exact_links,
+        }
         devices = (
-            events.devices
-            | "ByDevice" >> beam.GroupByKey()
+            of_device
+            | "ByDevice" >> beam.CoGroupByKey()
             | "ResolveDevices"
-            >> beam.ParDo(_ResolveDevices(self._buckets), AsSingleton(plan)).with_outputs(
-                "known", "anonymous", "tables", "erased"
+            >> beam.ParDo(_ResolveDevices(self._buckets), AsSingleton(plan), AsList(events.suspects)).with_outputs(
+                *_OUTPUTS
             )
         )
-        tables = (refused, merged, devices.tables)
-        return ResolvedIdentity(plan, devices.known, devices.anonymous, tables, devices.erased)
-
-
-def _previous_id(claim: Record) -> Iterator[str]:
-    if claim[TYPE] == "alias":
-        yield claim[PREVIOUS_ID]
-
-
-def _last_seen(bucket: tuple[int, Iterable[bytes]], previous_ids: list[str]) -> Iterator[tuple[str, int]]:
-    """Which previous ids are users, and when they were last seen."""
-    if not previous_ids:
-        return
-    wanted = set(previous_ids)
-    latest: dict[str, int] = {}
-    for user_id, timestamp in unpack(bucket[1]):
-        if user_id in wanted:
-            latest[user_id] = max(timestamp, latest.get(user_id, timestamp))
-    yield from latest.items()
+        tables = (merged, devices.tables)
+        return ResolvedIdentity(plan, devices.known, devices.anonymous, tables, refused, devices.erased, devices.links)
 
 
 def _plan(
@@ -125,7 +115,8 @@ def _plan(
     max_merges: int,
 ) -> IdentityPlan:
     now = max(latest, default=0) if as_of is None else as_of
-    return plan_of(claims, dict(users), now, stitch_window_us=stitch_window_us, max_merges=max_merges)
+    last_seen = dict(sorted(users))  # of one user the latest
+    return plan_of(claims, last_seen, now, stitch_window_us=stitch_window_us, max_merges=max_merges)
 
 
 def _refuse(claim: Record, plan: IdentityPlan) -> Iterator[TableBlock]:
@@ -147,18 +138,43 @@ class _ResolveDevices(beam.DoFn):
     def __init__(self, buckets: int) -> None:
         self._buckets = buckets
 
-    def process(self, bucket: tuple[int, Iterable[bytes]], plan: IdentityPlan) -> Iterator[Outputs]:
-        found = resolve_devices(unpack(bucket[1]), plan)
-        known = Buckets(self._buckets)
-        for profile_id, event in found.known:
-            known.add(profile_id[5:], (profile_id, event))
-        for keyed in known.blocks():
-            yield Known("known", keyed)
-        if found.anonymous:
-            yield Anonymous("anonymous", (bucket[0], [pack(found.anonymous)]))
-        for table, rows in ((IDENTITY_LINKS, found.links), (PROFILES, found.absorbed)):
-            if rows:
-                yield Tables("tables", block(table, rows))
-        for (deletion, name), count in found.erased.items():
-            yield ErasedRows("erased", (deletion, (name, count)))
+    @no_annotations
+    def process(
+        self, bucket: tuple[int, dict[str, Iterable[bytes]]], plan: IdentityPlan, suspects: list[bytes]
+    ) -> Iterator[TaggedOutput[str, Any]]:
+        number, told = bucket
+        with collection_paused():
+            found = resolve_columns(
+                _standing(told["events"], told["exact_events"], EVENT_COLUMNS, suspects),
+                _standing(told["links"], told["exact_links"], LINKS, suspects),
+                plan,
+            )
+        for keyed in packed_by(united(found.known, found.exceptional.known), "owner", self._buckets):
+            yield TaggedOutput("known", keyed)
+        for rows in _tables(found):
+            yield TaggedOutput("tables", rows)
+        for of_device in found.of_erased.items():
+            yield TaggedOutput("links", of_device)
+        for (deletion, name), count in found.exceptional.erased.items():
+            yield TaggedOutput("erased", (deletion, (name, count)))
             counting.count(counting.ERASED, count if name == EVENTS.name else 0)
+        anonymous = united(found.anonymous, found.exceptional.anonymous)
+        del found  # half of all events may be one visitor's: profiles are built of them right away
+        if anonymous.num_rows:
+            yield TaggedOutput("anonymous", (number, anonymous))
+
+
+def _standing(packed: Iterable[bytes], exact: Iterable[bytes], schema: pa.Schema, suspects: list[bytes]) -> pa.Table:
+    """What stands of some blocks: of those that are not exact all but suspects."""
+    plain = without_suspects(concatenated(map(unpack, packed), schema), suspects)
+    return blocks.concatenated((plain, *map(unpack, exact)), schema)
+
+
+def _tables(found: ResolvedColumns) -> Iterator[TableBlock]:
+    if found.links.num_rows:
+        yield columns_block(IDENTITY_LINKS, found.links)
+    if found.exceptional.links:
+        yield block(IDENTITY_LINKS, found.exceptional.links)
+    absorbed = found.absorbed + found.exceptional.absorbed
+    if absorbed:
+        yield block(PROFILES, absorbed)

@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from schemas.event import MESSAGE_ID, TIMESTAMP
+from schemas.instants import EARLIEST_US
 from schemas.tables import EVENTS, IDENTITY_LINKS
 from transforms.identity.links import AFTER, BEFORE, BOTH, DeviceLinks, Link
 from transforms.identity.plan import IdentityPlan
@@ -44,6 +45,12 @@ class Device:
             if deletion is not None:
                 return None, deletion
         return user if self._after is self._before else self._after.owner(timestamp, window), None
+
+    def erases(self, timestamp: int | None) -> bool:
+        """Whether what names the device at an instant is erased; None: at any, by any user it was ever linked to."""
+        if timestamp is not None:
+            return self.owner(timestamp)[1] is not None
+        return any(self._plan.erased_by(user, EARLIEST_US) is not None for user in self._before.users())
 
     def confirms(self, link: Link) -> bool:
         """Whether a further link changes nobody's event: its user is behind the device at that instant anyway."""
@@ -90,12 +97,34 @@ def resolve_devices(told: Iterable[Record], plan: IdentityPlan) -> ResolvedDevic
         timestamp, message_id, user_id, is_alias = link
         if is_alias and message_id in merging:
             merges.setdefault(device, []).append((device, user_id, timestamp, message_id))
-        elif stands := plan.stands(message_id, of_previous=is_alias):
-            links.setdefault(device, []).append(Link(timestamp, message_id, user_id, stands))
+        elif standing := standing_link(link, plan):
+            links.setdefault(device, []).append(standing)
     found = ResolvedDevices([], [], [], [], Counter())
     for device in sorted(events.keys() | links.keys() | merges.keys()):
         _resolve(device, events.get(device, []), links.get(device, []), merges.get(device, []), plan, found)
     return found
+
+
+def standing_link(told: Record, plan: IdentityPlan) -> Link | None:
+    """A link as it was told (`routes.Routed.devices`), where it stands in any resolution."""
+    timestamp, message_id, user_id, is_alias = told
+    stands = plan.stands(message_id, of_previous=is_alias)
+    return Link(timestamp, message_id, user_id, stands) if stands else None
+
+
+def links_of_erased(told: Iterable[Record], plan: IdentityPlan) -> dict[str, list[Link]]:
+    """All links of the devices that were ever linked to an erased user, of those of which something is told."""
+    if not plan.erased:
+        return {}
+    links: dict[str, list[Link]] = {}
+    for device, _, link in told:
+        if link is not None and (standing := standing_link(link, plan)):
+            links.setdefault(device, []).append(standing)
+    return {
+        device: of_device
+        for device, of_device in links.items()
+        if any(link.user_id in plan.erased and link.stands & BEFORE for link in of_device)
+    }
 
 
 def _resolve(

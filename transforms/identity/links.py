@@ -54,6 +54,10 @@ class DeviceLinks:
         place = bisect_right(self._times, timestamp)
         return self._links[place - 1].user_id if place else None
 
+    def users(self) -> set[str]:
+        """Everybody who was ever behind the device."""
+        return {link.user_id for link in self._links}
+
     def add(self, link: Link) -> None:
         """Takes in one more link."""
         place = bisect_left(self._links, link)

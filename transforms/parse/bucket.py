@@ -1,11 +1,11 @@
-"""Parses messages in a pipeline: bytes in, blocks of events by bucket of message id and rows of failed_events out.
+"""Parses messages in a pipeline: bytes in, blocks of events (blocks.py) and rows of failed_events out.
 
 Comes after a source, before DeduplicateEvents. A bundle's messages are parsed into blocks together: a runner's cost per
 element is paid once for thousands of events.
 """
 
-from collections.abc import Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
@@ -17,21 +17,33 @@ from schemas.block import TableBlock
 from schemas.event import Event, Failure
 from schemas.message import Message
 from transforms import counting
-from transforms.deduplicate.copies import record_of
 from transforms.failed_events import count_failures, failed_events_block
+from transforms.parse.blocks import EventBlocks, EventCollector
 from transforms.parse.events import EventParser
-from transforms.records import Buckets
 
-Parsed = TaggedOutput[Literal["events"], tuple[int, bytes]]
-Failed = TaggedOutput[Literal["failed"], TableBlock]
-Outputs: TypeAlias = Parsed | Failed
+OUTPUTS = (*EventBlocks._fields, "failed")
+"""The tags of a DoFn that parses."""
 
 
 class ParsedEvents(NamedTuple):
-    """Blocks of (event, bytes, source), keyed by bucket of message id; rows of failed_events."""
+    """Blocks of events, and rows of failed_events."""
 
-    events: beam.PCollection[tuple[int, bytes]]
+    events: EventBlocks
     failed: beam.PCollection[TableBlock]
+
+
+def parsed_events(outputs: Any) -> ParsedEvents:
+    """What a DoFn with OUTPUTS gave."""
+    return ParsedEvents(EventBlocks(*(outputs[name] for name in EventBlocks._fields)), outputs.failed)
+
+
+def unite(sources: Sequence[ParsedEvents]) -> ParsedEvents:
+    """What several sources gave, together. One stays as it is: to unite costs every event a hop."""
+    if len(sources) == 1:
+        return sources[0]
+    of_kind = zip(EventBlocks._fields, zip(*(source.events for source in sources), strict=True), strict=True)
+    events = EventBlocks(*(tuple(kind) | f"Unite {name}" >> beam.Flatten() for name, kind in of_kind))
+    return ParsedEvents(events, tuple(source.failed for source in sources) | "Unite failed" >> beam.Flatten())
 
 
 class ParseEvents(beam.PTransform[beam.PCollection[Message], ParsedEvents]):
@@ -39,7 +51,7 @@ class ParseEvents(beam.PTransform[beam.PCollection[Message], ParsedEvents]):
 
     Args:
         parser: what an event must be.
-        buckets: how many buckets of message ids there are.
+        buckets: how many buckets of users and of devices there are.
     """
 
     def __init__(self, parser: EventParser, buckets: int) -> None:
@@ -49,40 +61,41 @@ class ParseEvents(beam.PTransform[beam.PCollection[Message], ParsedEvents]):
 
     @no_annotations
     def expand(self, messages: beam.PCollection[Message]) -> ParsedEvents:
-        outputs = (
+        return parsed_events(
             messages
             | "Globally" >> beam.WindowInto(GlobalWindows())
-            | "Parse" >> beam.ParDo(_ParseMessages(self._parser, self._buckets)).with_outputs(*ParsedEvents._fields)
+            | "Parse" >> beam.ParDo(_ParseMessages(self._parser, self._buckets)).with_outputs(*OUTPUTS)
         )
-        return ParsedEvents(outputs.events, outputs.failed)
 
 
 class _ParseMessages(beam.DoFn):
     def __init__(self, parser: EventParser, buckets: int) -> None:
         self._parser = parser
-        self._count = buckets
+        self._buckets = buckets
 
     def start_bundle(self) -> None:
-        self._buckets = Buckets(self._count)
+        self._collector = EventCollector(self._buckets)
         self._failures: list[Failure] = []
 
     def process(self, message: Message) -> None:
         parsed = self._parser.parse(message.raw, message.source, dict(message.attributes))
         counting.count(counting.READ)
         if isinstance(parsed, Event):
-            self._buckets.add(parsed.message_id, record_of(parsed, message.raw, message.source, message.attributes))
-            if parsed.type == "retract":
-                self._buckets.add_retracted(parsed.previous_id)
+            self._collector.add(parsed, message.raw, message.source, message.attributes)
         else:
             self._failures.append(parsed)
 
     @no_annotations
     def finish_bundle(self) -> Iterator[TaggedOutput[str, WindowedValue]]:
-        counting.count_parsed(self._parser)
         window = GlobalWindow()
-        for block in self._buckets.blocks():
-            yield TaggedOutput("events", WindowedValue(block, window.max_timestamp(), (window,)))
-        if self._failures:
-            count_failures(self._failures)
-            rows = failed_events_block(self._failures)
-            yield TaggedOutput("failed", WindowedValue(rows, window.max_timestamp(), (window,)))
+        for tag, element in outputs_of(self._collector, self._failures, self._parser):
+            yield TaggedOutput(tag, WindowedValue(element, window.max_timestamp(), (window,)))
+
+
+def outputs_of(collector: EventCollector, failures: list[Failure], parser: EventParser) -> Iterator[tuple[str, Any]]:
+    """(tag, element) of everything that some messages came to; counts it."""
+    counting.count_parsed(parser)
+    yield from collector.blocks()
+    if failures:
+        count_failures(failures)
+        yield "failed", failed_events_block(failures)

@@ -176,7 +176,7 @@ class EventParser:
         timestamp, received = get("timestamp"), get("receivedAt")
         try:
             received_at = None if received is None else parse_instant_us(received)
-            event_time = parse_instant_us(timestamp) if timestamp is not None else _receipt(record, received_at)
+            event_time = parse_instant_us(timestamp) if timestamp is not None else receipt_time(record, received_at)
         except ValueError:
             return self._violation(record)
 
@@ -315,7 +315,7 @@ def _count(counts: dict[str, int], name: str) -> None:
     counts[name] = counts.get(name, 0) + 1
 
 
-def _receipt(record: Record, received_at: int | None) -> int | None:
+def receipt_time(record: Record, received_at: int | None) -> int | None:
     """The event time of a record without `timestamp`.
 
     Raises:

@@ -1,34 +1,34 @@
 """Builds profiles in a bounded job: a bucket's events in, blocks of all tables that follow from them out.
 
-After identity, before the output. Takes blocks of (profile key, event); a profile's events are all in one bucket. Users
-that an alias has made one profile are in the buckets of their own ids: they make one more hop, to their root's.
+After identity, before the output. Takes blocks of events; a profile's events are all in one bucket. Users that an alias
+has made one profile are in the buckets of their own ids: they make one more hop, to their root's.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Literal, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam.pvalue import AsSingleton, TaggedOutput
+import numpy as np
+import pyarrow as pa
+from apache_beam.pvalue import AsList, AsSingleton, TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
-from schemas.block import TableBlock
-from schemas.tables import EVENTS, MEMBERSHIP_CHANGES, MEMBERSHIPS, PROFILES
+from schemas.tables import EVENTS
 from transforms import counting
 from transforms.accounts.bucket import add_to_accounts
-from transforms.identity.bucket import Erased
+from transforms.columns.blocks import concatenated, is_one_of, packed_by, rows_where, unpack
+from transforms.columns.events import EVENTS as EVENT_COLUMNS
+from transforms.columns.events import OWNED_EVENTS, OWNER, records_of
+from transforms.deduplicate.bucket import without_suspects
 from transforms.identity.plan import IdentityPlan
-from transforms.profiles.gather import gather
-from transforms.profiles.history import BY_TIME, ProfileHistory, build_history
-from transforms.profiles.rows import Row, block
-from transforms.records import Buckets, Record, collection_paused, unpack
-from transforms.segments.compiler import compile_program
+from transforms.profiles.columns import OrderedEvents, gather_columns, histories, ordered
+from transforms.profiles.table_columns import event_blocks, membership_blocks, profile_block
+from transforms.records import Buckets, collection_paused
+from transforms.segments.history import compile_history, evaluate
 from transforms.segments.language import ast
 
-Tables = TaggedOutput[Literal["tables"], TableBlock]
-ErasedRows = TaggedOutput[Literal["erased"], Erased]
-OfMerged = TaggedOutput[Literal["merged"], tuple[int, bytes]]
-OfAccounts = TaggedOutput[Literal["accounts"], tuple[int, bytes]]
-Outputs: TypeAlias = Tables | ErasedRows | OfMerged | OfAccounts
+Take = Callable[[Any, list[bytes]], pa.Table]
+"""(a bucket's element, suspects) -> its events with their owners."""
 
 
 class BuiltProfiles(NamedTuple):
@@ -36,100 +36,116 @@ class BuiltProfiles(NamedTuple):
     their root, those of accounts' users to the account.
     """
 
-    tables: beam.PCollection[TableBlock]
-    erased: beam.PCollection[Erased]
-    merged: beam.PCollection[tuple[int, bytes]]
-    accounts: beam.PCollection[tuple[int, bytes]]
+    tables: Any
+    erased: Any
+    merged: Any
+    accounts: Any
 
 
-class BuildProfiles(beam.PTransform[tuple[beam.PCollection[Any], beam.PCollection[IdentityPlan]], BuiltProfiles]):
-    """Profiles, memberships, their changes and events of every profile in (bucket, blocks).
+class BuildProfiles(beam.PTransform[tuple[Any, ...], BuiltProfiles]):
+    """Profiles, memberships, their changes and events of every profile in (bucket, events).
+
+    Takes (buckets, plan, suspects).
 
     Args:
         definitions: what to evaluate.
         buckets: how many buckets there are.
         order: the first place of the blocks of `events`; a stage uses the places up to `order + buckets`.
-        regrouped: the events have made the hop to their root's bucket.
+        take: how to come by a bucket's events: `take_known`, `take_anonymous` or `take_merged`.
     """
 
-    def __init__(self, definitions: ast.Definitions, buckets: int, order: int, *, regrouped: bool = False) -> None:
+    def __init__(self, definitions: ast.Definitions, buckets: int, order: int, take: Take) -> None:
         super().__init__()
         self._definitions = definitions
         self._buckets = buckets
         self._order = order
-        self._regrouped = regrouped
+        self._take = take
 
     @no_annotations
-    def expand(self, inputs: tuple[beam.PCollection[Any], beam.PCollection[IdentityPlan]]) -> BuiltProfiles:
-        blocks, plan = inputs
-        build = _BuildProfiles(self._definitions, self._buckets, self._order, self._regrouped)
-        outputs = blocks | "Build" >> beam.ParDo(build, AsSingleton(plan)).with_outputs(*BuiltProfiles._fields)
+    def expand(self, inputs: tuple[Any, ...]) -> BuiltProfiles:
+        blocks, plan, suspects = inputs
+        build = _BuildProfiles(self._definitions, self._buckets, self._order, self._take)
+        outputs = blocks | "Build" >> beam.ParDo(build, AsSingleton(plan), AsList(suspects)).with_outputs(
+            *BuiltProfiles._fields
+        )
         return BuiltProfiles(outputs.tables, outputs.erased, outputs.merged, outputs.accounts)
 
 
+def take_known(told: dict[str, Iterable[bytes]], suspects: list[bytes]) -> pa.Table:
+    """Events of users: `known` as they were parsed, `exact` and `resolved` with their owner."""
+    plain = without_suspects(concatenated(map(unpack, told["known"]), EVENT_COLUMNS), suspects)
+    owned = plain.append_column(OWNER, plain.column("user_id"))
+    return concatenated((owned, *map(unpack, told["exact"]), *map(unpack, told["resolved"])), OWNED_EVENTS)
+
+
+def take_anonymous(events: pa.Table, _: list[bytes]) -> pa.Table:
+    """Events of devices that are nobody's: decided on in the same place."""
+    return events
+
+
+def take_merged(packed: Iterable[bytes], _: list[bytes]) -> pa.Table:
+    """Events of users that aliases have made one profile, whose owner is the root."""
+    return concatenated(map(unpack, packed), OWNED_EVENTS)
+
+
 class _BuildProfiles(beam.DoFn):
-    def __init__(self, definitions: ast.Definitions, buckets: int, order: int, regrouped: bool) -> None:
+    def __init__(self, definitions: ast.Definitions, buckets: int, order: int, take: Take) -> None:
         self._definitions = definitions
         self._buckets = buckets
         self._order = order
-        self._regrouped = regrouped
+        self._take = take
 
     def setup(self) -> None:
-        self._program = compile_program(self._definitions)
+        self._program = compile_history(self._definitions)
 
-    def process(self, bucket: tuple[int, Iterable[bytes]], plan: IdentityPlan) -> Iterator[Outputs]:
-        found = gather(unpack(bucket[1]), plan, regrouped=self._regrouped)
-        for deletion, rows in found.erased.items():
-            counting.count(counting.ERASED, rows)
-            yield ErasedRows("erased", (deletion, (EVENTS.name, rows)))
-        merged = Buckets(self._buckets)
-        for pair in found.merged:
-            merged.add(pair[0][5:], pair)
-        for packed in merged.blocks():
-            yield OfMerged("merged", packed)
-        if found.histories:
-            with collection_paused():
-                yield from self._tables(bucket[0], found.histories, plan.as_of)
+    @no_annotations
+    def process(
+        self, bucket: tuple[int, Any], plan: IdentityPlan, suspects: list[bytes]
+    ) -> Iterator[TaggedOutput[str, Any]]:
+        number, told = bucket
+        with collection_paused():
+            found = gather_columns(self._take(told, suspects), plan, regrouped=self._take is take_merged)
+            for deletion, rows in found.erased.items():
+                counting.count(counting.ERASED, rows)
+                yield TaggedOutput("erased", (deletion, (EVENTS.name, rows)))
+            for keyed in packed_by(found.merged, "owner", self._buckets):
+                yield TaggedOutput("merged", keyed)
+            if found.events.num_rows:
+                in_order = ordered(found.events, "anon:" if self._take is take_anonymous else "user:")
+                del found  # half of all events may be in this bucket: one copy of them is enough
+                yield from self._tables(number, in_order, plan.as_of)
 
-    def _tables(self, bucket: int, histories: dict[str, list[Record]], as_of: int) -> Iterator[Outputs]:
-        built: list[ProfileHistory] = []
-        events: list[Record] = []
-        owners: list[str] = []
-        accounts = Buckets(self._buckets)
-        for profile_id in sorted(histories):
-            records = histories.pop(profile_id)
-            records.sort(key=BY_TIME)
-            history = build_history(self._program, profile_id, records, as_of)
-            if history is not None:
-                built.append(history)
-                for column in history.not_normalised:
-                    counting.count(counting.NOT_NORMALISED + column)
-            add_to_accounts(accounts, profile_id, records)
-            events += records
-            owners += [profile_id] * len(records)
-        counting.count(counting.ACCEPTED, len(events))
-        counting.count(counting.PROFILES, len(built))
-        for packed in accounts.blocks():
-            yield OfAccounts("accounts", packed)
-        yield Tables("tables", _events_block(events, owners, self._order + bucket))
-        for table, rows in (
-            (PROFILES, [history.profile for history in built]),
-            (MEMBERSHIPS, _joined(history.memberships for history in built)),
-            (MEMBERSHIP_CHANGES, _joined(history.changes for history in built)),
-        ):
-            if rows:
-                yield Tables("tables", block(table, rows))
+    def _tables(self, bucket: int, found: OrderedEvents, as_of: int) -> Iterator[TaggedOutput[str, Any]]:
+        counting.count(counting.ACCEPTED, found.events.num_rows)
+        for rows in event_blocks(found, self._order + bucket):
+            yield TaggedOutput("tables", rows)
+        for keyed in _of_accounts(found, self._buckets):
+            yield TaggedOutput("accounts", keyed)
+        existing, events = histories(found, as_of)
+        if not existing.profile_ids:
+            return
+        evaluated = evaluate(self._program, existing, as_of)
+        segments = self._program.definitions.segments
+        profiles, not_normalised = profile_block(existing, events, evaluated, segments, as_of)
+        counting.count(counting.PROFILES, len(existing.profile_ids))
+        for column, count in not_normalised.items():
+            counting.count(counting.NOT_NORMALISED + column, count)
+        yield TaggedOutput("tables", profiles)
+        for rows in membership_blocks(existing, evaluated, segments, as_of):
+            yield TaggedOutput("tables", rows)
 
 
-def _joined(lists: Iterable[list[Row]]) -> list[Row]:
-    return [row for rows in lists for row in rows]
-
-
-def _events_block(events: list[Record], owners: list[str], order: int) -> TableBlock:
-    """Events as rows: column by column, since there are as many as there are events in the input."""
-    ids, times, types, names, users, devices, previous, groups, received, properties, traits, contexts = zip(
-        *events, strict=True
-    )
-    names = tuple(name or None for name in names)
-    said = (received, properties, traits, contexts, previous, groups)
-    return TableBlock(EVENTS.name, order, (ids, owners, users, devices, types, names, times, *said))
+def _of_accounts(found: OrderedEvents, buckets: int) -> Iterator[tuple[int, bytes]]:
+    """The events of each profile that was put into an account, as records."""
+    groups = np.flatnonzero(is_one_of(found.events.column("type"), ("group",)))
+    if not len(groups):
+        return
+    accounts = Buckets(buckets)
+    profiles = np.unique(found.profile[groups])
+    concerned = np.isin(found.profile, profiles)
+    records = records_of(rows_where(found.events, concerned))
+    ends = np.cumsum(np.bincount(found.profile[concerned], minlength=len(found.profile_ids)))
+    for profile in profiles.tolist():
+        start = int(ends[profile - 1]) if profile else 0
+        add_to_accounts(accounts, found.profile_ids[profile], records[start : int(ends[profile])])
+    yield from accounts.blocks()

@@ -217,16 +217,10 @@ class _Compiler:
 
     def _threshold(self, comparison: ast.Compare) -> Expression | None:
         """`count()` against a plain number: a node that counts no further than it must."""
-        left, arguments = comparison.left, comparison.arguments
-        if not (isinstance(left, ast.Reduced) and left.reducer == "count" and len(arguments) == 1):
+        found = count_threshold(comparison)
+        if found is None:
             return None
-        number = arguments[0].value if isinstance(arguments[0], ast.Literal) else None
-        if type(number) not in (int, float):
-            return None
-        found = _least(comparison.operator, number)  # type: ignore[arg-type]
-        if found is None or found[0] <= 0:
-            return None
-        least, denied = found
+        left, least, denied = found
         key = f"{left.stream!r} >= {least}"
         if key not in self.shared:
             self.shared[key] = self._at_least(left, least)
@@ -280,6 +274,18 @@ class _Compiler:
     def _selection(reduced: ast.Reduced) -> Selection:
         start, end = window_of(reduced.stream)
         return Selection(compile_event_condition(conjuncts(reduced.stream)), compile_operand(reduced), start, end)
+
+
+def count_threshold(comparison: ast.Compare) -> tuple[ast.Reduced, int, bool] | None:
+    """`count()` against a plain number, as (what is counted, n, denied): count >= n, n > 0, or its denial."""
+    left, arguments = comparison.left, comparison.arguments
+    if not (isinstance(left, ast.Reduced) and left.reducer == "count" and len(arguments) == 1):
+        return None
+    number = arguments[0].value if isinstance(arguments[0], ast.Literal) else None
+    if type(number) not in (int, float):
+        return None
+    found = _least(comparison.operator, number)  # type: ignore[arg-type]
+    return None if found is None or found[0] <= 0 else (left, *found)
 
 
 def _least(operator: str, number: int | float) -> tuple[int, bool] | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from schemas.instants import parse_date_or_instant_us
+from schemas.instants import epoch_instant_us, parse_date_or_instant_us
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\Z", re.ASCII)
 _DIGITS = re.compile(r"[+-]?\d{1,1000}\Z", re.ASCII)
@@ -132,9 +132,17 @@ def _parse_instant(text: str) -> int | None:
     try:
         return parse_date_or_instant_us(text)
     except ValueError:
-        return None
+        number = as_number(text)
+        return None if number is None else epoch_instant_us(number)
 
 
 def as_instant(value: Any) -> int | None:
-    """The instant that an ISO 8601 string names: a date is its midnight, no zone is UTC; anything else is None."""
-    return _parse_instant(value) if type(value) is str else None
+    """The instant that a value names where a date is meant; None: none.
+
+    Of ISO 8601 text (a date is its midnight, no zone is UTC), or of a number since the epoch as the column
+    `signed_up_at` reads it (`epoch_instant_us`).
+    """
+    kind = type(value)
+    if kind is str:
+        return _parse_instant(value)
+    return epoch_instant_us(value) if kind is int or kind is float else None

@@ -14,7 +14,7 @@ from typing import Self
 import msgspec
 
 from schemas.update import RowUpdate
-from transforms.state.facts import Fact, Facts, Message
+from transforms.state.facts import EVENT, Fact, Facts, Message
 
 LAYOUT = 1
 
@@ -93,7 +93,7 @@ class FactCell:
             self.facts.take(message.fact, message.sign, message.version)
 
 
-def difference(before: Counter[Target], after: Counter[Target], why: str) -> list[Message]:
+def difference(before: Counter[Target], after: Counter[Target], why: str = EVENT) -> list[Message]:
     """The messages that make what was told before into what is told now."""
     taken = [Message(*target, -1, 0, why) for target in (before - after).elements()]
     return taken + [Message(*target, 1, 0, why) for target in (after - before).elements()]

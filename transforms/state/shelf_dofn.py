@@ -36,6 +36,7 @@ Outputs: TypeAlias = (
     | TaggedOutput[Literal["accounts"], Keyed]
     | TaggedOutput[Literal["receipts"], Keyed]
     | TaggedOutput[Literal["retractions"], Keyed]
+    | TaggedOutput[Literal["failures"], Keyed]
 )
 _SPARE_LOG_BYTES = 256 * 1024
 """A log is rewritten when it has twice the bytes of what is in it, and this many more."""

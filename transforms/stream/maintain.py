@@ -8,7 +8,7 @@ Every stage keeps its cells on shelves (`shelf.py`), keyed by a bucket of the ce
 
 | stage | a cell for | states | timer (event time), set by what changes and by firing, cleared when nothing is due |
 | --- | --- | --- | --- |
-| Deduplicate | a message id | `head`, `log` | `forget`: the first that can be forgotten |
+| Deduplicate | a message id | `archive`, `head`, `log` | `forget`: the first that can be forgotten |
 | KnowNames | a user id or previous id | `head`, `log` | |
 | ResolveAliases | the one registry | `head`, `log` | |
 | IndexLinks | a user id | `head`, `log` | |
@@ -16,6 +16,7 @@ Every stage keeps its cells on shelves (`shelf.py`), keyed by a bucket of the ce
 | ResolveUsers | a user id | `archive`, `head`, `log` | `settle`: the same |
 | CountErased | a deletion | `head`, `log` | |
 | TellRetractions | a retract | `head`, `log` | |
+| KeepFailures | a failure | `head`, `log` | |
 | MaintainProfiles | a profile | `archive`, `head`, `log` | `due`: the first that changes by itself, or leaves events |
 | MaintainAccounts | an account | `archive`, `head`, `log` | `due`: the same |
 | FindChanges | the rules seen last | `last` | |
@@ -36,11 +37,13 @@ from apache_beam.transforms.userstate import (
 from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import Timestamp
 
-from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE
+from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Failure
 from transforms.accounts.contribution import ACCOUNTS
 from transforms.deduplicate.cell import MessageIdCell
 from transforms.deduplicate.copies import RETRACT
 from transforms.deduplicate.retraction_cell import RetractionCell
+from transforms.failed_events import failure_id
+from transforms.identity.cells.failures import FailureCell
 from transforms.identity.cells.link_index import LinkIndexCell
 from transforms.identity.cells.names import NameCell
 from transforms.identity.cells.receipts import ReceiptCell
@@ -50,11 +53,21 @@ from transforms.records import Record
 from transforms.state.cell import FactCell, Output
 from transforms.state.facts import Message, pack_messages
 from transforms.state.outbox import ROWS, Keyed, Outbox, bucket_of
-from transforms.state.shelf_dofn import EVERYONE, KEY_PARAM, TIMESTAMP_PARAM, Outputs, ShelfDoFn, by_key, given
+from transforms.state.shelf_dofn import (
+    EVERYONE,
+    KEY_PARAM,
+    TIMESTAMP_PARAM,
+    ArchivingDoFn,
+    Outputs,
+    ShelfDoFn,
+    by_key,
+    given,
+)
 from transforms.stream.settings import StreamSettings
 from transforms.stream.settling_stages import OWNER_CELLS, MaintainHistories, MaintainOwners
 from transforms.stream.stages import (
     DEVICES,
+    FAILURES,
     LINKS,
     NAMES,
     ORDER,
@@ -63,6 +76,7 @@ from transforms.stream.stages import (
     REGISTRY,
     RETRACTIONS,
     USERS,
+    failure_targets,
 )
 
 _OF_EVENTS = tuple(stage for stage in ORDER if stage != ACCOUNTS)
@@ -79,6 +93,7 @@ _LABELS = {
     USERS: "ResolveUsers",
     RECEIPTS: "CountErased",
     RETRACTIONS: "TellRetractions",
+    FAILURES: "KeepFailures",
     PROFILES: "MaintainProfiles",
     ACCOUNTS: "MaintainAccounts",
 }
@@ -88,11 +103,12 @@ _FACT_CELLS: dict[str, type[FactCell]] = {
     LINKS: LinkIndexCell,
     RECEIPTS: ReceiptCell,
     RETRACTIONS: RetractionCell,
+    FAILURES: FailureCell,
 }
 
 
 class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[bytes]]):
-    """(shelf, packed records) -> packed `RowUpdate`s of all tables but those of what could not be parsed.
+    """(shelf, packed records and failures) -> packed `RowUpdate`s of all tables.
 
     Args:
         settings: of the stream.
@@ -109,7 +125,7 @@ class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[b
         told = records | "Deduplicate" >> beam.ParDo(_Deduplicate(self._settings)).with_outputs(*_OF_EVENTS[1:], ROWS)
         by_stage = {stage: [told[stage]] for stage in _OF_EVENTS[1:]}
         rows = [told[ROWS]]
-        for stage in (NAMES, REGISTRY, LINKS, DEVICES, USERS, RECEIPTS, RETRACTIONS):
+        for stage in (RETRACTIONS, NAMES, REGISTRY, LINKS, DEVICES, USERS, RECEIPTS, FAILURES):
             after = _OF_EVENTS[_OF_EVENTS.index(stage) + 1 :]
             united = by_stage[stage] | f"Unite{_LABELS[stage]}" >> beam.Flatten(pipeline=records.pipeline)
             do = beam.ParDo((MaintainOwners if stage in OWNER_CELLS else _MaintainFacts)(stage, self._settings))
@@ -144,15 +160,18 @@ class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[b
 _RECORDS = msgspec.msgpack.Decoder(list[tuple[Any, ...]])
 _NAMED_BY = 2
 """The length of (id, id of a retract that names it)."""
+_OF_FAILURE = len(Failure._fields)
 _PACK = msgspec.msgpack.Encoder().encode
 
 
-def keyed_records(records: Iterable[Record], buckets: int) -> list[Keyed]:
-    """Records (an event, its bytes and its source each) for the first stage, by shelf.
+def keyed_records(records: Iterable[Record], buckets: int, failures: Iterable[Failure] = ()) -> list[Keyed]:
+    """Records (an event, its bytes and its source each) and failures for the first stage, by shelf.
 
     A retract goes also to the shelf of the id that it names, as (that id, its own).
     """
     by_shelf: dict[str, list[Record]] = {}
+    for failure in failures:
+        by_shelf.setdefault(bucket_of(failure_id(failure.reason, failure.raw), buckets), []).append(failure)
     for record in records:
         by_shelf.setdefault(bucket_of(record[MESSAGE_ID], buckets), []).append(record)
         if record[TYPE] == RETRACT:
@@ -161,7 +180,7 @@ def keyed_records(records: Iterable[Record], buckets: int) -> list[Keyed]:
     return [(bucket, _PACK(of_shelf)) for bucket, of_shelf in by_shelf.items()]
 
 
-class _Deduplicate(ShelfDoFn):
+class _Deduplicate(ArchivingDoFn):
     FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
 
     def __init__(self, settings: StreamSettings) -> None:
@@ -176,25 +195,32 @@ class _Deduplicate(ShelfDoFn):
         at: Timestamp = TIMESTAMP_PARAM,
         head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
         log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
+        bag: Any = beam.DoFn.StateParam(ArchivingDoFn.ARCHIVE),
         forget: Any = beam.DoFn.TimerParam(FORGET),
     ) -> Iterator[Outputs]:
-        shelf = self.take_shelf(element[0], head, log)
+        shelf, archive = self.take_shelf(element[0], head, log), self.open_archive(bag)
         before = shelf.next_due()
         by_id: dict[str, tuple[list[Record], list[str]]] = {}
+        outputs: list[Output] = []
         for record in _RECORDS.decode(element[1]):
+            if len(record) == _OF_FAILURE:
+                outputs += [Message(*target) for target in failure_targets(Failure(*record))]
+                continue
             records, retracts = by_id.setdefault(record[MESSAGE_ID], ([], []))
             if len(record) == _NAMED_BY:
                 retracts.append(record[1])
             else:
                 records.append(record)
-        outputs: list[Output] = []
         for message_id, told in by_id.items():
             cell = shelf.cell(message_id)
+            if told[1] and not cell.records and archive.keeps:
+                cell.restore(archive.take(message_id))
             outputs += cell.handle(*told)
             self.count(cell)
             cell.due = cell.keeps_until(self._settings.allowed_lateness_us)
             shelf.settle(message_id)
         self.keep_shelf(element[0], shelf, head, log)
+        self.keep_archived(shelf, archive, bag)
         due = shelf.next_due()
         if before is None and due is not None:
             forget.set(Timestamp(micros=self._settings.timer_for(due, _FORGET_EVERY_US)))
@@ -208,14 +234,19 @@ class _Deduplicate(ShelfDoFn):
         at: Timestamp = TIMESTAMP_PARAM,
         head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
         log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
+        bag: Any = beam.DoFn.StateParam(ArchivingDoFn.ARCHIVE),
         forget: Any = beam.DoFn.TimerParam(FORGET),
     ) -> None:
         if self.is_drain(at):
             return
-        shelf = self.take_shelf(bucket, head, log)
+        shelf, archive = self.take_shelf(bucket, head, log), self.open_archive(bag)
         for message_id in shelf.due(at.micros):
+            reminder = shelf.cell(message_id).reminder()
+            if reminder is not None:
+                self.put_away(message_id, (reminder, 1), archive)
             shelf.forget(message_id)
         self.keep_shelf(bucket, shelf, head, log)
+        self.keep_archived(shelf, archive, bag)
         due = shelf.next_due()
         if due is not None:
             forget.set(Timestamp(micros=self._settings.timer_for(due, _FORGET_EVERY_US)))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from schemas.event import Failure
-from schemas.tables import EVENTS, FAILED_EVENTS
+from schemas.tables import EVENTS
 from schemas.update import RowUpdate
-from transforms.failed_events import failure_row
 from transforms.profiles.rows import event_row
 from transforms.state.facts import Fact
 
@@ -19,8 +17,3 @@ def no_event_row(message_id: str, version: int) -> RowUpdate:
     """Takes the row of an event away."""
     row = (message_id, *(None,) * (len(EVENTS.columns) - 1))
     return RowUpdate(EVENTS.name, row, version, withdrawn=True)
-
-
-def failure_update(failure: Failure, version: int = 0) -> RowUpdate:
-    """A row of failed_events that nobody takes back."""
-    return RowUpdate(FAILED_EVENTS.name, failure_row(failure), version)

@@ -9,7 +9,7 @@ all the same: in the log, the versions of a job that was launched later are grea
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
 from apache_beam.transforms.window import GlobalWindows
@@ -17,6 +17,8 @@ from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.windowed_value import WindowedValue
 
 from pipelines.io.bigquery.stream import BigQueryStream
+from pipelines.io.cache.location import CacheLocation
+from pipelines.io.cache.touched import touched_profiles
 from pipelines.io.outputs import BigQueryOutput
 from schemas.event import Failure
 from schemas.tables import TABLES
@@ -36,23 +38,29 @@ class AppendRows(beam.PTransform[beam.PCollection[RowUpdate], beam.PCollection[F
     Args:
         output: the dataset.
         launched_at: when the job was launched, seconds since the epoch; by default when this is made.
+        cache: who is in which segment is kept there, too, a moment later; None: nowhere.
     """
 
-    def __init__(self, output: BigQueryOutput, launched_at: int | None = None) -> None:
+    def __init__(
+        self, output: BigQueryOutput, launched_at: int | None = None, cache: CacheLocation | None = None
+    ) -> None:
         super().__init__()
         self._output = output
+        self._cache = cache
         self._first_version = (int(time.time()) if launched_at is None else launched_at) * VERSIONS_A_SECOND
 
     @no_annotations
     def expand(self, changes: beam.PCollection[RowUpdate]) -> beam.PCollection[Failure]:
-        append = beam.ParDo(_Append(self._output, self._first_version))
+        append = beam.ParDo(_Append(self._output, self._first_version, self._cache))
         failures: beam.PCollection[Failure] = changes | "Append" >> append
         return failures
 
 
 class _Append(beam.DoFn):
-    def __init__(self, output: BigQueryOutput, first_version: int) -> None:
+    def __init__(self, output: BigQueryOutput, first_version: int, cache: CacheLocation | None) -> None:
         self._output = output
+        self._cache = cache
+        self._touched: set[str] = set()
         self._first_version = first_version
         self._stream: BigQueryStream | None = None
 
@@ -61,15 +69,28 @@ class _Append(beam.DoFn):
         if self._stream is None:
             self._stream = BigQueryStream(self._output)
         self._stream.discard()
+        self._touched = set()
+
+    def setup(self) -> None:
+        self._tell_cache(())  # which fills it
 
     def process(self, update: RowUpdate) -> Iterator[Failure]:
         version = self._first_version + update.version
+        if self._cache is not None:
+            self._touched |= touched_profiles([update])
         row = dict(zip(_COLUMNS[update.table], update.row, strict=True), row_version=version)
         yield from self._open_stream().write(update.table, [row], deleted=update.withdrawn)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         for failure in self._open_stream().flush():
             yield GlobalWindows.windowed_value(failure)
+        self._tell_cache(self._touched)
+
+    def _tell_cache(self, touched: Iterable[str]) -> None:
+        if self._cache is not None:
+            from pipelines.io.cache.appended import open_appended  # only a job with a cache needs Redis's client
+
+            open_appended(self._output, self._cache).add(touched)
 
     def _open_stream(self) -> BigQueryStream:
         if self._stream is None:

@@ -71,6 +71,19 @@ def read_rows(
         raise BigQueryError(f"read {table.name}: {type(error).__name__}: {error.message}") from error
 
 
+def ask(project: str, what: str, query: str, parameters: list[Any]) -> Iterator[tuple[Any, ...]]:
+    """Rows of a query's result, few of them.
+
+    Raises:
+        BigQueryError: it failed; `what` names it.
+    """
+    job = run_query(rest_client(project), what, query, parameters)
+    try:
+        yield from (tuple(row.values()) for row in job.result(retry=_PAGES))
+    except (exceptions.GoogleAPICallError, exceptions.RetryError) as error:
+        raise BigQueryError(f"{what}: {type(error).__name__}: {error.message}") from error
+
+
 def _selected(column: Column) -> str:
     if column.type == "JSON":
         return f"IF(`{column.name}` IS NULL, NULL, TO_JSON_STRING(`{column.name}`)) AS `{column.name}`"

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable
 import duckdb
 import redis
 
+from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.cache.fill import fill_with
 from pipelines.io.cache.layout import Entry
 from pipelines.io.cache.location import CacheLocation
@@ -108,7 +109,7 @@ class CacheFeed:
                 self._tell()
                 self._say_back()
                 pause = 1.0
-            except (redis.RedisError, LostError, OutputError, duckdb.Error) as error:
+            except (redis.RedisError, LostError, OutputError, BigQueryError, duckdb.Error) as error:
                 self._say_away(error)
                 if is_last:
                     return

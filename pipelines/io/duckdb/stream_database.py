@@ -96,12 +96,13 @@ class LiveTables:
         """The counts of each receipt of erasure, as JSON."""
         return dict(self.connection.execute("SELECT receipt_id, counts::VARCHAR FROM work.deletions").fetchall())
 
-    def missing_from(self, columns: Iterable[tuple[str, str]], values: Iterable[str]) -> list[str]:
-        """Those of the values that none of the columns, (table, column), has."""
+    def missing_from(self, columns: Iterable[tuple[str, str, str]], values: Iterable[str]) -> list[str]:
+        """Those of the values that none of the columns, (table, column, condition on its rows), has."""
         self.connection.register("asked", pa.table({"value": pa.array(sorted(values), pa.string())}))
         query = "SELECT value FROM asked"
-        for table, column in columns:
-            query += f' ANTI JOIN (SELECT "{column}" AS value FROM work."{table}") USING (value)'  # noqa: S608
+        for table, column, condition in columns:
+            of_rows = f'SELECT "{column}" AS value FROM work."{table}" WHERE {condition}'  # noqa: S608
+            query += f" ANTI JOIN ({of_rows}) USING (value)"
         found = self.connection.execute(query).fetchall()
         self.connection.unregister("asked")
         return [value for (value,) in found]

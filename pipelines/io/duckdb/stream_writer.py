@@ -22,10 +22,11 @@ from pipelines.io.journal.earlier_run import EarlierRun
 from pipelines.io.journal.erasing import Erasing
 from pipelines.io.journal.history_first import BEFORE_ALL_US
 from pipelines.io.journal.journal import open_journal
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output
+from pipelines.io.outputs import DuckDBOutput, FilesOutput, Output
 from schemas.failure_reasons import TOO_LATE
 from schemas.tables import EVENTS, FAILED_EVENTS, TABLES
 from schemas.update import RowUpdate
+from transforms.failed_events import REASON, failure_of_row
 
 MOST_HELD = 100_000
 """Updates held back, at most; the stage that gives more waits until they are written."""
@@ -189,8 +190,8 @@ class UpdateWriter:
         late = []
         for update in updates:
             self._erasing.note(update)
-            if update.table == FAILED_EVENTS.name and not update.withdrawn:
-                late += [update.row[_RAW]] if update.row[_REASON] == TOO_LATE else []
+            if update.table == FAILED_EVENTS.name and not update.withdrawn and update.row[REASON] == TOO_LATE:
+                late.append(failure_of_row(update.row))
         if late:
             open_journal(Path(self.options.folder)).set_late(late)
 
@@ -217,16 +218,17 @@ class UpdateWriter:
             if self._erasing.is_counted(gone) or now:
                 open_journal(Path(self.options.folder)).erase(gone, self._tables.receipts())
                 self._erasing.done(gone)
+        if self._erasing.failed:
+            open_journal(Path(self.options.folder)).erase_failed(self._erasing.failed)
+            self._erasing.failed.clear()
 
 
 _KEPT_FOR = (
-    (EVENTS.name, "message_id"),
-    (FAILED_EVENTS.name, "message_id"),
-    *((table.name, "retracts") for table in TABLES if "retracts" in table.column_names()),
+    (EVENTS.name, "message_id", "true"),
+    (FAILED_EVENTS.name, "message_id", "octet_length(raw) > 0"),
+    *((table.name, "retracts", "true") for table in TABLES if "retracts" in table.column_names()),
 )
-"""A message that one of these columns names is read again."""
-_REASON = FAILED_EVENTS.column_names().index("reason")
-_RAW = FAILED_EVENTS.column_names().index("raw")
+"""A message that one of these columns names, in rows for which a condition holds, is read again."""
 
 _WRITERS_LOCK = threading.Lock()
 _WRITERS: dict[str, UpdateWriter] = {}
@@ -240,8 +242,8 @@ def open_writer(output: Output, options: WriteOptions) -> UpdateWriter:
         WriterBusyError: another process has it.
         WriterClosedError: the job was stopped.
     """
-    if isinstance(output, BigQueryOutput):
-        raise TypeError("BigQuery has no local writer")
+    if not isinstance(output, DuckDBOutput | FilesOutput):
+        raise TypeError(f"{output} has no local writer")
     with _WRITERS_LOCK:
         if (str(output), options.run) in _CLOSED:
             raise WriterClosedError("the job was stopped; bundles that are still at work are lost, and come again")

@@ -12,9 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
-
+from pipelines.io.files.beam_files import is_local, open_file
 from pipelines.io.files.containers import container_messages
 from schemas.event import Failure
 from transforms.parse.bodies import split_body
@@ -39,7 +37,7 @@ def file_messages(path: str, source: str, size_bytes: int = 0) -> Iterator[bytes
         CutOffError: the file is shorter than that.
         OSError: it cannot be read.
     """
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as raw:
+    with open_file(path) as raw:
         content = open_content(raw, path)
         if content.kind not in CONTAINERS:
             yield from text_messages(content, source)
@@ -48,7 +46,7 @@ def file_messages(path: str, source: str, size_bytes: int = 0) -> Iterator[bytes
                 yield from container_messages(local, content.kind, source)
             if content.gunzip is not None and content.gunzip.damage:
                 yield from gzip_failures(content.gunzip, b"", source)
-    if FileSystems.get_scheme(path) is None and Path(path).stat().st_size < size_bytes:
+    if is_local(path) and Path(path).stat().st_size < size_bytes:
         raise CutOffError(f"it has {Path(path).stat().st_size} bytes, and had {size_bytes} when the job began")
 
 
@@ -59,7 +57,7 @@ def range_messages(path: str, source: str, start: int, end: int) -> Iterator[byt
         CutOffError: the file ends before `end`.
         OSError: it cannot be read.
     """
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as raw:
+    with open_file(path) as raw:
         _, unfinished = yield from line_messages(read_lines(raw, start, end), source)
     if unfinished.strip():
         yield from split_body(unfinished)
@@ -67,7 +65,7 @@ def range_messages(path: str, source: str, start: int, end: int) -> Iterator[byt
 
 def file_kind(path: str) -> tuple[Kind, bool]:
     """What a file holds, and whether it is gzipped."""
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as raw:
+    with open_file(path) as raw:
         head = read_head(raw)
     return ("documents", True) if head.startswith(GZIP_MAGIC) else (kind_of(head, path), False)
 
@@ -75,7 +73,7 @@ def file_kind(path: str) -> tuple[Kind, bool]:
 @contextmanager
 def _as_local_file(path: str, content: Content) -> Iterator[str]:
     """The file itself where it is local and not packed; else a copy, since Parquet is read from its end."""
-    if content.gunzip is None and FileSystems.get_scheme(path) is None:
+    if content.gunzip is None and is_local(path):
         yield path
         return
     descriptor, name = tempfile.mkstemp(prefix="tidemark-", suffix=f".{content.kind}")

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any
 
+from pipelines.io.files.beam_files import file_systems, is_local, open_file
 from pipelines.io.files.local_pattern import local_matches
 from schemas.errors import InputError
 from transforms.parse.formats import is_known, kind_of, read_head
@@ -25,7 +26,6 @@ EXTENSIONS = (".ndjson", ".jsonl", ".json", ".avro", ".parquet")
 EXTENSIONS_TEXT = "one of " + " ".join(EXTENSIONS) + ", each optionally with .gz"
 RANGE_BYTES = 8 * 1024 * 1024
 """Large enough that a range's 20,000 events fill every bucket's block, small enough to keep many workers busy."""
-_SCHEME = re.compile(r"[a-zA-Z][-a-zA-Z0-9+.]*://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +47,6 @@ class InputFile:
     gzipped: bool = False
     splits: bool = False
     inode: int = 0
-
-
-def is_local(path: str) -> bool:
-    """Whether a path or pattern is of this machine's disks; the others are read by Beam, and need it imported.
-
-    >>> is_local("gs://bucket/events/*.avro")
-    False
-    """
-    return _SCHEME.match(path.strip()) is None
 
 
 def has_known_extension(path: str) -> bool:
@@ -138,10 +129,8 @@ def _found(pattern: str, *, folder: bool) -> Iterator[tuple[str, int, int]]:
 
 def _matches(pattern: str, asked: str) -> Any:
     """What the file system answers; whoever keeps it may be away or refuse, in as many ways as there are of them."""
-    from apache_beam.io.filesystems import FileSystems
-
     try:
-        return FileSystems.match([asked])
+        return file_systems().match([asked])
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise InputError(f"--input {pattern}: cannot be listed: {reason}") from error
@@ -169,7 +158,7 @@ def _looked_at(path: str, size_bytes: int, _updated_us: int, *, strict: bool) ->
     known = _is_named_like_data(path)
     if not size_bytes or (known and (by_name or size_bytes <= RANGE_BYTES)):
         return by_name, False
-    with _opened(path) as file:
+    with open_file(path) as file:
         head = read_head(file)
     if not known and strict and not is_known(head):
         raise InputError(
@@ -177,13 +166,3 @@ def _looked_at(path: str, size_bytes: int, _updated_us: int, *, strict: bool) ->
         )
     gzipped = head.startswith(GZIP_MAGIC)
     return gzipped, size_bytes > RANGE_BYTES and not gzipped and kind_of(head, path) == "lines"
-
-
-def _opened(path: str) -> BinaryIO:
-    if is_local(path):
-        return Path(path).open("rb")
-    from apache_beam.io.filesystem import CompressionTypes
-    from apache_beam.io.filesystems import FileSystems
-
-    opened: BinaryIO = FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED)
-    return opened

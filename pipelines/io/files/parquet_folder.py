@@ -42,7 +42,7 @@ def _write_table(table: Table, folder: Path, staging: Path, shards: Sequence[Sha
         return sum(shard.rows for shard in shards)
     return sum(
         write_parquet(table, _part(folder, number), batches)
-        for number, batches in enumerate(_sorted_parts(table, staging, shards))
+        for number, batches in enumerate(sorted_parts(table, staging, shards))
     )
 
 
@@ -50,7 +50,8 @@ def _part(folder: Path, number: int) -> Path:
     return folder / part_name(number)
 
 
-def _sorted_parts(table: Table, staging: Path, shards: Sequence[Shard]) -> Iterator[list[pa.RecordBatch]]:
+def sorted_parts(table: Table, staging: Path, shards: Sequence[Shard]) -> Iterator[list[pa.RecordBatch]]:
+    """The rows of local shards in their final order, as what each part shall hold."""
     query, parameters = select_rows(table, shards)
     schema = arrow_schema(table)
     part: list[pa.RecordBatch] = []

@@ -6,9 +6,10 @@ passing events on one by one costs more than all of that.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
 from pipelines.io.files.containers import ContainerError
@@ -17,15 +18,11 @@ from pipelines.io.files.listing import RANGE_BYTES, InputFile
 from pipelines.io.locations import FileInput
 from schemas.event import Event, Failure
 from transforms import counting
-from transforms.failed_events import count_failures, failed_events_block
 from transforms.parse import EventParser
-from transforms.parse.bucket import Failed, Outputs, Parsed, ParsedEvents
+from transforms.parse.blocks import EventCollector
+from transforms.parse.bucket import OUTPUTS, ParsedEvents, outputs_of, parsed_events
 from transforms.parse.lines import CutOffError
-from transforms.records import Buckets, collection_paused
-
-_COMPRESSION = 8
-"""What a gzipped file is assumed to grow by."""
-
+from transforms.records import collection_paused
 
 _FLUSH_BYTES = 4 * RANGE_BYTES
 """Of one file's events no more than this is held before blocks of them go on."""
@@ -58,12 +55,6 @@ def _pieces(file: InputFile, source: str) -> Iterator[FileRange]:
         yield FileRange(file.path, False, start, min(start + RANGE_BYTES, size_bytes), source)
 
 
-def input_bytes(locations: Iterable[FileInput]) -> int:
-    """About how many bytes of events there are."""
-    files = [file for location in locations for file in location.files]
-    return sum(file.size_bytes * (_COMPRESSION if file.gzipped else 1) for file in files)
-
-
 class ReadFiles(beam.PTransform[beam.pvalue.PBegin, ParsedEvents]):
     """Every record of the files, parsed. A file or range that cannot be opened fails the job."""
 
@@ -75,13 +66,12 @@ class ReadFiles(beam.PTransform[beam.pvalue.PBegin, ParsedEvents]):
 
     @no_annotations
     def expand(self, begin: beam.pvalue.PBegin) -> ParsedEvents:
-        outputs = (
+        return parsed_events(
             begin
             | "Ranges" >> beam.Create(self._ranges)
             | "Spread" >> beam.Reshuffle()
-            | "Parse" >> beam.ParDo(_ParseRange(self._parser, self._buckets)).with_outputs(*ParsedEvents._fields)
+            | "Parse" >> beam.ParDo(_ParseRange(self._parser, self._buckets)).with_outputs(*OUTPUTS)
         )
-        return ParsedEvents(outputs.events, outputs.failed)
 
 
 class _ParseRange(beam.DoFn):
@@ -89,7 +79,8 @@ class _ParseRange(beam.DoFn):
         self._parser = parser
         self._buckets = buckets
 
-    def process(self, piece: FileRange) -> Iterator[Outputs]:
+    @no_annotations
+    def process(self, piece: FileRange) -> Iterator[TaggedOutput[str, Any]]:
         with collection_paused():
             yield from parse_messages(self._parser, messages(piece), piece.source, self._buckets)
         counting.count(counting.RANGES)
@@ -97,22 +88,20 @@ class _ParseRange(beam.DoFn):
 
 def parse_messages(
     parser: EventParser, found: Iterable[bytes | Failure], source: str, bucket_count: int
-) -> Iterator[Outputs]:
-    """Parses messages into blocks for `events` and `failed`."""
+) -> Iterator[TaggedOutput[str, Any]]:
+    """Parses messages into blocks for the outputs of a DoFn that parses."""
     parse = parser.parse
     messages_left = iter(found)
     while True:
-        buckets = Buckets(bucket_count)
+        collector = EventCollector(bucket_count)
         failures: list[Failure] = []
-        add = buckets.add
+        add = collector.add
         read = size_bytes = 0
         for message in messages_left:
             read += 1
             parsed = message if type(message) is Failure else parse(message, source)  # type: ignore[arg-type]
             if type(parsed) is Event:
-                add(parsed.message_id, (*parsed, message, source))
-                if parsed.type == "retract":
-                    buckets.add_retracted(parsed.previous_id)
+                add(parsed, message, source)  # type: ignore[arg-type]
                 size_bytes += len(message)
             else:
                 failures.append(parsed)  # type: ignore[arg-type]
@@ -120,12 +109,8 @@ def parse_messages(
             if size_bytes >= _FLUSH_BYTES:
                 break
         counting.count(counting.READ, read)
-        counting.count_parsed(parser)
-        for block in buckets.blocks():
-            yield Parsed("events", block)
-        if failures:
-            count_failures(failures)
-            yield Failed("failed", failed_events_block(failures))
+        for tag, element in outputs_of(collector, failures, parser):
+            yield TaggedOutput(tag, element)
         if size_bytes < _FLUSH_BYTES:
             return
 

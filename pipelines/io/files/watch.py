@@ -12,9 +12,7 @@ import json
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
-
+from pipelines.io.files.beam_files import open_file
 from pipelines.io.files.contents import file_kind, file_messages
 from pipelines.io.files.listing import InputFile, list_files
 from pipelines.io.files.watched_files import (
@@ -118,7 +116,7 @@ def read_on(
     if kind != "lines" or gzipped:
         return list(file_messages(file.path, source, file.size_bytes)), file.size_bytes
     end = min(position + options.max_poll_bytes, file.size_bytes)
-    with FileSystems.open(file.path, compression_type=CompressionTypes.UNCOMPRESSED) as opened:
+    with open_file(file.path) as opened:
         found, rest = _all_of(line_messages(read_lines(opened, position, end, begins_line=True), source))
     if rest.unfinished and _has_settled(file, now_us, options.watch_seconds):
         last = split_body(rest.unfinished) if rest.unfinished.strip() else []

@@ -18,9 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
-
+from pipelines.io.files.beam_files import open_file
 from pipelines.io.files.listing import InputFile
 
 _BEGINNING_BYTES: Final = 4 * 1024 * 1024
@@ -90,7 +88,7 @@ def after_reading(file: InputFile, read_bytes: int) -> ReadFile:
 def digest_of(path: str, read_bytes: int) -> str:
     """Of the beginning of a file (all that was read, up to 4 MiB) and of the last bytes that were read."""
     digest = hashlib.blake2b(digest_size=16)
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+    with open_file(path) as file:
         digest.update(file.read(min(read_bytes, _BEGINNING_BYTES)))
         if read_bytes > _BEGINNING_BYTES:
             file.seek(max(_BEGINNING_BYTES, read_bytes - _END_BYTES))

@@ -6,7 +6,7 @@ facts that is the whole truth. What was told on the way, and what the journal no
 | table | what happens |
 | --- | --- |
 | `membership_changes` | the old log stands; only what differs between the old and the new memberships is added to it |
-| `failed_events` | those that came too late stay |
+| `failed_events` | those that came too late stay, and those whose messages were erased from the journal |
 | `deletions` | counts of rows whose messages were erased from the journal (which keeps them) are added |
 | `profiles`, `accounts` | `version` goes on from the greatest one |
 """
@@ -58,14 +58,21 @@ _UNTOLD = """
         ON c.profile_id = b.profile_id AND c.segment = b.segment AND c.change = b.change AND c."at" = b."at"
     QUALIFY row_number() OVER (PARTITION BY b.profile_id, b.segment, b.change, b."at" ORDER BY c.rowid DESC) = 1
 """
+# Profiles that have lost an event to a retract which the earlier run did not know: it still had the event.
+_TAKEN = """
+    CREATE TEMP TABLE taken AS
+    SELECT DISTINCT o.profile_id FROM old_events o JOIN work.retractions r ON o.message_id = r.retracts AND r.found
+"""
 _VERSIONS = "CREATE TEMP TABLE live_versions AS SELECT DISTINCT segment, segment_version FROM work.memberships"
 _RETRACTED = """
     SELECT sha2.id, w.profile_id, w.segment, w.segment_version, 'retracted', w.entered_at,
-        CASE WHEN p.profile_id IS NULL AND a.account_id IS NULL THEN 'deleted'
+        CASE WHEN t.profile_id IS NOT NULL THEN 'retraction'
+             WHEN p.profile_id IS NULL AND a.account_id IS NULL THEN 'deleted'
              WHEN p.merged_into IS NOT NULL THEN 'merge'
              WHEN v.segment IS NULL THEN 'segment_changed' ELSE 'late_event' END,
         [], make_timestamptz($started + row_number() OVER (PARTITION BY w.profile_id))
     FROM wrong w
+    LEFT JOIN taken t USING (profile_id)
     LEFT JOIN work.profiles p USING (profile_id)
     LEFT JOIN work.accounts a ON a.account_id = w.profile_id
     LEFT JOIN live_versions v USING (segment, segment_version)
@@ -76,9 +83,14 @@ _RETRACTED = """
 _TELL = """
     INSERT INTO work.membership_changes
     SELECT u.* REPLACE (
+        CASE WHEN t.profile_id IS NOT NULL AND u.cause IN ('event', 'late_event') AND u.change_id NOT IN (
+            SELECT change_id FROM (SELECT change_id, unnest(message_ids) AS message_id FROM untold)
+            ANTI JOIN old_events USING (message_id))
+        THEN 'retraction' ELSE u.cause END AS cause,
         CASE WHEN o.change_id IS NULL THEN u.change_id ELSE left(sha256(concat_ws(chr(0), u.change_id, $run)), 32) END
         AS change_id)
     FROM untold u LEFT JOIN old_membership_changes o USING (change_id)
+    LEFT JOIN taken t ON t.profile_id = u.profile_id
 """
 _RETRACTED_ONCE = """
     SELECT change_id FROM old_membership_changes
@@ -154,12 +166,12 @@ class EarlierRun:
     def _carry_failures(self, connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(
             "INSERT INTO work.failed_events SELECT o.* FROM old_failed_events o "
-            "ANTI JOIN work.failed_events USING (failure_id) WHERE o.reason = ?",
+            "ANTI JOIN work.failed_events USING (failure_id) WHERE o.reason = ? OR octet_length(o.raw) = 0",
             [TOO_LATE],
         )
 
     def _carry_changes(self, connection: duckdb.DuckDBPyConnection) -> None:
-        for statement in (_WRONG, _RIGHT, _UNTOLD, _VERSIONS):
+        for statement in (_WRONG, _RIGHT, _UNTOLD, _TAKEN, _VERSIONS):
             connection.execute(statement)
         connection.execute("DELETE FROM work.membership_changes")
         connection.execute("INSERT INTO work.membership_changes SELECT * FROM old_membership_changes")
@@ -179,7 +191,7 @@ class EarlierRun:
             connection.execute(f"ATTACH '{quoted(path)}' AS earlier (READ_ONLY)")
         elif not Path(self.output.directory).is_dir():
             return False
-        for table in (*_VERSIONED, "memberships", "membership_changes", "failed_events", "deletions"):
+        for table in (*_VERSIONED, "memberships", "membership_changes", "events", "failed_events", "deletions"):
             connection.execute(f"CREATE TEMP VIEW old_{table} AS SELECT * FROM {self._source(table)}")  # noqa: S608
         return True
 

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 
 import orjson
 
-from schemas.tables import DELETIONS, EVENTS
+from pipelines.io.journal.journal import ErasedFailure
+from schemas.tables import DELETIONS, EVENTS, FAILED_EVENTS
 from schemas.update import RowUpdate
+from transforms.failed_events import MESSAGE_ID, REASON, is_emptied
 
 PATIENCE = 30
 """How often the output is published before messages leave the journal whatever the receipts say: about a minute."""
@@ -26,10 +28,12 @@ class Erasing:
 
     Attributes:
         waiting: ids of events that were withdrawn, and whose messages may still be in the journal.
+        failed: the same of failures that have lost their bytes; no receipt counts them.
     """
 
     def __init__(self) -> None:
         self.waiting: set[str] = set()
+        self.failed: set[ErasedFailure] = set()
         self._counted: dict[str, tuple[int, int]] = {}
         self._done = 0
         self._asked = 0
@@ -42,6 +46,13 @@ class Erasing:
             version, _ = self._counted.get(update.row[0], (-1, 0))
             if update.version > version:
                 self._counted[update.row[0]] = (update.version, orjson.loads(update.row[_COUNTS]).get(EVENTS.name, 0))
+
+        elif update.table == FAILED_EVENTS.name:
+            failure = ErasedFailure(update.row[0], update.row[REASON], update.row[MESSAGE_ID])
+            if is_emptied(update.row) and not update.withdrawn:
+                self.failed.add(failure)
+            else:
+                self.failed.discard(failure)
 
     def is_counted(self, gone: Sequence[str]) -> bool:
         """Whether the messages of these events may leave: they are in the receipts, and nothing else is."""

@@ -27,8 +27,11 @@ from typing import Any, NamedTuple
 import msgspec
 import orjson
 
+from pipelines.io.stream.found_records import carried
 from pipelines.io.stream.source import Record
+from schemas.event import Failure
 from schemas.message import Message
+from transforms.failed_events import failure_id
 
 FILE_NAME = "journal.sqlite"
 _KEEPS_RECEIPTS = "keeps receipts"
@@ -66,6 +69,14 @@ class NumberedRecord(NamedTuple):
 
     number: int
     record: Record
+
+
+class ErasedFailure(NamedTuple):
+    """A row of `failed_events` that has lost its bytes."""
+
+    failure_id: str
+    reason: str
+    message_id: str | None
 
 
 class Journal:
@@ -130,7 +141,7 @@ class Journal:
         size_bytes = 0
         query = (
             "SELECT number, event_us, raw, source, attributes, failure FROM messages "
-            "WHERE number > ? AND number <= ? AND NOT late ORDER BY number LIMIT ?"
+            "WHERE number > ? AND number <= ? AND (NOT late OR failure <> '') ORDER BY number LIMIT ?"
         )
         with self._lock:
             for number, event_us, raw, source, attributes, failure in self._connection.execute(
@@ -172,11 +183,38 @@ class Journal:
                 self._connection.execute("INSERT INTO about VALUES (?, 'yes')", (_KEEPS_RECEIPTS,))
             return dict(self._ask("SELECT receipt_id, counts FROM receipts"))
 
-    def set_late(self, raws: Iterable[bytes]) -> None:
+    def erase_failed(self, failures: Iterable[ErasedFailure]) -> None:
+        """Removes the messages that failed like this, their bytes overwritten.
+
+        Where no message of that id did, all of the journal is searched: a second for some hundred thousand messages.
+        """
+        with self._lock:
+            with self._connection:
+                unfound = [failure for failure in failures if not self._erase_where("message_id = ?", failure)]
+                if unfound:
+                    self._erase_where("TRUE", *unfound)
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _erase_where(self, condition: str, *failures: ErasedFailure) -> int:
+        """Removes the messages that failed like one of these."""
+        ids_by_reason: dict[str, set[str]] = {}
+        for failure in failures:
+            ids_by_reason.setdefault(failure.reason, set()).add(failure.failure_id)
+
+        def is_one(raw: bytes) -> bool:
+            return any(failure_id(reason, raw) in ids for reason, ids in ids_by_reason.items())
+
+        self._connection.create_function("is_one", 1, is_one)
+        parameters = [failures[0].message_id] if "?" in condition else []
+        found = self._connection.execute(f"DELETE FROM messages WHERE {condition} AND is_one(raw)", parameters)  # noqa: S608
+        return found.rowcount
+
+    def set_late(self, failures: Iterable[Failure]) -> None:
         """Messages that failed because they came too late: another run must not take them for timely."""
         with self._lock, self._connection:
             self._connection.executemany(
-                "UPDATE messages SET late = 1 WHERE digest = ?", [(_digest_of(raw),) for raw in raws]
+                "UPDATE messages SET late = 1, failure = ? WHERE digest = ?",
+                [(carried(failure), _digest_of(failure.raw)) for failure in failures],
             )
 
     def note_history(self, run: str, name: str) -> None:

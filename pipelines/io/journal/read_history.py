@@ -4,26 +4,17 @@ First in a stream's graph. With a journal, what comes out stands in it, so a sou
 are safe, even where the runner keeps everything in memory.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
-
-import apache_beam as beam
-from apache_beam.pvalue import TaggedOutput
 
 from pipelines.io.journal.history_files import HistorySource
 from pipelines.io.journal.history_first import Boot, JournaledSource, JournalSource
 from pipelines.io.journal.history_tables import TableHistorySource
 from pipelines.io.journal.journal import open_journal
 from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, InputLocation
-from pipelines.io.stream.found_records import failure_of
 from pipelines.io.stream.read_sources import ReadMessages, make_source
 from pipelines.io.stream.source import StreamSource
 from pipelines.io.stream.source_options import SourceOptions
-from schemas.message import Message
-from schemas.tables import FAILED_EVENTS
-from schemas.update import RowUpdate, pack_updates
-from transforms.failed_events import count_failures, failure_row
 
 _HISTORY = FileInput | DuckDBInput | BigQueryInput
 
@@ -47,27 +38,6 @@ class ReadHistoryAndLive(ReadMessages):
                 source = JournaledSource(source, boot, options.watermark_policy, live=history is None)
             if source is not None:
                 self._sources.append(source)
-
-
-class SetAsideUnreadable(beam.PTransform[beam.PCollection[Message], Any]):
-    """Takes messages; returns those that can be read (`readable`), and of the others packed rows (`unreadable`)."""
-
-    def expand(self, messages: beam.PCollection[Message]) -> Any:
-        return messages | "SetAside" >> beam.ParDo(_set_aside).with_outputs(UNREADABLE, main=READABLE)
-
-
-READABLE = "readable"
-UNREADABLE: Literal["unreadable"] = "unreadable"
-
-
-def _set_aside(message: Message) -> Iterator[Message | TaggedOutput[Literal["unreadable"], bytes]]:
-    failure = failure_of(message)
-    if failure is None:
-        yield message
-    else:
-        count_failures([failure])
-        row = failure_row(failure)
-        yield TaggedOutput(UNREADABLE, pack_updates([RowUpdate(FAILED_EVENTS.name, row, 0)]))
 
 
 def begin(folder: str, run: str, locations: Sequence[InputLocation]) -> Boot:

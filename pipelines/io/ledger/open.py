@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pipelines.io.ledger.database import open_database
 from pipelines.io.ledger.ledger import Ledger
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output, StoreOutput
+from schemas.errors import OutputError
 
 SUFFIX = ".ledger.duckdb"
 
@@ -19,9 +20,14 @@ def ledger_of(output: Output) -> DuckDBOutput | BigQueryOutput:
 
     >>> str(ledger_of(DuckDBOutput("out/shop.duckdb")))
     'duckdb:out/shop.duckdb.ledger.duckdb'
+
+    Raises:
+        OutputError: it is in an object store.
     """
     if isinstance(output, BigQueryOutput):
         return replace(output, layout="append")
+    if isinstance(output, StoreOutput):
+        raise OutputError(f"{output}: a ledger cannot lie beside tables in an object store; expected --ledger LOCATION")
     path = output.directory.rstrip("/") if isinstance(output, FilesOutput) else output.path
     return DuckDBOutput(path + SUFFIX)
 

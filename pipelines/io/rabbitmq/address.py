@@ -88,6 +88,13 @@ def connect(address: RabbitMQAddress) -> pika.BlockingConnection:
     """
     import pika
 
+    return pika.BlockingConnection(parameters_of(address))
+
+
+def parameters_of(address: RabbitMQAddress) -> pika.URLParameters:
+    """How a broker is reached, and how long it is waited for."""
+    import pika
+
     parameters = pika.URLParameters(address.url)
     parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = TIMEOUT_SECONDS
-    return pika.BlockingConnection(parameters)
+    return parameters

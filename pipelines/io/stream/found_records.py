@@ -22,9 +22,13 @@ def found_message(found: bytes | Failure, source: str) -> Message:
     """A record of a file as a message."""
     if not isinstance(found, Failure):
         return Message(found, source, {})
-    reason, errors, stage, message_id, raw, attributes, _, received_at = found
-    fields = (reason, errors, stage, message_id, attributes, received_at)
-    return Message(raw, source, {}, orjson.dumps(fields).decode())
+    return Message(found.raw, source, {}, carried(found))
+
+
+def carried(failure: Failure) -> str:
+    """A failure as a message carries it, beside the bytes and the source."""
+    reason, errors, stage, message_id, _, attributes, _, received_at = failure
+    return orjson.dumps((reason, errors, stage, message_id, attributes, received_at)).decode()
 
 
 def failure_of(message: Message) -> Failure | None:

@@ -17,7 +17,7 @@ import duckdb
 import orjson
 
 from pipelines.io.cache.layout import candidates
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output, StoreOutput
 from pipelines.io.tables.query import open_tables
 from schemas.errors import OutputError
 from schemas.instants import instant_text
@@ -25,7 +25,7 @@ from schemas.tables import IDENTITY_LINKS, MEMBERSHIP_CHANGES, MEMBERSHIPS, PROF
 
 LOOKED_AT = (PROFILES, MEMBERSHIPS, IDENTITY_LINKS, MEMBERSHIP_CHANGES)
 _COPY_SECONDS = 60
-"""How old a copy of BigQuery's tables may be."""
+"""How old a copy of tables on other machines may be."""
 _JSON = ("traits", "computed")
 _AT = (
     "entered_at <= make_timestamptz(?) AND (exited_at > make_timestamptz(?) "
@@ -49,7 +49,7 @@ class LiveTables:
 
     def version(self) -> object:
         """Changes when the output does; None: there is none."""
-        if isinstance(self._output, BigQueryOutput):
+        if isinstance(self._output, BigQueryOutput | StoreOutput):
             return int(time.monotonic() / _COPY_SECONDS)
         path = Path(self._output.path if isinstance(self._output, DuckDBOutput) else self._output.directory)
         try:

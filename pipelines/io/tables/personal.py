@@ -106,7 +106,7 @@ class PersonalTables:
         while rows := found.fetchmany(10_000):
             for values in rows:
                 row = dict(zip(names, values, strict=True))
-                if table is not FAILED_EVENTS or names_person(row["raw"], self._own):
+                if table is not FAILED_EVENTS or names_person(row["reason"], row["raw"], self._own):
                     yield row
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+
 # ruff: noqa: S608 - statements are made of our own schema's names
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,9 +13,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from pipelines.io.files.parquet_store import fetch_parts, known_manifest
 from pipelines.io.ledger import open_ledger
 from pipelines.io.ledger.ledger import Row
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output, StoreOutput
 from pipelines.io.tables.read_back import read_batches
 from schemas.arrow import arrow_schema, to_record_batch
 from schemas.block import TableBlock
@@ -30,12 +33,17 @@ def open_tables(output: Output, tables: Sequence[Table] = TABLES) -> Iterator[du
     Raises:
         OutputError: there is no such database or folder, or a table is missing.
     """
-    with duckdb.connect() as connection:
+    with duckdb.connect() as connection, tempfile.TemporaryDirectory(prefix="tidemark-") as copies:
         connection.execute("SET TimeZone = 'UTC'")
         if isinstance(output, DuckDBOutput):
             _attach(connection, output)
-        for table in tables:
-            _make_view(connection, output, table)
+        if isinstance(output, StoreOutput):
+            manifest = known_manifest(output)  # once: all tables are those of one run
+            for table in tables:
+                _view_of_parts(connection, table, fetch_parts(output, manifest, table, Path(copies)))
+        else:
+            for table in tables:
+                _make_view(connection, output, table)
         yield connection
 
 
@@ -75,7 +83,9 @@ def _attach(connection: duckdb.DuckDBPyConnection, output: DuckDBOutput, name: s
         raise OutputError(f"{output}: cannot be opened as a DuckDB database") from error
 
 
-def _make_view(connection: duckdb.DuckDBPyConnection, output: Output, table: Table) -> None:
+def _make_view(
+    connection: duckdb.DuckDBPyConnection, output: DuckDBOutput | FilesOutput | BigQueryOutput, table: Table
+) -> None:
     if isinstance(output, BigQueryOutput):
         rows = pa.RecordBatchReader.from_batches(arrow_schema(table), read_batches(output, table))
         connection.register("rows", rows)
@@ -87,11 +97,15 @@ def _make_view(connection: duckdb.DuckDBPyConnection, output: Output, table: Tab
         except duckdb.CatalogException as error:
             raise OutputError(f"{output}: there is no table {table.name!r}") from error
     else:
-        parts = Path(output.directory) / table.name / "*.parquet"
-        if not list(parts.parent.glob("*.parquet")):
+        parts = sorted((Path(output.directory) / table.name).glob("*.parquet"))
+        if not parts:
             raise OutputError(f"{output}: there is no {table.name}/*.parquet")
-        pattern = str(parts).replace("'", "''")
-        _view(connection, table, f"read_parquet('{pattern}')")
+        _view_of_parts(connection, table, parts)
+
+
+def _view_of_parts(connection: duckdb.DuckDBPyConnection, table: Table, parts: Sequence[Path]) -> None:
+    names = ", ".join(f"'{name}'" for name in (str(part).replace("'", "''") for part in parts))
+    _view(connection, table, f"read_parquet([{names}])")
 
 
 def _view(connection: duckdb.DuckDBPyConnection, table: Table, source: str) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output
+from pipelines.io.files.parquet_store import fetch_parts, known_manifest
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output, StoreOutput
 from schemas.arrow import arrow_schema, with_schema
 from schemas.errors import OutputError
 from schemas.event import Event
@@ -29,7 +31,9 @@ def read_batches(output: Output, table: Table) -> Iterator[pa.RecordBatch]:
         from pipelines.io.bigquery.read import read_rows
 
         return read_rows(output.project, output.dataset, table)
-    return _read_database(output, table) if isinstance(output, DuckDBOutput) else _read_folder(output.directory, table)
+    if isinstance(output, DuckDBOutput):
+        return _read_database(output, table)
+    return _read_store(output, table) if isinstance(output, StoreOutput) else _read_folder(output, table)
 
 
 def read_table(output: Output, table: Table) -> pa.Table:
@@ -67,10 +71,19 @@ def _read_database(output: DuckDBOutput, table: Table) -> Iterator[pa.RecordBatc
             yield with_schema(batch, schema)
 
 
-def _read_folder(directory: str, table: Table) -> Iterator[pa.RecordBatch]:
-    parts = sorted((Path(directory) / table.name).glob("*.parquet"))
+def _read_folder(output: FilesOutput, table: Table) -> Iterator[pa.RecordBatch]:
+    parts = sorted((Path(output.directory) / table.name).glob("*.parquet"))
     if not parts:
-        raise OutputError(f"files:{directory}: there is no {table.name}/*.parquet")
+        raise OutputError(f"{output}: there is no {table.name}/*.parquet")
+    yield from _read_parts(parts, table)
+
+
+def _read_store(output: StoreOutput, table: Table) -> Iterator[pa.RecordBatch]:
+    with tempfile.TemporaryDirectory(prefix="tidemark-") as folder:
+        yield from _read_parts(fetch_parts(output, known_manifest(output), table, Path(folder)), table)
+
+
+def _read_parts(parts: Iterable[Path], table: Table) -> Iterator[pa.RecordBatch]:
     schema = arrow_schema(table)
     for part in parts:
         with pq.ParquetFile(part) as file:

@@ -10,6 +10,7 @@ from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
 from pipelines.io.files.read_files import parse_messages
@@ -19,7 +20,7 @@ from pipelines.io.tables.read_back import read_batches
 from schemas.tables import EVENTS
 from transforms import counting
 from transforms.parse import EventParser
-from transforms.parse.bucket import Outputs, ParsedEvents
+from transforms.parse.bucket import OUTPUTS, ParsedEvents, parsed_events
 from transforms.parse.rows import json_message
 from transforms.records import collection_paused
 
@@ -64,13 +65,12 @@ class ReadTables(beam.PTransform[beam.pvalue.PBegin, ParsedEvents]):
 
     @no_annotations
     def expand(self, begin: beam.pvalue.PBegin) -> ParsedEvents:
-        outputs = (
+        return parsed_events(
             begin
             | "Tables" >> beam.Create(self._locations)
             | "Spread" >> beam.Reshuffle()
-            | "Parse" >> beam.ParDo(_ParseTable(self._parser, self._buckets)).with_outputs(*ParsedEvents._fields)
+            | "Parse" >> beam.ParDo(_ParseTable(self._parser, self._buckets)).with_outputs(*OUTPUTS)
         )
-        return ParsedEvents(outputs.events, outputs.failed)
 
 
 class _ParseTable(beam.DoFn):
@@ -78,7 +78,8 @@ class _ParseTable(beam.DoFn):
         self._parser = parser
         self._buckets = buckets
 
-    def process(self, location: TableInput) -> Iterator[Outputs]:
+    @no_annotations
+    def process(self, location: TableInput) -> Iterator[TaggedOutput[str, Any]]:
         for batch in event_batches(location):
             with collection_paused():
                 yield from parse_messages(self._parser, messages(batch), location.text, self._buckets)

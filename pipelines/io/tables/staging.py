@@ -1,8 +1,8 @@
-"""Shards: Parquet files in a staging folder beside the target, on their way into the output.
+"""Shards: Parquet files in a staging folder (beside the target, or in an object store), on their way into the output.
 
-Comes after the stages that make `TableBlock`s, in the same process as they; `duckdb_file`, `parquet_folder` and
-`bigquery_load` turn the shards into the output. A shard's name is unique to the attempt that wrote it: what a failed
-attempt leaves is never read, and goes with the folder.
+Comes after the stages that make `TableBlock`s, in the same process as they; `duckdb_file`, `parquet_folder`,
+`parquet_store` and `bigquery_load` turn the shards into the output. A shard's name is unique to the attempt that wrote
+it: what a failed attempt leaves is never read, and goes with the folder. Where that is: staging_place.py.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.io.files.store import open_store
 from schemas.arrow import MARK, arrow_schema, to_record_batch
 from schemas.block import TableBlock
 from schemas.tables import TABLES, Table
@@ -44,7 +45,7 @@ _FIRST_BY: dict[str, str] = {"failed_events": "source, received_at"}
 
 
 class Shard(NamedTuple):
-    """A Parquet file with rows of one table."""
+    """A Parquet file with rows of one table. `path`: where it lies, on any file system that Beam knows."""
 
     table: str
     order: int
@@ -140,9 +141,8 @@ class ShardWriter:
     """Writes blocks as shards. One per bundle; not shared between threads."""
 
     def __init__(self, folder: str) -> None:
-        self._folder = Path(folder)
+        self._store = open_store(folder)
         self._held: dict[str, _Held] = {}
-        self._folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, block: TableBlock) -> Iterator[Shard]:
         """Take a block; yields the shards that are complete.
@@ -172,9 +172,10 @@ class ShardWriter:
                 yield self._shard(held.table, 0, batches)
 
     def _shard(self, table: Table, order: int, batches: list[pa.RecordBatch]) -> Shard:
-        path = self._folder / f"{table.name}-{uuid.uuid4().hex}.parquet"
-        rows = write_parquet(table, path, batches)
-        return Shard(table.name, order, str(path), rows)
+        name = f"{table.name}-{uuid.uuid4().hex}.parquet"
+        with self._store.writing(name) as path:
+            rows = write_parquet(table, path, batches)
+        return Shard(table.name, order, f"{self._store.location}/{name}", rows)
 
 
 def write_parquet(table: Table, path: Path, batches: Iterable[pa.RecordBatch]) -> int:

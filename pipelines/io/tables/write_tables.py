@@ -4,7 +4,6 @@ Comes last in a job's graph. Delivery: the output changes once, after every bloc
 block's rows exactly once, whatever was retried; until then, and if the job fails, it is what it was before.
 """
 
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +16,10 @@ from apache_beam.utils.windowed_value import WindowedValue
 from pipelines.io.check_outputs import check_place
 from pipelines.io.duckdb.database_file import write_database
 from pipelines.io.files.parquet_folder import write_folder
-from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output, local_target
-from pipelines.io.tables.staging import Shard, ShardWriter, new_staging_folder
+from pipelines.io.files.parquet_store import write_store
+from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, Output, StoreOutput
+from pipelines.io.tables.staging import Shard, ShardWriter
+from pipelines.io.tables.staging_place import StagingPlace, new_staging_place
 from schemas.block import TableBlock
 
 
@@ -37,30 +38,42 @@ class WriteTables(beam.PTransform[tuple[beam.PCollection[TableBlock], ...], beam
     blocks: flattened first, every row would travel through the runner.
 
     All tables exist afterwards, empty ones too. Rows are sorted by key, those of `events` stand in the order of their
-    blocks. The shards are on a local disk: the job's workers are processes of one machine.
+    blocks. Where the shards lie, and whether a worker makes the output of them or the caller once the job has ended
+    (`finish_tables`; then the collection is empty), is the place's affair (staging_place.py).
     """
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, place: StagingPlace | Output) -> None:
         super().__init__()
-        self._output = output
-        self._staging = str(new_staging_folder(local_target(output)))
+        self._place = place if isinstance(place, StagingPlace) else new_staging_place(place)
 
     @no_annotations
     def expand(self, blocks: tuple[beam.PCollection[TableBlock], ...]) -> beam.PCollection[WriteSummary]:
         shards = [
-            of_stage | f"WriteShards{number}" >> beam.ParDo(_WriteShards(self._staging))
+            of_stage | f"WriteShards{number}" >> beam.ParDo(_WriteShards(self._place.folder))
             for number, of_stage in enumerate(blocks, start=1)
         ]
         start = blocks[0].pipeline | "Start" >> beam.Create([(0, None)])  # an output without rows is an output too
+        finish = _NoteShards(self._place) if self._place.finished_by_launcher else _Finish(self._place)
         summary: beam.PCollection[WriteSummary] = (
             (*shards, start)
             | "WithStart" >> beam.Flatten()
             | "GatherShards" >> beam.GroupByKey()
-            | "Finish" >> beam.ParDo(_Finish(self._output, self._staging))
+            | "Finish" >> beam.ParDo(finish)
             | "Finished" >> beam.Reshuffle()  # what follows must not make the runner finish again
-            | "RemoveStaging" >> beam.ParDo(_RemoveStaging(self._staging))
+            | "RemoveStaging" >> beam.ParDo(_RemoveStaging(self._place))
         )
         return summary
+
+
+def finish_tables(place: StagingPlace) -> WriteSummary:
+    """Make the output of what a job noted that has ended, and take its shards away.
+
+    Raises:
+        OutputError: the job has noted nothing, or the output cannot be written any more.
+    """
+    summary = make_tables(place, place.noted_shards())
+    place.remove()
+    return summary
 
 
 class _WriteShards(beam.DoFn):
@@ -90,38 +103,61 @@ class _WriteShards(beam.DoFn):
 class _Finish(beam.DoFn):
     """All shards into the output. Idempotent: a runner that repeats it gets the same output."""
 
-    def __init__(self, output: Output, staging: str) -> None:
-        self._output = output
-        self._staging = staging
+    def __init__(self, place: StagingPlace) -> None:
+        self._place = place
 
     def process(self, gathered: tuple[int, Iterable[Shard | None]]) -> Iterator[WriteSummary]:
-        shards: dict[str, list[Shard]] = {}
-        for shard in gathered[1]:
-            if shard is not None:
-                shards.setdefault(shard.table, []).append(shard)
-        staging = Path(self._staging)
-        staging.mkdir(parents=True, exist_ok=True)
-        rows = self._write(staging, shards)
-        staged = {table: sum(shard.rows for shard in of_table) for table, of_table in shards.items()}
-        repeated = {table: count - rows[table] for table, count in staged.items() if count != rows[table]}
-        yield WriteSummary(str(self._output), rows, repeated)
+        yield make_tables(self._place, [shard for shard in gathered[1] if shard is not None])
 
-    def _write(self, staging: Path, shards: Mapping[str, Sequence[Shard]]) -> dict[str, int]:
-        if isinstance(self._output, BigQueryOutput):
-            from pipelines.io.bigquery.load import write_dataset
 
-            return write_dataset(self._output, staging, shards)
-        check_place(self._output)  # once more: somebody may have put something there meanwhile
-        target = local_target(self._output)
-        if isinstance(self._output, DuckDBOutput):
-            return write_database(target, staging, shards)
-        return write_folder(target, staging, shards)
+class _NoteShards(beam.DoFn):
+    """The list of all shards, for who makes the output of them."""
+
+    def __init__(self, place: StagingPlace) -> None:
+        self._place = place
+
+    def process(self, gathered: tuple[int, Iterable[Shard | None]]) -> Iterator[WriteSummary]:
+        self._place.note_shards(shard for shard in gathered[1] if shard is not None)
+        return iter(())
 
 
 class _RemoveStaging(beam.DoFn):
-    def __init__(self, staging: str) -> None:
-        self._staging = staging
+    def __init__(self, place: StagingPlace) -> None:
+        self._place = place
 
     def process(self, summary: WriteSummary) -> Iterator[WriteSummary]:
-        shutil.rmtree(self._staging, ignore_errors=True)  # a repeated attempt finds nothing left to remove
+        self._place.remove()  # a repeated attempt finds nothing left to remove
         yield summary
+
+
+def make_tables(place: StagingPlace, shards: Sequence[Shard]) -> WriteSummary:
+    """The output, of all its shards. Calling it again with the same gives the same."""
+    with place.work_folder() as work:
+        rows = _write(place, work, shards)
+    staged: dict[str, int] = {}
+    for shard in shards:
+        staged[shard.table] = staged.get(shard.table, 0) + shard.rows
+    repeated = {table: count - rows[table] for table, count in staged.items() if count != rows[table]}
+    return WriteSummary(str(place.output), rows, repeated)
+
+
+def _write(place: StagingPlace, work: Path, shards: Sequence[Shard]) -> dict[str, int]:
+    output = place.output
+    if isinstance(output, StoreOutput):
+        return write_store(output, place.run, work, _by_table(shards))
+    local = _by_table(place.local(shards, work))
+    if isinstance(output, BigQueryOutput):
+        from pipelines.io.bigquery.load import write_dataset
+
+        return write_dataset(output, work, local)
+    check_place(output)  # once more: somebody may have put something there meanwhile
+    if isinstance(output, DuckDBOutput):
+        return write_database(output.target(), work, local)
+    return write_folder(output.target(), work, local)
+
+
+def _by_table(shards: Iterable[Shard]) -> Mapping[str, Sequence[Shard]]:
+    found: dict[str, list[Shard]] = {}
+    for shard in shards:
+        found.setdefault(shard.table, []).append(shard)
+    return found

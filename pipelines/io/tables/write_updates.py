@@ -61,7 +61,7 @@ class WriteUpdates(beam.PTransform[beam.PCollection[bytes], beam.PCollection[Any
     def _append_rows(self, output: BigQueryOutput, updates: beam.PCollection[RowUpdate]) -> beam.PCollection[Failure]:
         from pipelines.io.bigquery.append_rows import AppendRows
 
-        refused: beam.PCollection[Failure] = updates | "AppendRows" >> AppendRows(output)
+        refused: beam.PCollection[Failure] = updates | "AppendRows" >> AppendRows(output, cache=self._options.cache)
         failures = refused | "ToFailedEvents" >> beam.Map(_to_failed_event)
         # The watermark of what this returns waits for the failures, too: then they are written, or the job has failed.
         lost: beam.PCollection[Failure] = failures | "AppendFailedEvents" >> AppendRows(output)

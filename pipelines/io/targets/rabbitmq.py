@@ -1,14 +1,17 @@
-"""Events into a RabbitMQ queue: durable messages, confirmed by the broker, refused where no queue takes them."""
+"""Events into a RabbitMQ queue: durable messages, confirmed by the broker, refused where no queue takes them.
+
+All of a group are sent, then all confirmations waited for (rabbitmq/publisher.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import pika
-from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPError, ChannelClosedByBroker, NackError, UnroutableError
+from pika.exceptions import AMQPError, ChannelClosedByBroker, UnroutableError
 
 from pipelines.io.rabbitmq.address import RabbitMQAddress, connect
+from pipelines.io.rabbitmq.publisher import ConfirmingPublisher
 from pipelines.io.targets.target import OutgoingEvent, TargetError
 
 _NOT_FOUND = 404
@@ -19,45 +22,39 @@ class RabbitMQTarget:
 
     def __init__(self, address: RabbitMQAddress) -> None:
         self._address = address
-        self._connection: pika.BlockingConnection | None = None
-        self._channel: BlockingChannel | None = None
+        self._publisher: ConfirmingPublisher | None = None
 
     def check(self) -> None:
         try:
-            try:
-                self._opened().queue_declare(self._address.queue, passive=True)
-            except ChannelClosedByBroker as error:
-                if error.reply_code != _NOT_FOUND:
-                    raise
-                self._channel = None
-                self._opened().queue_declare(self._address.queue, durable=True, arguments={"x-queue-type": "quorum"})
+            with connect(self._address) as connection:
+                try:
+                    connection.channel().queue_declare(self._address.queue, passive=True)
+                except ChannelClosedByBroker as error:
+                    if error.reply_code != _NOT_FOUND:
+                        raise
+                    kind = {"x-queue-type": "quorum"}
+                    connection.channel().queue_declare(self._address.queue, durable=True, arguments=kind)
+        except (AMQPError, OSError) as error:
+            raise TargetError(f"{self._address}: {self._address.explain(error)}") from error
+
+    def send(self, events: Sequence[OutgoingEvent]) -> None:
+        messages = [(event.line, _kept(event.message_id)) for event in events]
+        try:
+            if self._publisher is None:
+                self._publisher = ConfirmingPublisher(self._address)
+            self._publisher.publish(messages)
+        except UnroutableError as error:
+            self.close()
+            raise TargetError(f"{self._address}: there is no such queue any more") from error
         except (AMQPError, OSError) as error:
             self.close()
             raise TargetError(f"{self._address}: {self._address.explain(error)}") from error
 
-    def send(self, events: Sequence[OutgoingEvent]) -> None:
-        try:
-            channel = self._opened()
-            for event in events:
-                kept = pika.BasicProperties(
-                    content_type="application/json", delivery_mode=2, message_id=event.message_id
-                )
-                channel.basic_publish("", self._address.queue, event.line, kept, mandatory=True)
-        except UnroutableError as error:
-            raise TargetError(f"{self._address}: there is no such queue any more") from error
-        except (NackError, AMQPError, OSError) as error:
-            self.close()
-            raise TargetError(f"{self._address}: {self._address.explain(error)}") from error
-
     def close(self) -> None:
-        connection, self._connection, self._channel = self._connection, None, None
-        if connection is not None and connection.is_open:
-            connection.close()
+        publisher, self._publisher = self._publisher, None
+        if publisher is not None:
+            publisher.close()
 
-    def _opened(self) -> BlockingChannel:
-        if self._connection is None or self._connection.is_closed:
-            self._connection, self._channel = connect(self._address), None
-        if self._channel is None or self._channel.is_closed:
-            self._channel = self._connection.channel()
-            self._channel.confirm_delivery()
-        return self._channel
+
+def _kept(message_id: str) -> pika.BasicProperties:
+    return pika.BasicProperties(content_type="application/json", delivery_mode=2, message_id=message_id)

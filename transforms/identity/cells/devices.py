@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from schemas.event import MESSAGE_ID, TIMESTAMP
 from schemas.tables import IDENTITY_LINKS
-from transforms.identity.cells.owners import Change, Context, Decision, OwnerCell, as_erasures
+from transforms.identity.cells.owners import Change, Context, Decision, OwnerCell, as_erasures, by_length
 from transforms.identity.devices import Device, erased_links
 from transforms.identity.links import BOTH, DEFAULT_STITCH_WINDOW_US, Link
 from transforms.identity.plan import IdentityPlan
 from transforms.state.cell import Output, RowChanges, Target
 from transforms.state.facts import EVENT, Fact, Message, device_version, event_fact
-from transforms.stream.stages import PROFILES, RECEIPTS, USERS
+from transforms.stream.stages import NAMED, PROFILES, RECEIPTS, USERS, failure_erased
 
 _LINKS = RowChanges(IDENTITY_LINKS.name, 3)
 
@@ -32,7 +32,8 @@ class DeviceCell(OwnerCell[_Basis]):
     """Facts: events, ("link", timestamp, message id, user), ("erased", user, instant, message id, ...).
 
     A link that does not stand in BOTH resolutions has `Link.stands` for a fifth value.
-    And ("merge", timestamp, message id, user) of an alias by which this id, a user's, was merged: a row, but no link.
+    And ("merge", timestamp, message id, user) of an alias by which this id, a user's, was merged: a row, but no link;
+    ("named", failure, instant or None) of records that failed and name the device.
     """
 
     stitch_window_us = DEFAULT_STITCH_WINDOW_US
@@ -64,7 +65,7 @@ class DeviceCell(OwnerCell[_Basis]):
             rows[self.key, user, timestamp] = (self.key, user, timestamp, message_id)
         if not links:
             return Context(_Basis(None, rows), Counter())
-        erased = {fact[1]: list(as_erasures(fact[2:])) for fact in sorted(self.facts.of("erased"), key=len)}
+        erased = {fact[1]: list(as_erasures(fact[2:])) for fact in sorted(self.facts.of("erased"), key=by_length)}
         plan = IdentityPlan({}, erased, {}, [], {}, 0, self.stitch_window_us)
         device = Device(plan, links)
         for link in device.links:
@@ -76,6 +77,9 @@ class DeviceCell(OwnerCell[_Basis]):
                 for name, count in erased_links(links, plan).items()
             }
         )
+        for fact in self.facts.of(NAMED) if erased else ():
+            if device.erases(fact[2]):
+                told[failure_erased(fact)] += 1
         return Context(_Basis(device, rows), told)
 
     def keeps_context(self, messages: Sequence[Message]) -> bool:
@@ -149,7 +153,8 @@ class DeviceCell(OwnerCell[_Basis]):
         if fact[0] == EVENT:
             return bool(fact[1 + TIMESTAMP] <= until)
         # A later link can neither be the latest one before an event nor the first one after it, in the stitch window.
-        return fact[0] != "link" or bool(fact[1] <= until + self.stitch_window_us)
+        # A device that an erasure concerns has all its links, and no other asks whom a failed record names.
+        return fact[0] not in ("link", NAMED) or bool(fact[0] == "link" and fact[1] <= until + self.stitch_window_us)
 
     def times(self) -> list[int]:
         links = [] if self._keeps_links() else [fact[1] for fact in self.facts.of("link")]

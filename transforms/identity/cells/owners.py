@@ -24,6 +24,7 @@ from transforms.state.cell import FactCell, Output, Target, difference
 from transforms.state.facts import DELETED, EVENT, MERGE, RETRACTION, Fact, Message, event_of
 from transforms.state.horizon import Horizon
 from transforms.stream.rows import event_update, no_event_row
+from transforms.stream.stages import NAMED, TAKEN
 
 Erasures = tuple[tuple[int, str], ...]
 """(instant, message id of the deletion), in order."""
@@ -53,6 +54,14 @@ class Context(NamedTuple, Generic[Basis]):
 def as_erasures(flat: Sequence[object]) -> Erasures:
     """(instant, message id, instant, ...) -> ((instant, message id), ...)."""
     return tuple(zip(flat[::2], flat[1::2], strict=True))  # type: ignore[arg-type]
+
+
+def by_length(erased: Fact) -> tuple[int, Fact]:
+    """Orders what was told of a user's erasures: the longest is taken while an older one is still to be taken back.
+
+    Of two alike long it is the same whatever order they came in: a cell that was read again must know what it has said.
+    """
+    return len(erased), erased
 
 
 def erased_by(erasures: Erasures, timestamp: int) -> str | None:
@@ -135,7 +144,10 @@ class OwnerCell(FactCell, Generic[Basis]):
 
     def needs_past(self, messages: Iterable[Message]) -> bool:
         behind = self.left_behind()
-        return behind is not None and any(self.concerns_past(message.fact, behind[1]) for message in messages)
+        return behind is not None and any(
+            message.fact[2] <= behind[1] if message.fact[0] == TAKEN else self.concerns_past(message.fact, behind[1])
+            for message in messages
+        )
 
     def restore(self, past: Iterable[bytes]) -> None:
         """Takes back what was left behind."""
@@ -183,13 +195,24 @@ class OwnerCell(FactCell, Generic[Basis]):
 
     # --- what happens -------------------------------------------------------------------------------------------------
 
+    def _with_events(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Messages that take out an event by its id, with the event; without those whose event is gone for good."""
+        if not any(message.fact[0] == TAKEN for message in messages):
+            return messages
+        events = {fact[1 + MESSAGE_ID]: fact for fact in self.facts.of(EVENT)}
+        meant = (m if m.fact[0] != TAKEN else m._replace(fact=events.get(m.fact[1], ())) for m in messages)
+        return [message for message in meant if message.fact]
+
     def handle(self, messages: Sequence[Message]) -> list[Output]:
+        messages = self._with_events(messages)
         reasons = {message.fact: message.why for message in messages if message.fact[0] == EVENT}
         before = self.context()
         told_before = self.summary(before) if self._told is None else self._told
         versions = {fact: self.facts.version(fact) for fact in reasons}
         self.take(messages)
-        if not self.keeps_context([message for message in messages if message.fact[0] != EVENT]):
+        deciding = [message for message in messages if message.fact[0] != NAMED]
+        keeps = self.keeps_context([message for message in deciding if message.fact[0] != EVENT])
+        if not keeps or (len(deciding) < len(messages) and self.facts.size("erased")):
             self._context = None
             for fact in self.facts.of(EVENT):
                 if fact not in versions:
@@ -204,8 +227,8 @@ class OwnerCell(FactCell, Generic[Basis]):
         self.counter += any(was is not None and was != now for _, was, now in changes) or bool(told_before - told_after)
         if self.due is None and self.horizon is not None and self.facts.size(EVENT, "link") >= self.horizon.least:
             self._set_due()
-        why = next((message.why for message in reversed(messages) if message.why != EVENT), MERGE)
-        moved = RETRACTION if any(message.why == RETRACTION for message in messages) else MERGE
+        why = next((message.why for message in reversed(deciding) if message.why != EVENT), MERGE)
+        moved = RETRACTION if any(message.why == RETRACTION for message in deciding) else MERGE
         return [*difference(told_before, told_after, why), *self._outputs(changes, reasons, moved)]
 
     def _said(self, context: Context[Basis], fact: Fact, version: int | None) -> tuple[Decision, int] | None:

@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.event import ANONYMOUS_ID, MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, USER_ID
-from schemas.tables import FAILED_EVENTS
 from transforms import counting
-from transforms.failed_events import failure_row
 from transforms.identity.aliases import DEFAULT_MAX_MERGES, Alias, refusal
 from transforms.identity.plan import Deletion, IdentityPlan, make_plan
-from transforms.state.cell import FactCell, Output, RowChanges, Target, difference
+from transforms.state.cell import FactCell, Output, Target, difference
 from transforms.state.facts import (
     DELETED,
     EVENT,
@@ -29,25 +27,25 @@ from transforms.state.facts import (
     event_of,
 )
 from transforms.stream.rows import no_event_row
-from transforms.stream.stages import DEVICES, LINKS, RECEIPTS, USERS, link_targets
-
-_FAILURES = RowChanges(FAILED_EVENTS.name, 1)
-_REASON = FAILED_EVENTS.column_names().index("reason")
+from transforms.stream.stages import DEVICES, LINKS, RECEIPTS, USERS, failure_targets, link_targets
 
 
 @dataclass(slots=True)
 class _Told:
-    """What follows from the facts. `events`: aliases that are events -> version; `erased`: users with deletions."""
+    """What follows from the facts. `events`: aliases that are events -> version; `erased`: users with deletions.
+
+    `refused`: how many aliases are, by reason.
+    """
 
     targets: Counter[Target]
     events: dict[Fact, int]
-    failures: dict[tuple[object, ...], Fact]
+    refused: Counter[str]
     erased: frozenset[str]
 
     @property
     def outcomes(self) -> Counter[str]:
         """What is counted: aliases that failed, deletions (`erased`, as the events that they erase)."""
-        found = Counter(counting.FAILED + row[_REASON] for row in self.failures.values())
+        found = Counter({counting.FAILED + reason: count for reason, count in self.refused.items()})
         found[counting.ERASED] = sum(count for (stage, _, _), count in self.targets.items() if stage == RECEIPTS)
         return found
 
@@ -73,7 +71,7 @@ class RegistryCell(FactCell):
             return []
         after = self._last = self._told()
         gone = (before.targets - after.targets) or before.events.items() - after.events.items()
-        self.counter += bool(gone or before.failures != after.failures)
+        self.counter += bool(gone)
         self.counted.update(after.outcomes)
         self.counted.subtract(before.outcomes)
         came = {message.fact[0] for message in messages}
@@ -82,7 +80,6 @@ class RegistryCell(FactCell):
         return [
             *difference(before.targets, after.targets, why),
             *self._events(before, after, why),
-            *_FAILURES.updates(before.failures, after.failures, self.counter),
             *self._deletions(messages),
         ]
 
@@ -127,7 +124,7 @@ class RegistryCell(FactCell):
 
     def _told(self) -> _Told:
         plan = self._plan()
-        told = _Told(Counter(), {}, {}, frozenset(plan.erased))
+        told = _Told(Counter(), {}, Counter(), frozenset(plan.erased))
         for user, root in plan.roots.items():
             told.targets[USERS, user, ("root", root)] += 1
         for user, deletions in plan.erased.items():
@@ -155,5 +152,5 @@ class RegistryCell(FactCell):
         if reason is None:
             told.events[alias] = self.facts.version(alias) or 0
             return
-        row = failure_row(refusal(alias[1:], reason))
-        told.failures[row[:1]] = row
+        told.refused[reason] += 1
+        told.targets.update(failure_targets(refusal(alias[1:], reason)))

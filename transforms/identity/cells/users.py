@@ -9,10 +9,11 @@ from collections import Counter
 from typing import NamedTuple
 
 from schemas.event import TIMESTAMP, USER_ID
-from transforms.identity.cells.owners import Context, Decision, Erasures, OwnerCell, as_erasures, erased_by
+from schemas.instants import EARLIEST_US
+from transforms.identity.cells.owners import Context, Decision, Erasures, OwnerCell, as_erasures, by_length, erased_by
 from transforms.state.cell import Target
 from transforms.state.facts import EVENT, Fact, event_fact, user_version
-from transforms.stream.stages import PROFILES, RECEIPTS
+from transforms.stream.stages import NAMED, PROFILES, RECEIPTS, failure_erased
 
 
 class _Basis(NamedTuple):
@@ -21,7 +22,10 @@ class _Basis(NamedTuple):
 
 
 class UserCell(OwnerCell[_Basis]):
-    """Facts: events, ("root", user), ("erased", instant, message id, ...), ("absorbs", anonymous profile)."""
+    """Facts: events, ("root", user), ("erased", instant, message id, ...), ("absorbs", anonymous profile).
+
+    And ("named", failure, instant or None) of records that failed and name the user.
+    """
 
     def make_context(self) -> Context[_Basis]:
         roots = self.facts.of("root")
@@ -32,10 +36,14 @@ class UserCell(OwnerCell[_Basis]):
         )
         if erased and self.left_behind() and self.horizon is not None and not self.horizon.archive:
             # The events that are gone cannot be taken back one by one.
-            told[PROFILES, root, ("erased", max(erased, key=len)[-2])] += 1
+            told[PROFILES, root, ("erased", max(erased, key=by_length)[-2])] += 1
         if roots:
             told[PROFILES, f"user:{self.key}", ("merged", root)] += 1
-        return Context(_Basis(root, as_erasures(max(erased, key=len)[1:]) if erased else ()), told)
+        erasures = as_erasures(max(erased, key=by_length)[1:]) if erased else ()
+        for fact in self.facts.of(NAMED) if erasures else ():
+            if erased_by(erasures, EARLIEST_US if fact[2] is None else fact[2]) is not None:
+                told[failure_erased(fact)] += 1
+        return Context(_Basis(root, erasures), told)
 
     def decide(self, context: Context[_Basis], event: Fact) -> Decision:
         root, erasures = context.basis
@@ -45,7 +53,7 @@ class UserCell(OwnerCell[_Basis]):
         return Decision((PROFILES, root, event_fact(event)), root)
 
     def concerns_past(self, fact: Fact, until: int) -> bool:
-        return bool(fact[1 + TIMESTAMP] <= until) if fact[0] == EVENT else fact[0] != "absorbs"
+        return bool(fact[1 + TIMESTAMP] <= until) if fact[0] == EVENT else fact[0] not in ("absorbs", NAMED)
 
     def version_of(self, before: int) -> int:
         return user_version(before, self.counter)

@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Any, Final
 
-from schemas.instants import from_datetime, parse_date, parse_date_or_instant_us
+from schemas.instants import epoch_instant_us, from_datetime, parse_date, parse_date_or_instant_us
 from transforms.profiles.normalize.text import as_number, as_text
 
 OLDEST_AGE: Final = 150
@@ -16,10 +16,6 @@ LAST_YEAR: Final = 2099
 # 1990/05/17 and 1990.05.17 are no ISO 8601, and mean nothing else.
 _OTHER_SIGNS: Final = re.compile(r"(\d{4})([/.])(\d\d)\2(\d\d)(?=[Tt ]|\Z)", re.ASCII)
 _END_US: Final = from_datetime(datetime(LAST_YEAR + 1, 1, 1))
-
-# A number since the epoch is told by its size: each range starts in March 1973 and ends in November 5138.
-_SMALLEST_SECONDS: Final = 10**8
-_UNITS_US: Final = ((10**11, 1_000_000), (10**14, 1_000), (10**17, 1))
 
 
 def normalise_birthday(value: Any) -> str | None:
@@ -46,15 +42,10 @@ def normalise_instant(value: Any) -> int | None:
     Takes ISO 8601 (a date is its midnight, no zone is UTC) and seconds, milliseconds or microseconds since the epoch.
     """
     number = as_number(value)
-    instant = _iso_instant(value) if number is None or abs(number) < _SMALLEST_SECONDS else _epoch_instant(number)
+    instant = _iso_instant(value)
+    if instant is None and number is not None:
+        instant = epoch_instant_us(number)
     return instant if instant is not None and 0 <= instant < _END_US else None
-
-
-def _epoch_instant(number: float) -> int | None:
-    for limit, unit_us in _UNITS_US:
-        if abs(number) < limit:
-            return round(number * unit_us)
-    return None
 
 
 def _iso_instant(value: Any) -> int | None:

@@ -58,7 +58,7 @@ def _add(sums: Any, value: Number, sign: int) -> None:
         digits, scale = value, 0
     else:
         sums[_FRACTIONS] += sign
-        parts = _parts(value) if type(value) is str else _float_parts(value)  # type: ignore[arg-type]
+        parts = number_parts(value)
         if parts is None:
             sums[_BEYOND] += sign
             return
@@ -69,6 +69,13 @@ def _add(sums: Any, value: Number, sign: int) -> None:
     elif scale < sums[_SCALE]:
         digits *= 10 ** (sums[_SCALE] - scale)
     sums[_TOTAL] += sign * digits
+
+
+def number_parts(value: Number) -> tuple[int, int] | None:
+    """(digits, scale) of a number; None of one beyond every size."""
+    if type(value) is int:
+        return value, 0
+    return _parts(value) if type(value) is str else _float_parts(value)  # type: ignore[arg-type]
 
 
 def _divided(total: int, divisor: int) -> float | None:

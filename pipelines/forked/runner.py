@@ -1,0 +1,63 @@
+"""Beam's local runner, whose worker processes are forked from the server instead of started one by one."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from apache_beam.portability import python_urns
+from apache_beam.portability.api import beam_runner_api_pb2
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from pipelines.forked.balance import balanced_groups
+
+
+class ForkingRunner(FnApiRunner):
+    """FnApiRunner, but for the command that starts a worker process.
+
+    Args:
+        worker_command: of the server.
+    """
+
+    def __init__(self, worker_command: str) -> None:
+        super().__init__()
+        self._worker_command = worker_command
+
+    def run_via_runner_api(self, pipeline_proto: beam_runner_api_pb2.Pipeline, options: Any) -> Any:
+        """Runs the graph; `--direct_running_mode` says whether there are worker processes at all."""
+        for environment in pipeline_proto.components.environments.values():
+            if environment.urn == python_urns.SUBPROCESS_SDK:
+                environment.payload = self._worker_command.encode()
+        with balanced_groups():
+            return super().run_via_runner_api(pipeline_proto, options)
+
+
+class LostWorkerError(Exception):
+    """A worker process ended before its work was done."""
+
+    def __init__(self) -> None:
+        super().__init__("a worker process ended before its work was done; was there too little memory?")
+
+
+@contextmanager
+def ended_by_lost_workers() -> Iterator[None]:
+    """What runs inside the `with` raises when a worker is lost: Beam says so in a thread, and may wait for ever."""
+    lost = threading.Event()
+    hook = threading.excepthook
+
+    def tell(raised: threading.ExceptHookArgs) -> None:
+        hook(raised)
+        if raised.thread is not None and raised.thread.name == "run_worker" and not lost.is_set():
+            lost.set()
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    threading.excepthook = tell
+    try:
+        yield
+    except BaseException:
+        if lost.is_set():
+            raise LostWorkerError from None
+        raise
+    finally:
+        threading.excepthook = hook

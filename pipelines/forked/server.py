@@ -1,0 +1,90 @@
+"""The process from which workers are forked: `python -m pipelines.forked.server DESCRIPTOR`, a socket that listens.
+
+It imports what a worker needs while the job itself is still importing and planning, on another core; then it forks one
+worker for each `client.py` that calls, and ends with the job, whose end of its stdin closes then. It makes no thread
+and no connection, so that a fork of it is whole.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import tempfile
+from typing import Final
+
+from pipelines.forked.client import LENGTH_BYTES
+
+_OUTPUTS: Final = (1, 2)
+
+
+def main(descriptor: int) -> None:
+    """Serves until the job ends."""
+    _import_what_workers_need()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the workers but their clients
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the job's business
+    with socket.socket(fileno=descriptor) as listening:
+        while True:
+            ready, _, _ = select.select([listening, sys.stdin], [], [])
+            if sys.stdin in ready:
+                return
+            connection, _ = listening.accept()
+            if not os.fork():
+                listening.close()
+                os._exit(_work(connection))
+            connection.close()
+
+
+def _import_what_workers_need() -> None:
+    import apache_beam.runners.worker.sdk_worker_main
+    import pyarrow as pa
+
+    import pipelines.batch
+    import transforms.segments.history
+
+    _ = (apache_beam.runners.worker.sdk_worker_main, pipelines.batch, transforms.segments.history)
+    # Arrow's own allocator gives memory back at once and has it anew, page by page: a fifth of a worker's time.
+    pa.set_memory_pool(pa.system_memory_pool())
+    gc.collect()
+    gc.freeze()  # what all workers share stays one copy in memory
+
+
+def _work(connection: socket.socket) -> int:
+    """One worker, from beginning to end; its exit status, which the client is told as well."""
+    status = 1
+    try:
+        _take_over(connection)
+        from apache_beam.runners.worker import sdk_worker_main
+
+        sdk_worker_main.main([])
+        status = 0
+    except BaseException as error:  # noqa: BLE001 - the process ends with it
+        print(f"worker: {type(error).__name__}", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    connection.sendall(bytes([status]))
+    return status
+
+
+def _take_over(connection: socket.socket) -> None:
+    """Environment, folder, stdout and stderr of the client, as if it had started us."""
+    head, outputs, _, _ = socket.recv_fds(connection, LENGTH_BYTES, len(_OUTPUTS))
+    length, received = int.from_bytes(head, "big"), b""
+    while len(received) < length:
+        received += connection.recv(length - len(received))
+    os.environ.clear()
+    os.environ.update(json.loads(received))
+    tempfile.tempdir = None
+    for given, own in zip(outputs, _OUTPUTS, strict=True):
+        os.dup2(given, own)
+        os.close(given)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

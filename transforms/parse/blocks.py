@@ -1,0 +1,158 @@
+"""Parsed messages as blocks of columns, sorted by where each event goes next.
+
+Every event goes to where its owner is, as if it were the only one with its message id; a number of its message id goes
+to where repeated ones are found; and its bytes wait, in case it is (deduplicate/bucket.py). Aliases, deletions and
+retracts mean something for other events: they are few, and travel as records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Event
+from transforms.columns.blocks import Keyed, pack, packed_by
+from transforms.columns.events import EVENTS, LINKS, TEXT, columns_of
+from transforms.columns.message_ids import numbers_of
+from transforms.deduplicate.copies import RETRACT, record_of
+from transforms.records import Buckets, Record
+
+ROWS_PER_BATCH: Final = 4096
+"""Events that are held as objects: few enough that their memory is used again while it is in the cache."""
+ID_BUCKETS: Final = 16
+"""By which the numbers of message ids are sorted: a number is 8 bytes, so few are enough."""
+NO_ATTRIBUTES: Final[Mapping[str, Any]] = MappingProxyType({})
+CLAIMS: Final = frozenset(("alias", "delete", RETRACT))
+
+ORIGINALS: Final = pa.schema(
+    [
+        pa.field("timestamp", pa.int64()),
+        pa.field("message_id", TEXT),
+        pa.field("user_id", TEXT),
+        pa.field("raw", pa.large_binary()),
+        pa.field("source", TEXT),
+        pa.field("attributes", TEXT),
+    ]
+)
+"""What is needed of an event that may have copies."""
+
+
+class EventBlocks(NamedTuple):
+    """Blocks of some parsed events.
+
+    Attributes:
+        known: (bucket of the user, events that name a user).
+        devices: (bucket of the device, events that name none).
+        links: (bucket of the device, that its user is behind it).
+        ids: (a bucket, numbers of message ids); ids that must not be on the fast path stand in it twice.
+        originals: what every event was read from.
+        claims: (bucket of the message id, records of aliases, deletions and retracts).
+    """
+
+    known: Any
+    devices: Any
+    links: Any
+    ids: Any
+    originals: Any
+    claims: Any
+
+
+class EventCollector:
+    """Takes parsed events one by one; gives them as blocks."""
+
+    def __init__(self, buckets: int) -> None:
+        self._buckets = buckets
+        self._batches: list[pa.RecordBatch] = []
+        self._originals: list[pa.RecordBatch] = []
+        self._claims: list[Record] = []
+        self._events: list[Event] = []
+        self._said: list[tuple[bytes, str, bytes | None]] = []
+
+    def add(self, event: Event, raw: bytes, source: str, attributes: Mapping[str, Any] = NO_ATTRIBUTES) -> None:
+        """Takes an event, and the message that it was read from."""
+        if event[TYPE] in CLAIMS:
+            self._claims.append(record_of(event, raw, source, attributes))
+            return
+        self._events.append(event)
+        self._said.append((raw, source, orjson.dumps(attributes) if attributes else None))
+        if len(self._events) >= ROWS_PER_BATCH:
+            self._close_batch()
+
+    def _close_batch(self) -> None:
+        batch = columns_of(self._events)
+        raws, sources, attributes = zip(*self._said, strict=True)
+        said = (pa.array(raws, pa.large_binary()), _text(sources), _text(attributes))
+        columns = [*(batch.column(name) for name in ("timestamp", "message_id", "user_id")), *said]
+        self._batches.append(batch)
+        self._originals.append(pa.RecordBatch.from_arrays(columns, schema=ORIGINALS))
+        self._events, self._said = [], []
+
+    def blocks(self) -> Iterator[tuple[str, Any]]:
+        """(field of `EventBlocks`, element) of everything that was taken."""
+        if self._events:
+            self._close_batch()
+        if self._batches:
+            events = pa.Table.from_batches(self._batches, EVENTS)
+            yield from _events_blocks(events, self._buckets)
+            yield "originals", pack(pa.Table.from_batches(self._originals, ORIGINALS))
+        if self._claims:
+            yield from _claim_blocks(self._claims, self._buckets)
+
+
+def _text(values: tuple[Any, ...]) -> pa.Array:
+    """Values that are mostly all the same."""
+    if len(set(values)) == 1:
+        return pa.repeat(pa.scalar(values[0], TEXT), len(values))
+    return pa.array(values, TEXT)
+
+
+def _events_blocks(events: pa.Table, buckets: int) -> Iterator[tuple[str, Keyed]]:
+    named = events.column("user_id").is_valid()
+    known, unnamed = events.filter(named), events.filter(pc.invert(named))
+    for name, columns, key in (
+        ("known", known, "user_id"),
+        ("devices", unnamed, "anonymous_id"),
+        ("links", links_of(known), "device"),
+    ):
+        for keyed in packed_by(columns, key, buckets):
+            yield name, keyed
+    yield from _id_blocks(numbers_of(events.column("message_id")))
+
+
+def links_of(known: pa.Table) -> pa.Table:
+    """The links that events which name a user make."""
+    linking = known.filter(known.column("anonymous_id").is_valid())
+    names = ("anonymous_id", "timestamp", "message_id", "user_id")
+    said = pa.repeat(pa.scalar(False), linking.num_rows)
+    return pa.Table.from_arrays([*(linking.column(name) for name in names), said], schema=LINKS)
+
+
+def _id_blocks(numbers: Any) -> Iterator[tuple[str, Keyed]]:
+    of_bucket = numbers % ID_BUCKETS
+    for bucket in range(ID_BUCKETS):
+        found = numbers[of_bucket == bucket]
+        if len(found):
+            yield "ids", (bucket, found.tobytes())
+
+
+def _claim_blocks(claims: Sequence[Record], buckets: int) -> Iterator[tuple[str, Keyed]]:
+    by_id = Buckets(buckets)
+    for claim in claims:
+        by_id.add(claim[MESSAGE_ID], claim)
+    for keyed in by_id.blocks():
+        yield "claims", keyed
+    # Twice, so that whatever else has one of these ids is compared with them: copies, and what a retract names.
+    ids = pa.array([*_own_and_retracted(claims)] * 2, TEXT)
+    yield from _id_blocks(numbers_of(ids))
+
+
+def _own_and_retracted(claims: Iterable[Record]) -> Iterator[str]:
+    for claim in claims:
+        yield claim[MESSAGE_ID]
+        if claim[TYPE] == RETRACT:
+            yield claim[PREVIOUS_ID]

@@ -1,0 +1,118 @@
+"""Events with their owners as histories of all profiles of a bucket, on columns. Pure.
+
+What `gather.py` decides event by event is decided here for all at once; only events that a deletion may concern are
+looked at one by one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from transforms.columns.blocks import is_one_of, rows_where
+from transforms.columns.order import in_order
+from transforms.identity.plan import IdentityPlan
+from transforms.segments.history import Histories
+
+
+class GatheredColumns(NamedTuple):
+    """What the events of a bucket come to.
+
+    Attributes:
+        events: those that stay, with their owner.
+        merged: those of users that aliases have made one profile; their owner is the root, in whose bucket they are
+            gathered again.
+        erased: how many events each deletion (its message id) erased.
+    """
+
+    events: pa.Table
+    merged: pa.Table
+    erased: Counter[str]
+
+
+def gather_columns(events: pa.Table, plan: IdentityPlan, *, regrouped: bool = False) -> GatheredColumns:
+    """Takes out what is erased or refused, and sets apart what is its root's (arguments as of `gather`)."""
+    erased, events = _without_erased(events, plan)
+    if plan.refused:
+        events = rows_where(events, ~is_one_of(events.column("message_id"), plan.refused))
+    if regrouped or not plan.roots:
+        return GatheredColumns(events, events.slice(0, 0), erased)
+    shared = is_one_of(events.column("owner"), {*plan.roots, *plan.roots.values()})
+    merged = rows_where(events, shared)
+    roots = [plan.root(user) for user in merged.column("owner").to_pylist()]
+    place = merged.schema.get_field_index("owner")
+    merged = merged.set_column(place, merged.schema.field(place), pa.array(roots, pa.large_string()))
+    return GatheredColumns(rows_where(events, ~shared), merged, erased)
+
+
+def _without_erased(events: pa.Table, plan: IdentityPlan) -> tuple[Counter[str], pa.Table]:
+    erased: Counter[str] = Counter()
+    if not plan.erased:
+        return erased, events
+    keep = np.ones(events.num_rows, bool)
+    concerned = np.flatnonzero(is_one_of(events.column("user_id"), plan.erased))
+    rows = events.select(["user_id", "timestamp"]).take(pa.array(concerned)).to_pydict()
+    for place, user_id, timestamp in zip(concerned.tolist(), rows["user_id"], rows["timestamp"], strict=True):
+        deletion = plan.erased_by(user_id, timestamp)
+        if deletion is not None:
+            erased[deletion] += 1
+            keep[place] = False
+    return erased, rows_where(events, keep)
+
+
+class OrderedEvents(NamedTuple):
+    """Events in order of (profile, timestamp, message id). `profile` of each: its place in `profile_ids`, sorted."""
+
+    events: pa.Table
+    profile: np.ndarray
+    profile_ids: list[str]
+
+
+def ordered(events: pa.Table, kind: str) -> OrderedEvents:
+    """Events with their owners, in order. `kind`: what profile ids begin with, "user:" or "anon:"."""
+    owners = events.column("owner").combine_chunks().dictionary_encode()
+    distinct = owners.dictionary.to_pylist()
+    by_name = sorted(range(len(distinct)), key=distinct.__getitem__)
+    rank = np.empty(len(distinct), np.int64)
+    rank[by_name] = np.arange(len(distinct))
+    profile = rank[owners.indices.to_numpy()]
+    order = in_order(profile, events.column("timestamp").to_numpy(), events.column("message_id").combine_chunks())
+    return OrderedEvents(
+        events.take(pa.array(order)).combine_chunks(), profile[order], [kind + distinct[place] for place in by_name]
+    )
+
+
+def histories(found: OrderedEvents, as_of: int) -> tuple[Histories, pa.Table]:
+    """The histories up to an instant, of the profiles that exist then; and their events."""
+    events, profile, profile_ids = found
+    happened = events.column("timestamp").to_numpy() <= as_of
+    if not happened.all():
+        events, profile = rows_where(events, happened).combine_chunks(), profile[happened]
+        existing, profile = np.unique(profile, return_inverse=True)
+        profile_ids = [profile_ids[place] for place in existing.tolist()]
+    text = pa.large_binary()
+    return (
+        Histories(
+            profile_ids,
+            profile,
+            events.column("timestamp").to_numpy(),
+            _whole(events, "message_id"),
+            _coded(events, "type"),
+            _coded(events, "name"),
+            _whole(events, "properties").view(text),
+            _whole(events, "traits").view(text),
+            _whole(events, "context").view(text),
+        ),
+        events,
+    )
+
+
+def _whole(events: pa.Table, name: str) -> pa.Array:
+    return events.column(name).combine_chunks()
+
+
+def _coded(events: pa.Table, name: str) -> pa.DictionaryArray:
+    return _whole(events, name).cast(pa.string()).dictionary_encode()
