@@ -135,6 +135,7 @@ class Funnel:
             at = points[which[chosen]]
             inner = scope.inside(at // scope.span, at, at + 1, rows[chosen])
             place, because = inner.part(condition).explain(inner.whole.start, True)
+            inner.clear()
             return which[chosen][place], because
 
         return concatenated([found, *in_parts(len(which), ask)])
@@ -148,6 +149,7 @@ def asked(
     def ask(chosen: Integers) -> tuple[Integers, Integers, Integers]:
         inner = scope.inside(owner[chosen], start[chosen], end[chosen], row[chosen])
         truth = inner.part(condition).truth
+        inner.clear()
         event = truth.start // inner.span
         shift = start[chosen][event] - event * inner.span
         return row[chosen][event], truth.start + shift, truth.end + shift
