@@ -69,6 +69,7 @@ def contenders(folder: Path, events: Path, segments: Sequence[int]) -> Iterator[
     else:
         yield Contender("Bytewax 0.21, one worker, one rule", "benchmarks.bytewax_flow", [str(events)])
     yield Contender("DuckDB, one rule as SQL, no validation", "benchmarks.duckdb_rule", [str(events)])
+    yield Contender("DuckDB, ten rules as SQL, current members only", "benchmarks.duckdb_rules", [str(events)])
 
 
 def generated(folder: Path, count: int) -> Path:

@@ -27,6 +27,7 @@ def test_those_that_validate_and_know_no_identity_agree(tmp_path: Path, monkeypa
     ours = found.pop("pipelines.profiles")
     assert found["benchmarks.idiomatic_beam"] == found["benchmarks.bytewax_flow"]
     assert 0 < ours <= found["benchmarks.bytewax_flow"] <= found["benchmarks.duckdb_rule"]
+    assert found["benchmarks.duckdb_rules"] == found["benchmarks.duckdb_rule"]
 
 
 def test_what_fails_is_told() -> None:
