@@ -70,6 +70,17 @@ def read_destination(
     return Destination(Path(source.name).stem, kind, settings, names, fields, consent, source.name)
 
 
+def fields_of(source: SourceFile) -> dict[str, str]:
+    """The `fields` of a destination's file alone; its other keys may be missing.
+
+    Raises:
+        DefinitionErrors: no mapping of a destination's keys, or a field that no destination could have.
+    """
+    entries = read_mapping(source, _KEYS)
+    kind = _kind(source, entries["kind"]) if "kind" in entries else ""
+    return _fields(source, entries.get("fields"), kind)
+
+
 def _kind(source: SourceFile, node: yaml.Node) -> str:
     text = node.value if isinstance(node, yaml.ScalarNode) else ""
     if text not in KINDS:
