@@ -96,12 +96,15 @@ class ShelfDoFn(beam.DoFn):
             self._counted.update(cell.counted)
             cell.counted.clear()
 
-    def keep_shelf(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any) -> None:
-        """Writes what has changed; rewrites the log when most of it is out of date. Tells what was counted."""
+    def keep_shelf(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any, *, purge: bool = False) -> None:
+        """Writes what has changed; rewrites the log when most of it is out of date, or to purge it of what is gone.
+
+        Tells what was counted.
+        """
         for name, by in self._counted.items():
             counting.count(name, by)
         now = self._head.with_block(shelf.commit())
-        if now.logged > 2 * now.whole + _SPARE_LOG_BYTES:
+        if purge or now.logged > 2 * now.whole + _SPARE_LOG_BYTES:
             log.clear()
             whole = shelf.whole()
             log.add(whole)
