@@ -11,16 +11,16 @@ import numpy as np
 
 from transforms.segments.accumulators.accumulator import WITNESSES
 from transforms.segments.comparisons import NEVER
+from transforms.segments.history.accumulators.forms import DECIDED_BY_ONE, SUMS
+from transforms.segments.history.accumulators.sums import Digits, digits_of, fitting_profiles, sums_of
 from transforms.segments.history.counting import Counting, counting_at
 from transforms.segments.history.fields import FieldName
 from transforms.segments.history.funnels import Funnel, counting_of, join_of
 from transforms.segments.history.histories import Integers
 from transforms.segments.history.loops import looped_steps
-from transforms.segments.history.reduced import DECIDED_BY_ONE, SUMS
 from transforms.segments.history.scope import NOBODY, ONLY_FALSE, Found, Part, Scope
 from transforms.segments.history.steps import Steps
 from transforms.segments.history.streams import NOWHERE, Operand
-from transforms.segments.history.sums import Digits, digits_of, fitting_profiles, means, sums
 from transforms.segments.history.timeline import NOTHING, Truth, covered, totals
 from transforms.segments.language import ast
 from transforms.segments.reducers import accumulator, default_value
@@ -170,10 +170,7 @@ class FunnelScalar:
     def _sums(self, scope: Scope, counting: Counting, added: Digits, code: Integers) -> Steps:
         columns = [column[code] for column in (added.digits, added.values, added.fractions)]
         points, (digits, count, fractions) = self._totals(scope, counting, columns)
-        if self.reduced.reducer == "sum":
-            values, numbers = sums(digits, fractions, added.scale)
-        else:
-            values, numbers = means(digits, count, added.scale)
+        values, numbers = sums_of(self.reduced.reducer, digits, count, fractions, added.scale)
         return Steps(points, np.arange(len(values)), values, self.default, numbers=numbers)
 
     def _looped(self, scope: Scope, counting: Counting, code: Integers) -> Steps:

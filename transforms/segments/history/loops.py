@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from transforms.segments.history.any_order import Interval, values_over_time
+from transforms.segments.history.accumulators.any_order import Interval, values_over_time
 from transforms.segments.history.counting import Counting
 from transforms.segments.history.scope import Scope
 from transforms.segments.history.steps import Codes, Steps

@@ -1,7 +1,7 @@
 """Reduced streams whose events count by themselves.
 
 At any point the events that count are a run of the entries, [first, last). Most reducers are worked out for any runs at
-once (`runs.py`), and so for every point at which a run changes. Those that are not (modes and lists of values) go event
+once (`accumulators/runs.py`), and so for every point at which a run changes. Those that are not (modes and lists of values) go event
 by event, profile by profile (`loops.py`).
 """
 
@@ -13,10 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from transforms.segments.history.counting import Counting
-from transforms.segments.history.histories import Flags, Integers
-from transforms.segments.history.loops import looped_steps
-from transforms.segments.history.runs import (
+from transforms.segments.history.accumulators.forms import DECIDED_BY_ONE, EXTREMES, OF_VALUES, SUMS
+from transforms.segments.history.accumulators.runs import (
     OF_RUNS,
     contributions,
     digits,
@@ -27,17 +25,17 @@ from transforms.segments.history.runs import (
     reduced_one_by_one,
     reigns,
 )
+from transforms.segments.history.accumulators.sums import fitting_profiles
+from transforms.segments.history.counting import Counting
+from transforms.segments.history.histories import Flags, Integers
+from transforms.segments.history.loops import looped_steps
 from transforms.segments.history.scope import NOBODY, Found, Scope
 from transforms.segments.history.steps import Steps
 from transforms.segments.history.streams import Entries, Window
-from transforms.segments.history.sums import fitting_profiles
 from transforms.segments.history.timeline import FALSE, NOTHING, Truth, merged, totals
 from transforms.segments.history.traits import explained_by_rows
 from transforms.segments.language import ast
 from transforms.segments.reducers import default_value
-
-DECIDED_BY_ONE = frozenset({"first", "last", "first_at", "last_at", "min", "max"})
-SUMS = frozenset({"sum", "avg"})
 
 
 @dataclass(eq=False)
@@ -64,7 +62,7 @@ class StreamScalar:
             return self._sums(scope, entries)
         if reducer == "unique_count":
             return self._different(scope, entries)
-        if reducer in ("min", "max"):
+        if reducer in EXTREMES:
             return self._extremes(scope, entries)
         if reducer in OF_RUNS:
             return self._of_runs(entries)
@@ -168,7 +166,7 @@ class StreamScalar:
         if reducer in OF_RUNS:
             found = reduce_runs(self.reduced, self.window.operand, entries, first, last)
             return [found.values[code] for code in found.code.tolist()]
-        if reducer in ("unique", "unique_count", "mode"):
+        if reducer in OF_VALUES:
             return distinct_values(self.reduced, self.window.operand, entries, first, last)
         return reduced_one_by_one(self.reduced, self.window.operand, entries, first, last)
 
