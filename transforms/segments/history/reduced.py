@@ -1,8 +1,8 @@
 """Reduced streams whose events count by themselves.
 
 At any point the events that count are a run of the entries, [first, last). Most reducers are worked out for any runs at
-once (`accumulators/runs.py`), and so for every point at which a run changes. Those that are not (modes and lists of values) go event
-by event, profile by profile (`loops.py`).
+once (`accumulators/runs.py`), and so for every point at which a run changes. Those that are not (modes and lists of
+values) go event by event, profile by profile (`loops.py`).
 """
 
 from __future__ import annotations
