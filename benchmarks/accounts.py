@@ -6,8 +6,8 @@ Seconds are those of the processor.
 
 - batch: the account from its users' events, as a bucket of the bounded job builds it (reading and moving them not
   counted);
-- cell: the users tell the account of themselves, a thousand at a time; then one user acts at a time, which moves what
-  time will bring each time.
+- cell: a worker takes over an account that all users have told of themselves, so it replays everything; then one user
+  acts at a time, which moves what time will bring each time.
 
 Two rules: somebody (ANY) has been active within three days and the plan is a trial; all have viewed a product (ALL).
 """
@@ -28,10 +28,11 @@ from benchmarks.batch import machine
 from benchmarks.measure import MEGABYTE, measure
 from schemas.event import TIMESTAMP, Event
 from transforms.accounts.cell import AccountCell
-from transforms.accounts.contribution import Change, Contribution
+from transforms.accounts.contribution import ACCOUNTS, Change, Contribution
 from transforms.accounts.history import build_account
 from transforms.profiles.evaluate import Rules
 from transforms.profiles.history import BY_TIME
+from transforms.profiles.history_cell import REFRESH
 from transforms.records import Record, collection_paused
 from transforms.segments.language.definitions import load_definitions
 from transforms.state.facts import EVENT, Message
@@ -43,8 +44,6 @@ RULES = {
 }
 START_US = 1_780_000_000_000_000
 HOUR_US = 3_600_000_000
-AT_ONCE = 1_000
-"""Users that tell the account in one bundle."""
 SINGLE_EVENTS = 200
 COLLECT_AFTER = (50_000, 20, 50)
 """As transforms/state/shelf_dofn.py sets it."""
@@ -80,28 +79,30 @@ def batch(users: int, events: int) -> None:
 
 
 def cell(users: int, events: int) -> None:
-    """Tells a cell of everybody, then of one event at a time."""
+    """Takes a cell over in which everybody is; then tells it of one event at a time."""
     gc.set_threshold(*COLLECT_AFTER)
-    known, account, told = rules(), AccountCell(GROUP), 0.0
-    contributions = [Contribution(f"user:{number}") for number in range(users)]
-    for start in range(0, users, AT_ONCE):
-        messages: list[Message] = []
-        for number in range(start, min(start + AT_ONCE, users)):
-            messages += tell(known, contributions[number], history(number, events), ())
-        started = time.process_time()
-        account.handle(known, messages, 1)
-        told += time.process_time() - started
-    size = len(account.pack())
+    known, full = rules(), AccountCell(GROUP)
+    contributions = [Contribution(f"user:{number}") for number in range(min(users, SINGLE_EVENTS))]
+    for number in range(users):
+        contribution = contributions[number] if number < len(contributions) else Contribution(f"user:{number}")
+        for message in tell(known, contribution, history(number, events), ()):
+            full.facts.take(message.fact, message.sign)
+    packed = full.pack()
+    del full
+    started = time.process_time()
+    account = AccountCell.unpack(GROUP, packed)
+    account.handle(known, [Message(ACCOUNTS, GROUP, REFRESH)], 1)
+    taken_over = time.process_time() - started
     single = []
-    for number in range(min(SINGLE_EVENTS, users)):
-        before = history(number, events)
+    for number, contribution in enumerate(contributions):
         event = viewed(number, events, last_of(users, events) + number)
-        messages = tell(known, contributions[number], [*before, event], [event])
+        messages = tell(known, contribution, [*history(number, events), event], [event])
         started = time.process_time()
         account.handle(known, messages, 1)
         single.append(time.process_time() - started)
     milliseconds = 1_000 * sorted(single)[len(single) // 2]
-    print(f"{told:.1f} s to take everybody in, then {milliseconds:.1f} ms an event; {size / MEGABYTE:.0f} MB packed")
+    size = len(packed) / MEGABYTE
+    print(f"{taken_over:.1f} s to take it over, then {milliseconds:.1f} ms an event; {size:.0f} MB packed")
 
 
 def tell(known: Rules, contribution: Contribution, records: Sequence[Record], came: Sequence[Record]) -> list[Message]:

@@ -43,7 +43,6 @@ from services.isolation import is_isolated, isolated
 from services.manager import ROOT as SERVICES
 from services.manager import Manager
 from transforms.profiles.evaluate import Rules
-from transforms.segments.compiler import compile_program
 from transforms.stream.settings import FixedRules, StreamSettings
 
 SLOTS = (1, 2, 4)
@@ -154,7 +153,7 @@ def follow(location: str, segments: str, arguments: list[str]) -> None:
     """The stream's graph without an output, until it is stopped."""
     given = ["--input", location, "--segments", segments, "--traits", str(ROOT / "traits")]
     options = parse_profiles_options([*given, "--output", "duckdb:none.duckdb"])
-    rules = FixedRules(Rules(compile_program(options.definitions)))
+    rules = FixedRules(Rules(options.definitions))
     settings = StreamSettings(rules, wall_clock_us, allowed_lateness_us=LATENESS_US, buckets=PARTITIONS)
     pipeline = beam.Pipeline(options=PipelineOptions(arguments))
     sources = SourceOptions(kafka_readers=0, out_of_orderness_seconds=10)

@@ -35,7 +35,6 @@ from schemas.event import Failure
 from transforms.deduplicate.copies import record_of
 from transforms.profiles.evaluate import Rules
 from transforms.records import Record
-from transforms.segments.compiler import compile_program
 from transforms.stream.settings import FixedRules, StreamSettings
 from transforms.stream.stages import PROFILES
 
@@ -95,7 +94,7 @@ def stream_of(
             raise TypeError(event.reason)
         return record_of(event, line, "benchmark", {})
 
-    rules = FixedRules(Rules(compile_program(options.definitions)))
+    rules = FixedRules(Rules(options.definitions))
     clock = SetClock(START_US)
     settings = StreamSettings(rules, clock, allowed_lateness_us=lateness_days * DAY_US)
     return parse, InMemoryStream(settings, clock)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import heapq
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
 
 from schemas.update import unpack_updates
 from transforms.records import Record
@@ -20,8 +21,8 @@ from transforms.state.outbox import ROWS
 from transforms.state.shelf_dofn import _SHELVES
 from transforms.stream.maintain import _FACT_CELLS, _Deduplicate, _MaintainFacts, keyed_records
 from transforms.stream.settings import StreamSettings
-from transforms.stream.settling_stages import OWNER_CELLS, MaintainOwners, MaintainProfiles
-from transforms.stream.stages import MESSAGES, ORDER, PROFILES
+from transforms.stream.settling_stages import HISTORY_CELLS, OWNER_CELLS, MaintainHistories, MaintainOwners
+from transforms.stream.stages import MESSAGES, ORDER
 
 Address = tuple[str, str]
 """(stage, shelf)."""
@@ -40,7 +41,8 @@ class InMemoryStream:
     def __init__(self, settings: StreamSettings, clock: SetClock) -> None:
         self.clock = clock
         self._buckets = settings.buckets
-        self._stages: dict[str, Any] = {MESSAGES: _Deduplicate(settings), PROFILES: MaintainProfiles(settings)}
+        self._stages: dict[str, Any] = {MESSAGES: _Deduplicate(settings)}
+        self._stages |= {stage: MaintainHistories(stage, settings) for stage in HISTORY_CELLS}
         self._stages |= {stage: MaintainOwners(stage, settings) for stage in OWNER_CELLS}
         self._stages |= {stage: _MaintainFacts(stage, settings) for stage in _FACT_CELLS}
         for stage in self._stages.values():
@@ -69,10 +71,10 @@ class InMemoryStream:
             states.timer.at_us = None
             self.fired += 1
             do = self._stages[stage]
-            fire = do.pass_time if stage == PROFILES else do.forget if stage == MESSAGES else do.settle
+            fire = do.pass_time if stage in HISTORY_CELLS else do.forget if stage == MESSAGES else do.settle
             started = time.process_time()
             self._start_bundle(stage)
-            self._blocks += fire(bucket, Timestamp(micros=at_us), *states.of(stage)) or ()
+            self._hand_on(fire(bucket, Timestamp(micros=at_us), *states.of(stage)))
             self._note_timer(stage, bucket)
             self._finish_bundle(stage, started)
             self._deliver(at_us)
@@ -119,24 +121,30 @@ class InMemoryStream:
                 continue
             started = time.process_time()
             self._start_bundle(stage)
-            time_of = () if stage == PROFILES else (Timestamp(micros=at_us),)
+            time_of = () if stage in HISTORY_CELLS else (Timestamp(micros=at_us),)
             for element in elements:
                 states = self._states[stage, element[0]].of(stage)
-                self._blocks += self._stages[stage].process(element, *time_of, *states) or ()
+                self._hand_on(self._stages[stage].process(element, *time_of, *states))
                 self._note_timer(stage, element[0])
             self._finish_bundle(stage, started)
 
     def _start_bundle(self, stage: str) -> None:
-        if stage != PROFILES:
+        if stage not in HISTORY_CELLS:
             self._stages[stage].start_bundle()
 
     def _finish_bundle(self, stage: str, started: float) -> None:
-        for tagged in () if stage == PROFILES else self._stages[stage].finish_bundle():
-            if tagged.tag == ROWS:
-                self._blocks.append(tagged.value.value)
-            else:
-                self._waiting[tagged.tag].append(tagged.value.value)
+        if stage not in HISTORY_CELLS:
+            self._hand_on(self._stages[stage].finish_bundle())
         self.longest_seconds = max(self.longest_seconds, time.process_time() - started)
+
+    def _hand_on(self, outputs: Iterable[Any] | None) -> None:
+        """Rows are kept, messages wait for their stage."""
+        for tagged in outputs or ():
+            element = tagged.value.value if isinstance(tagged.value, WindowedValue) else tagged.value
+            if tagged.tag == ROWS:
+                self._blocks.append(element)
+            else:
+                self._waiting[tagged.tag].append(element)
 
     def _note_timer(self, stage: str, bucket: str) -> None:
         timer = self._states[stage, bucket].timer
@@ -165,7 +173,7 @@ class _States:
         """As the stage's DoFn takes them."""
         if stage == MESSAGES:
             return self.head, self.log, self.timer
-        if stage in OWNER_CELLS or stage == PROFILES:
+        if stage in OWNER_CELLS or stage in HISTORY_CELLS:
             return self.head, self.log, self.bag, self.timer
         return self.head, self.log
 

@@ -10,6 +10,8 @@ from apache_beam.portability import python_urns
 from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from pipelines.forked.balance import balanced_groups
+
 
 class ForkingRunner(FnApiRunner):
     """FnApiRunner, but for the command that starts a worker process.
@@ -27,7 +29,8 @@ class ForkingRunner(FnApiRunner):
         for environment in pipeline_proto.components.environments.values():
             if environment.urn == python_urns.SUBPROCESS_SDK:
                 environment.payload = self._worker_command.encode()
-        return super().run_via_runner_api(pipeline_proto, options)
+        with balanced_groups():
+            return super().run_via_runner_api(pipeline_proto, options)
 
 
 class LostWorkerError(Exception):

@@ -1,14 +1,16 @@
 """The streaming job as a process of its own: started, watched from outside, stopped or killed, started again."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import duckdb
+import orjson
 
 ROOT = Path(__file__).parent.parent.parent
 LOOK_SECONDS = 0.2
@@ -31,13 +33,35 @@ SEGMENTS = {
     "not_yet": "event('Product Added').count() >= 1 AND NOT event('Order Completed').count() >= 1",
 }
 """Rules whose windows do not end while a test runs."""
+OF_ACCOUNTS = {
+    "companies_that_look": "ANY event('Product Viewed').within(300 days).count() >= 2",
+    "companies_that_all_look": "ALL(activity().within(300 days).count() >= 1) AND trait('size') > 1",
+}
+
+_USER, _TIMESTAMP = re.compile(rb'"userId":"(u_[0-9]+)"'), re.compile(rb'"timestamp":"([^"]+)"')
 
 
 def write_segments(folder: Path) -> Path:
     folder.mkdir()
     for name, rule in SEGMENTS.items():
         (folder / f"{name}.yaml").write_text(f"when: >\n  {rule}\n")
+    for name, rule in OF_ACCOUNTS.items():
+        (folder / f"{name}.yaml").write_text(f"of: accounts\nwhen: >\n  {rule}\n")
     return folder
+
+
+def with_companies(messages: Iterable[bytes]) -> Iterator[bytes]:
+    """The messages, and one that puts the user into one of two companies after the first that names the user."""
+    seen: set[str] = set()
+    for message in messages:
+        yield message
+        found = _USER.search(message), _TIMESTAMP.search(message)  # some are broken
+        if found[0] is not None and found[1] is not None and found[0][1].decode() not in seen:
+            user, timestamp = found[0][1].decode(), found[1][1].decode()
+            seen.add(user)
+            company = {"groupId": f"company_{len(seen) % 2}", "traits": {"size": len(seen)}}
+            put_in = {"messageId": f"group-{user}", "type": "group", "userId": user, "timestamp": timestamp}
+            yield orjson.dumps(put_in | company)
 
 
 def job_command(inputs: Sequence[str], segments: Path, output: str, prism: Path) -> list[str]:

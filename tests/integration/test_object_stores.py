@@ -16,6 +16,7 @@ from pipelines.io.outputs import StoreOutput, parse_output
 from pipelines.io.tables.query import open_tables
 from pipelines.io.tables.staging import ShardWriter
 from pipelines.io.tables.staging_place import begin_staging, new_staging_place
+from pipelines.io.tables.write_tables import make_tables
 from pipelines.profiles import main
 from schemas.errors import OutputError
 from schemas.tables import PROFILES, TABLES
@@ -86,11 +87,9 @@ def written(output: StoreOutput, numbers: Sequence[int]) -> None:
 
 
 def run_steps(place: Any, blocks: Sequence[Any]) -> None:
-    from pipelines.io.tables.write_tables import _make_output
-
     writer = ShardWriter(place.folder)
     shards = [shard for one in blocks for shard in writer.write(one)]
-    _make_output(place, [*shards, *writer.close()])
+    make_tables(place, [*shards, *writer.close()])
     place.remove()
 
 

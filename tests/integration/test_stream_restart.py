@@ -14,6 +14,7 @@ from tests.integration.stream_jobs import (
     stays,
     stays_told,
     tables,
+    with_companies,
     write_segments,
 )
 
@@ -22,7 +23,7 @@ from tests.integration.stream_jobs import (
 def shop() -> list[bytes]:
     """About 600 messages of the last minutes."""
     now_ms = time.time_ns() // 1_000_000
-    return list(LiveShop(3, 10, now_ms - 60_000).until(now_ms))
+    return list(with_companies(LiveShop(3, 10, now_ms - 60_000).until(now_ms)))
 
 
 def test_history_then_live_over_restarts_ends_as_the_batch_job(
@@ -54,6 +55,7 @@ def test_history_then_live_over_restarts_ends_as_the_batch_job(
     with StreamJob(inputs[1:], segments, output, prism_binary) as job:
         write_whole(folder / "2.ndjson", parts[2])
         expected = tables(batch)
+        assert len(expected["accounts"]) >= 2
         job.wait_until(lambda: tables(output)["events"] == expected["events"])
         job.wait_until(lambda: tables(output) == expected)
         assert job.stop() == 0

@@ -17,8 +17,9 @@ import pytest
 from pipelines.io.check_outputs import check_output
 from pipelines.io.locations import parse_inputs
 from pipelines.io.outputs import DuckDBOutput, FilesOutput, Output
-from pipelines.io.tables.staging import ShardWriter, new_staging_folder
-from pipelines.io.tables.write_tables import _Finish
+from pipelines.io.tables.staging import ShardWriter
+from pipelines.io.tables.staging_place import new_staging_place
+from pipelines.io.tables.write_tables import make_tables
 from pipelines.options.profiles import parse_profiles_options
 from schemas.arrow import MARK, arrow_schema
 from schemas.errors import OutputError, UsageError
@@ -28,13 +29,11 @@ from tests.io.rows import example_blocks
 
 def written(output: Output) -> Path:
     """An output as a job leaves it."""
-    target = output.target()  # type: ignore[union-attr]
-    folder = new_staging_folder(target)
-    writer = ShardWriter(str(folder))
-    shards = [shard for block in example_blocks() for shard in writer.write(block)] + list(writer.close())
-    list(_Finish(output, str(folder)).process((0, shards)))
-    shutil.rmtree(folder)
-    return Path(target)
+    place = new_staging_place(output)
+    writer = ShardWriter(place.folder)
+    make_tables(place, [shard for block in example_blocks() for shard in writer.write(block)] + list(writer.close()))
+    place.remove()
+    return Path(output.target())  # type: ignore[union-attr]
 
 
 def refused(output: Output, what: str) -> None:

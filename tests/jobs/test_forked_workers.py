@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import apache_beam as beam
@@ -14,6 +14,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that
 
+from pipelines.forked.balance import shares
 from pipelines.forked.runner import ForkingRunner, LostWorkerError, ended_by_lost_workers
 from pipelines.forked.start import fork_server, takes_processes
 from pipelines.loopback import bind_to_loopback
@@ -61,6 +62,30 @@ def test_they_are_forked_from_one_process_and_know_what_the_job_knows(
 def test_one_that_is_killed_fails_the_job() -> None:
     with fork_server() as command, quiet_beam(verbose=False), pytest.raises(LostWorkerError), ended_by_lost_workers():
         _run(command, beam.Map(_dies))
+
+
+def test_groups_are_shared_out_by_their_size() -> None:
+    sizes = {b"half": 100, **{str(number).encode(): 10 for number in range(10)}}
+    found = shares(sizes, 2)
+    assert [key for key, place in found.items() if place == found[b"half"]] == [b"half"]
+
+    def check(of_groups: list[tuple[int, int, int]]) -> None:
+        assert sorted((key, size) for key, size, _ in of_groups) == [(0, 1000), *((key, 2) for key in range(1, 9))]
+        large = next(process for key, _, process in of_groups if key == 0)
+        assert [key for key, _, process in of_groups if process == large] == [0]
+
+    with fork_server() as command:
+        _run(command, beam.ParDo(_Group()) | beam.GroupByKey() | beam.MapTuple(_measure), check)
+
+
+class _Group(beam.DoFn):
+    def process(self, number: int) -> Iterator[tuple[int, bytes]]:
+        if number < 9:
+            yield number, b"x" * (1000 if number == 0 else 2)
+
+
+def _measure(key: int, values: Iterable[bytes]) -> tuple[int, int, int]:
+    return key, sum(map(len, values)), os.getpid()
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,19 @@
-"""Whether the engine and the reference say the same of a case, and what they say where they differ."""
+"""Whether both evaluators and the reference say the same of a case, and what they say where they differ."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tests.reference import memberships as reference
 from tests.reference.memberships import MembershipRow
 from tests.reference.values import iso, same
+from tests.segments.history.agreement import results_of
 from tests.strategies import rule_text
 from tests.strategies.cases import Case
 from transforms.segments.compiler import compile_program
-from transforms.segments.replay import replay
+from transforms.segments.history import compile_history, evaluate, histories_of
+from transforms.segments.replay import ReplayResult, replay
 
 Outcome = tuple[list[MembershipRow], dict[str, Any]]
 
@@ -23,9 +25,20 @@ def expected(case: Case) -> Outcome:
 
 
 def actual(case: Case) -> Outcome:
-    """What the engine says."""
+    """What the stream's engine says."""
     program = compile_program(case.definitions)
-    result = replay(program, case.profile_id, case.events, case.as_of)
+    return _outcome_of(replay(program, case.profile_id, case.events, case.as_of))
+
+
+def on_columns(case: Case) -> Outcome:
+    """What the batch's evaluator says."""
+    program = compile_history(case.definitions)
+    histories = histories_of({case.profile_id: case.events}, case.as_of)
+    results = results_of(program.definitions, histories, evaluate(program, histories, case.as_of))
+    return _outcome_of(results[case.profile_id])
+
+
+def _outcome_of(result: ReplayResult) -> Outcome:
     return sorted(map(_row, result.memberships)), _without_nulls(result.computed)
 
 
@@ -52,27 +65,31 @@ def agree(one: Outcome, other: Outcome) -> bool:
 
 
 def differs(case: Case) -> bool:
-    """Whether the two differ on a case. What the engine raises is raised. A profile without an event is no case."""
-    return case.events[0].timestamp <= case.as_of and not agree(expected(case), actual(case))
+    """Whether the three differ on a case. What they raise is raised. A profile without an event is no case."""
+    if case.events[0].timestamp > case.as_of:
+        return False
+    reference = expected(case)
+    return not (agree(reference, actual(case)) and agree(reference, on_columns(case)))
 
 
 # --- in words --------------------------------------------------------------------------------------------------------
 
 
 def describe(case: Case) -> str:
-    """The case, and both outcomes, compactly."""
+    """The case, and all outcomes, compactly."""
     lines = [rule_text.definitions(case.definitions), f"as_of {when(case.as_of)}, profile {case.profile_id}"]
     for event in case.events:
         parts = [part.decode() for part in (event.properties, event.traits, event.context) if part is not None]
         lines.append(f"  {when(event.timestamp)} {event.message_id} {event.type} {event.name!r} {' '.join(parts)}")
-    for title, outcome in (("reference", expected(case)), ("engine", _actual_or_error(case))):
-        lines += [f"{title}:", *_outcome(outcome)]
+    lines += ["reference:", *_outcome(expected(case))]
+    for title, ask in (("engine", actual), ("columns", on_columns)):
+        lines += [f"{title}:", *_outcome(_outcome_or_error(ask, case))]
     return "\n".join(lines)
 
 
-def _actual_or_error(case: Case) -> Outcome | str:
+def _outcome_or_error(ask: Callable[[Case], Outcome], case: Case) -> Outcome | str:
     try:
-        return actual(case)
+        return ask(case)
     except Exception as error:  # noqa: BLE001 - it is shown, in place of the outcome
         return f"{type(error).__name__}: {error}"
 

@@ -1,4 +1,4 @@
-"""Compares the engine with the reference on seeded cases, fast: `python -m tests.laws.fuzz --cases 5000 --seed 1`."""
+"""Compares both evaluators with the reference on seeded cases: `python -m tests.laws.fuzz --cases 5000 --seed 1`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STEP = 200
 
 
 def fails(case: Case) -> bool:
-    """Whether the two differ, or the engine raises."""
+    """Whether the three differ, or one of them raises."""
     try:
         return differs(case)
     except Exception:  # noqa: BLE001 - a failure like another; the report shows it

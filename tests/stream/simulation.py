@@ -152,6 +152,7 @@ class Simulation:
         while arrivals or self.queue:
             if arrivals and self.random.random() < 0.4:
                 self.arrive([arrivals.pop() for _ in range(min(len(arrivals), self.random.choice((1, 1, 2, 5))))])
+                self.forget_ids({record[0] for record in arrivals})
             elif self.queue:
                 self.deliver(self.random.choice(list(self.queue)))
             if self.random.random() < 0.05 and self.records:
@@ -179,8 +180,28 @@ class Simulation:
             shelf = self.shelf(address)
             same = [record for record in records if record[0] == message_id]
             cell = shelf.cell(message_id)
+            if not same and not cell.records and self.horizon.archive:
+                cell.restore(self.archived(address, lambda archive, key=message_id: list(archive.take(key))))
             self.send(MESSAGES, cell.handle(same, [by for one, by in named if one == message_id]))
             self.count(cell)
+            self.keep(address, shelf)
+
+    def forget_ids(self, still_to_come: set[str]) -> None:
+        """Forgets message ids at random, of those whose copies have all come, and have come where they belong."""
+        if self.horizon is NO_HORIZON:
+            return
+        facts = (message.fact for messages in self.queue.values() for message in messages)
+        still_to_come = still_to_come | {part for fact in facts for part in fact if isinstance(part, str)}
+        for address in [address for address in self.shelves if address[0] == MESSAGES]:
+            shelf = self.shelf(address)
+            for message_id in [one for one in shelf if one not in still_to_come and self.random.random() < 0.3]:
+                cell = shelf.cell(message_id)
+                if cell.keeps_until(0) is None:
+                    continue
+                reminder = cell.reminder()
+                if reminder is not None:
+                    self.archived(address, lambda archive, key=message_id, told=reminder: archive.add(key, told))
+                shelf.forget(message_id)
             self.keep(address, shelf)
 
     def deliver(self, address: tuple[str, str]) -> None:

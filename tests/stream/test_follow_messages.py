@@ -19,6 +19,7 @@ from pipelines.options.profiles import parse_profiles_options
 from pipelines.stream import FollowMessages
 from pipelines.watched_rules import WatchedRules
 from schemas.message import Message
+from schemas.tables import PROFILES
 from schemas.tracking_plan import load_tracking_plan
 from schemas.update import RowUpdate
 from tests.strategies.worlds import GRID_US, START_US
@@ -104,6 +105,20 @@ def test_what_comes_after_the_allowed_lateness_is_a_failed_event(tmp_path: Path)
     assert {update.row[0] for update in found["events"]} == {"a", "b"}
     assert [(update.row[1], update.row[4]) for update in found["failed_events"]] == [("too_late", "c")]
     assert json.loads(found["failed_events"][0].row[5])["messageId"] == "c", "its bytes are kept"
+
+
+def test_a_retract_takes_out_an_event_however_long_ago_it_came(tmp_path: Path) -> None:
+    """Its message id is forgotten two hours after it, and an hour: what is left of it leads to the event."""
+    wire = {"messageId": "r", "type": "retract", "retracts": "a", "timestamp": "2026-01-05T09:00:00Z"}
+    stream = TestStream().add_elements([at(message("a", 1), 1), at(message("b", 2), 2)])
+    stream = stream.advance_watermark_to(milliseconds(START_US + 9 * HOUR))
+    stream = stream.add_elements([at(Message(json.dumps(wire).encode(), "watch:shop", {}), 9)])
+    found = follow(tmp_path, 9, stream.advance_watermark_to_infinity())
+    assert [(row.row[0], row.row[3]) for row in found["retractions"]] == [("r", True)]
+    newest = {update.row[0]: update for update in sorted(found["events"], key=lambda update: update.version)}
+    assert {name: update.withdrawn for name, update in newest.items()} == {"a": True, "b": False}
+    profiles = max(found["profiles"], key=lambda update: update.version)
+    assert profiles.row[PROFILES.column_names().index("event_count")] == 1
 
 
 def test_what_cannot_be_read_fails_at_once(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def counted(method: Callable[..., Any], used: Counter[str]) -> Callable[..., Any
 
 
 CONTRACT = """\
-Deduplicate/ParDo(_Deduplicate): states head log, timers ts-forget
+Deduplicate/ParDo(_Deduplicate): states archive head log, timers ts-forget
 TellRetractions/ParDo(_MaintainFacts): states head log, timers
 KnowNames/ParDo(_MaintainFacts): states head log, timers
 ResolveAliases/ParDo(_MaintainFacts): states head log, timers

@@ -14,5 +14,6 @@ def test_any_order_of_arrival_ends_in_the_tables_of_the_bounded_job(
     every: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(history_engine, "_MOMENT_EVERY", every)
+    monkeypatch.setattr(history_engine, "_MANY", every)
     seeds = range(every * 1_000, every * 1_000 + 60)
     assert not [seed for seed in seeds if wrong(seeded_world(seed), seed)]

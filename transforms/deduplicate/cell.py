@@ -16,12 +16,12 @@ import msgspec
 from schemas.event import MESSAGE_ID, TIMESTAMP, TYPE
 from schemas.failure_reasons import CONFLICTING_DUPLICATE
 from transforms import counting
-from transforms.deduplicate.copies import conflict, distinct_contents, is_retractable
+from transforms.deduplicate.copies import RAW, conflict, distinct_contents, is_retractable
 from transforms.records import Record
 from transforms.state.cell import Output, Target, checked_layout, difference
 from transforms.state.facts import EVENT, RETRACTION, Message, deduplicate_version
 from transforms.stream.rows import no_event_row
-from transforms.stream.stages import RETRACTIONS, failure_targets, record_targets
+from transforms.stream.stages import RETRACTIONS, failure_targets, record_targets, remembered
 
 _ENCODER = msgspec.msgpack.Encoder()
 _Contents = list[tuple[object, ...]]
@@ -83,6 +83,24 @@ class MessageIdCell:
     def apply(self, change: bytes) -> None:
         raise TypeError("the cell of a message id is always packed whole")
 
+    def reminder(self) -> bytes | None:
+        """What has to be known of an id whose copies cannot come any more, in case a retract names it; None: nothing.
+
+        Of an event its ids and its time: whoever has it finds it by these. Where several contents are known, all of
+        them, since another one stands once the first is taken out.
+        """
+        if not self.records:
+            return None
+        records = self.records if len(self.records) > 1 else [remembered(self.records[0])]
+        return MessageIdCell(records, self.counter, self.retracts).pack()
+
+    def restore(self, reminders: Iterable[bytes]) -> None:
+        """Takes back what was put away of an id that was forgotten."""
+        for reminder in reminders:
+            known = MessageIdCell.unpack("", reminder)
+            self.records, self.counter = known.records, max(known.counter, self.counter)
+            self.retracts |= known.retracts
+
     def keeps_until(self, allowed_lateness_us: int) -> int | None:
         """The instant from which no copy can come any more that is not too late; None: never.
 
@@ -101,7 +119,8 @@ class MessageIdCell:
             return [Message(*target) for target in record_targets(self.records[0])]
         before = self._view()
         self.retracts.update(retracts)
-        self.records = distinct_contents([*held, *records])
+        if records and not self._is_remembered():
+            self.records = distinct_contents([*held, *records])
         after = self._view()
         self.counted[counting.DUPLICATE] += len(held) + len(records) - len(self.records)
         self.counted[counting.RETRACTED] += after.taken - before.taken
@@ -112,6 +131,10 @@ class MessageIdCell:
         why = RETRACTION if after.taken and not before.taken else EVENT
         conflicts = difference(before.conflicts, after.conflicts)
         return [*self._standing(before, after, why), *_told(before.notes, after.notes), *conflicts]
+
+    def _is_remembered(self) -> bool:
+        """Whether only a reminder is left: what comes for that id now, after all that time, counts as its copy."""
+        return bool(self.records) and not self.records[0][RAW]
 
     def _view(self) -> _View:
         if not self.records or not self.retracts:

@@ -31,6 +31,8 @@ from transforms.segments.replay import MembershipInterval, computed_traits, run,
 
 _MOMENT_EVERY = 64
 """Events from one moment to the next, at least; a profile of thousands has one every 64th part of its events."""
+_MANY = 500
+"""Events out of order that are better sorted in than put to their places one by one."""
 _ALIKE = 2
 """How many moments are kept of each order of magnitude of their age."""
 
@@ -157,6 +159,10 @@ class HistoryEngine:
         for record in removed:
             # Another content of its message id may be here already: it stands at the same place.
             del records[records.index(record, bisect_left(records, BY_TIME(record), key=BY_TIME))]
+        if len(added) > _MANY and records and BY_TIME(added[0]) < BY_TIME(records[-1]):
+            records.extend(added)
+            records.sort(key=BY_TIME)
+            return
         for record in added:
             if records and BY_TIME(record) < BY_TIME(records[-1]):
                 insort(records, record, key=BY_TIME)

@@ -8,7 +8,7 @@ Every stage keeps its cells on shelves (`shelf.py`), keyed by a bucket of the ce
 
 | stage | a cell for | states | timer (event time), set by what changes and by firing, cleared when nothing is due |
 | --- | --- | --- | --- |
-| Deduplicate | a message id | `head`, `log` | `forget`: the first that can be forgotten |
+| Deduplicate | a message id | `archive`, `head`, `log` | `forget`: the first that can be forgotten |
 | KnowNames | a user id or previous id | `head`, `log` | |
 | ResolveAliases | the one registry | `head`, `log` | |
 | IndexLinks | a user id | `head`, `log` | |
@@ -53,7 +53,16 @@ from transforms.records import Record
 from transforms.state.cell import FactCell, Output
 from transforms.state.facts import Message, pack_messages
 from transforms.state.outbox import ROWS, Keyed, Outbox, bucket_of
-from transforms.state.shelf_dofn import EVERYONE, KEY_PARAM, TIMESTAMP_PARAM, Outputs, ShelfDoFn, by_key, given
+from transforms.state.shelf_dofn import (
+    EVERYONE,
+    KEY_PARAM,
+    TIMESTAMP_PARAM,
+    ArchivingDoFn,
+    Outputs,
+    ShelfDoFn,
+    by_key,
+    given,
+)
 from transforms.stream.settings import StreamSettings
 from transforms.stream.settling_stages import OWNER_CELLS, MaintainHistories, MaintainOwners
 from transforms.stream.stages import (
@@ -171,7 +180,7 @@ def keyed_records(records: Iterable[Record], buckets: int, failures: Iterable[Fa
     return [(bucket, _PACK(of_shelf)) for bucket, of_shelf in by_shelf.items()]
 
 
-class _Deduplicate(ShelfDoFn):
+class _Deduplicate(ArchivingDoFn):
     FORGET = TimerSpec("forget", TimeDomain.WATERMARK)
 
     def __init__(self, settings: StreamSettings) -> None:
@@ -186,9 +195,10 @@ class _Deduplicate(ShelfDoFn):
         at: Timestamp = TIMESTAMP_PARAM,
         head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
         log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
+        bag: Any = beam.DoFn.StateParam(ArchivingDoFn.ARCHIVE),
         forget: Any = beam.DoFn.TimerParam(FORGET),
     ) -> Iterator[Outputs]:
-        shelf = self.take_shelf(element[0], head, log)
+        shelf, archive = self.take_shelf(element[0], head, log), self.open_archive(bag)
         before = shelf.next_due()
         by_id: dict[str, tuple[list[Record], list[str]]] = {}
         outputs: list[Output] = []
@@ -203,11 +213,14 @@ class _Deduplicate(ShelfDoFn):
                 records.append(record)
         for message_id, told in by_id.items():
             cell = shelf.cell(message_id)
+            if told[1] and not cell.records and archive.keeps:
+                cell.restore(archive.take(message_id))
             outputs += cell.handle(*told)
             self.count(cell)
             cell.due = cell.keeps_until(self._settings.allowed_lateness_us)
             shelf.settle(message_id)
         self.keep_shelf(element[0], shelf, head, log)
+        self.keep_archived(shelf, archive, bag)
         due = shelf.next_due()
         if before is None and due is not None:
             forget.set(Timestamp(micros=self._settings.timer_for(due, _FORGET_EVERY_US)))
@@ -221,14 +234,19 @@ class _Deduplicate(ShelfDoFn):
         at: Timestamp = TIMESTAMP_PARAM,
         head: Any = beam.DoFn.StateParam(ShelfDoFn.HEAD),
         log: Any = beam.DoFn.StateParam(ShelfDoFn.LOG),
+        bag: Any = beam.DoFn.StateParam(ArchivingDoFn.ARCHIVE),
         forget: Any = beam.DoFn.TimerParam(FORGET),
     ) -> None:
         if self.is_drain(at):
             return
-        shelf = self.take_shelf(bucket, head, log)
+        shelf, archive = self.take_shelf(bucket, head, log), self.open_archive(bag)
         for message_id in shelf.due(at.micros):
+            reminder = shelf.cell(message_id).reminder()
+            if reminder is not None:
+                self.put_away(message_id, (reminder, 1), archive)
             shelf.forget(message_id)
         self.keep_shelf(bucket, shelf, head, log)
+        self.keep_archived(shelf, archive, bag)
         due = shelf.next_due()
         if due is not None:
             forget.set(Timestamp(micros=self._settings.timer_for(due, _FORGET_EVERY_US)))

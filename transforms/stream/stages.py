@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import orjson
 
-from schemas.event import MESSAGE_ID, PREVIOUS_ID, TIMESTAMP, TYPE, USER_ID, Failure
+from schemas.event import ANONYMOUS_ID, MESSAGE_ID, NAME, PREVIOUS_ID, TIMESTAMP, TYPE, USER_ID, Failure
 from transforms.accounts.contribution import ACCOUNTS
 from transforms.deduplicate.copies import RAW, RETRACT
 from transforms.failed_events import failure_id
@@ -47,6 +47,8 @@ ORDER = (MESSAGES, RETRACTIONS, NAMES, REGISTRY, LINKS, DEVICES, USERS, PROFILES
 """A stage sends to stages that stand after it."""
 THE_REGISTRY = "registry"
 """The one key of the registry."""
+TAKEN = "taken"
+"""In the place of an event, when it is taken out: its message id and time, by which its owner finds it."""
 FAILED = "failed"
 NAMED = "named"
 """Facts: of a failure, what it is; of a user or device, that a failure names it, with the time of the record."""
@@ -62,17 +64,26 @@ def record_targets(record: Record) -> list[Target]:
     told = tell(record)
     timestamp, message_id = record[TIMESTAMP], record[MESSAGE_ID]
     targets: list[Target] = []
+    event = event_fact(record[:RAW]) if record[RAW] else (TAKEN, message_id, timestamp)
     if told.device is not None:
-        targets.append((DEVICES, told.device, event_fact(record[:RAW])))
+        targets.append((DEVICES, told.device, event))
     if told.seen is not None:
         targets.append((NAMES, told.seen, ("seen", timestamp)))
     if told.claims:
         return targets + _claim_targets(record)
     if told.user is not None:
-        targets.append((USERS, told.user, event_fact(record[:RAW])))
+        targets.append((USERS, told.user, event))
         for device, _ in told.links:
             targets += link_targets(device, timestamp, message_id, told.user)
     return targets
+
+
+def remembered(record: Record) -> Record:
+    """What is kept of a record when its message id is forgotten: whose it is and of when, and no content."""
+    kept = {MESSAGE_ID, TIMESTAMP, TYPE, USER_ID, ANONYMOUS_ID}
+    event = [value if place in kept else None for place, value in enumerate(record[:RAW])]
+    event[NAME] = ""
+    return (*event, b"", "")
 
 
 def _claim_targets(record: Record) -> list[Target]:

@@ -71,7 +71,7 @@ def finish_tables(place: StagingPlace) -> WriteSummary:
     Raises:
         OutputError: the job has noted nothing, or the output cannot be written any more.
     """
-    summary = _make_output(place, place.noted_shards())
+    summary = make_tables(place, place.noted_shards())
     place.remove()
     return summary
 
@@ -107,7 +107,7 @@ class _Finish(beam.DoFn):
         self._place = place
 
     def process(self, gathered: tuple[int, Iterable[Shard | None]]) -> Iterator[WriteSummary]:
-        yield _make_output(self._place, [shard for shard in gathered[1] if shard is not None])
+        yield make_tables(self._place, [shard for shard in gathered[1] if shard is not None])
 
 
 class _NoteShards(beam.DoFn):
@@ -130,7 +130,8 @@ class _RemoveStaging(beam.DoFn):
         yield summary
 
 
-def _make_output(place: StagingPlace, shards: Sequence[Shard]) -> WriteSummary:
+def make_tables(place: StagingPlace, shards: Sequence[Shard]) -> WriteSummary:
+    """The output, of all its shards. Calling it again with the same gives the same."""
     with place.work_folder() as work:
         rows = _write(place, work, shards)
     staged: dict[str, int] = {}

@@ -17,7 +17,8 @@ LINE_ENDS = {"all": 1 << 58, "funnels": 1 << 39}
 """As little as holds one profile: dates of the year 9999 are far away."""
 LONG_WORLDS = int(os.environ.get("TIDEMARK_CASES", "20000"))
 MODULES = [
-    importlib.import_module(f"transforms.segments.history.{name}") for name in ("scope", "funnels", "world", "evaluate")
+    importlib.import_module(f"transforms.segments.history.{name}")
+    for name in ("scope", "counting", "world", "evaluate", "timeline")
 ]
 
 

@@ -24,7 +24,7 @@ from transforms.state.cell import FactCell, Output, Target, difference
 from transforms.state.facts import DELETED, EVENT, MERGE, RETRACTION, Fact, Message, event_of
 from transforms.state.horizon import Horizon
 from transforms.stream.rows import event_update, no_event_row
-from transforms.stream.stages import NAMED
+from transforms.stream.stages import NAMED, TAKEN
 
 Erasures = tuple[tuple[int, str], ...]
 """(instant, message id of the deletion), in order."""
@@ -144,7 +144,10 @@ class OwnerCell(FactCell, Generic[Basis]):
 
     def needs_past(self, messages: Iterable[Message]) -> bool:
         behind = self.left_behind()
-        return behind is not None and any(self.concerns_past(message.fact, behind[1]) for message in messages)
+        return behind is not None and any(
+            message.fact[2] <= behind[1] if message.fact[0] == TAKEN else self.concerns_past(message.fact, behind[1])
+            for message in messages
+        )
 
     def restore(self, past: Iterable[bytes]) -> None:
         """Takes back what was left behind."""
@@ -192,7 +195,16 @@ class OwnerCell(FactCell, Generic[Basis]):
 
     # --- what happens -------------------------------------------------------------------------------------------------
 
+    def _with_events(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Messages that take out an event by its id, with the event; without those whose event is gone for good."""
+        if not any(message.fact[0] == TAKEN for message in messages):
+            return messages
+        events = {fact[1 + MESSAGE_ID]: fact for fact in self.facts.of(EVENT)}
+        meant = (m if m.fact[0] != TAKEN else m._replace(fact=events.get(m.fact[1], ())) for m in messages)
+        return [message for message in meant if message.fact]
+
     def handle(self, messages: Sequence[Message]) -> list[Output]:
+        messages = self._with_events(messages)
         reasons = {message.fact: message.why for message in messages if message.fact[0] == EVENT}
         before = self.context()
         told_before = self.summary(before) if self._told is None else self._told

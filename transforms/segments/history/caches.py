@@ -30,6 +30,10 @@ class Cache:
         """Whether anything of the owner is kept."""
         return owner in self._kept
 
+    def clear(self) -> None:
+        """Keeps nothing. What is kept refers to its cache, so that nothing else sets it free at once."""
+        self._kept.clear()
+
     def forget(self, owners: Iterable[Hashable]) -> None:
         """Keeps nothing of these any longer."""
         for owner in owners:

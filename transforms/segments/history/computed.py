@@ -7,7 +7,7 @@ from typing import Any
 from schemas.instants import instant_text
 from transforms.segments.history.compile import HistoryProgram
 from transforms.segments.history.reduced import StreamScalar
-from transforms.segments.history.scope import Scalar
+from transforms.segments.history.scope import Scalar, Scope
 from transforms.segments.history.world import World
 from transforms.segments.nodes.state import TraitWrite
 
@@ -15,22 +15,22 @@ Traits = list[dict[str, Any]]
 Writes = list[dict[str, TraitWrite]]
 
 
-def computed_values(program: HistoryProgram, world: World) -> dict[str, list[Any]]:
+def computed_values(program: HistoryProgram, root: Scope) -> dict[str, list[Any]]:
     """By computed trait one JSON value per profile; instants as ISO 8601 text."""
     found = {}
     for name, (scalar, is_instant) in program.computed.items():
-        values = _values(scalar, world)
+        values = _values(scalar, root)
         found[name] = [None if value is None else instant_text(value) for value in values] if is_instant else values
     return found
 
 
-def _values(scalar: Scalar, world: World) -> list[Any]:
-    root = world.root
+def _values(scalar: Scalar, root: Scope) -> list[Any]:
     if isinstance(scalar, StreamScalar) and not root.knows(scalar):
         return scalar.final(root)
     steps = root.steps(scalar)
     values = [*steps.values, steps.default]
-    return [values[code] for code in steps.codes_at(root.zero + (world.as_of - world.origin), root.span).tolist()]
+    now = root.zero + (root.world.as_of - root.world.origin)
+    return [values[code] for code in steps.codes_at(now, root.span).tolist()]
 
 
 def final_traits(world: World) -> tuple[Traits, Writes]:

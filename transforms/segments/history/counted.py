@@ -11,10 +11,11 @@ import numpy as np
 
 from transforms.segments.accumulators.accumulator import WITNESSES
 from transforms.segments.comparisons import NEVER
+from transforms.segments.history.any_order import Interval, values_over_time
+from transforms.segments.history.counting import Counting, counting_at
 from transforms.segments.history.fields import FieldName
-from transforms.segments.history.funnels import Counting, Funnel, counting_at, counting_of, join_of
+from transforms.segments.history.funnels import Funnel, counting_of, join_of
 from transforms.segments.history.histories import Integers
-from transforms.segments.history.loops import Interval, recounted
 from transforms.segments.history.reduced import DECIDED_BY_ONE, SUMS
 from transforms.segments.history.scope import NOBODY, ONLY_FALSE, Found, Part, Scope
 from transforms.segments.history.steps import Codes, Steps
@@ -176,7 +177,7 @@ class FunnelScalar:
         return Steps(points, np.arange(len(values)), values, self.default, numbers=numbers)
 
     def _recounted(self, scope: Scope, counting: Counting, code: Integers) -> Steps:
-        """Through the accumulator, owner by owner."""
+        """Event by event, owner by owner."""
         found = [()] if self.operand is None else self.operand.contributions(scope.world)
         times = scope.world.histories.timestamp[counting.row].tolist()
         intervals = [
@@ -185,10 +186,9 @@ class FunnelScalar:
                 *(column.tolist() for column in counting), times, code.tolist(), strict=True
             )
         ]
-        running = accumulator(self.reduced, endless=True)
         at, codes, known = list[int](), list[int](), Codes()
         for owner, own in groupby(intervals, key=lambda one: one.start // scope.span):
-            for point, value in recounted(list(own), running, int(scope.whole.end[owner])):
+            for point, value in values_over_time(list(own), self.reduced, int(scope.whole.end[owner])):
                 at.append(point)
                 codes.append(known.code(value))
         return Steps(np.array(at, np.int64), np.array(codes, np.int64), known.values, self.default)

@@ -12,12 +12,12 @@ from transforms.segments.compiler import compile_program
 from transforms.segments.history.compile import HistoryProgram
 from transforms.segments.history.computed import computed_values, final_traits
 from transforms.segments.history.histories import Evaluated, Flags, Histories, Integers, Ragged
-from transforms.segments.history.scope import LINE_END
+from transforms.segments.history.scope import root_scope
 from transforms.segments.history.stays import Columns
 from transforms.segments.history.stepwise import events_of
-from transforms.segments.history.timeline import NOTHING, ranges
+from transforms.segments.history.timeline import LINE_END, NOTHING, ranges
 from transforms.segments.history.world import World
-from transforms.segments.replay import replay
+from transforms.segments.replay import ReplayResult, replay
 
 _CENTURY_US = 36_525 * 86_400_000_000
 
@@ -83,28 +83,35 @@ def _farther(program: HistoryProgram, world: World, group: _Group) -> list[_Grou
 
 
 def _evaluate(program: HistoryProgram, world: World) -> Evaluated:
-    columns = {}
+    root, columns = root_scope(world), {}
     for place, stays in enumerate(program.segments):
-        found = stays.columns(world)
+        found = stays.columns(root)
         if found is not None:
             columns[place] = _decided(program, found, place, world)
         world.forget(program.done_after[place])
-        world.root.forget(program.done_after[place])
-    traits, writes = final_traits(world)
-    return Evaluated(*_in_order(columns), computed_values(program, world), traits, writes)
+        root.forget(program.done_after[place])
+    computed, (traits, writes) = computed_values(program, root), final_traits(world)
+    root.clear()
+    return Evaluated(*_in_order(columns), computed, traits, writes)
 
 
 def _decided(program: HistoryProgram, columns: Columns, segment: int, world: World) -> Columns:
     """The columns, with what only many more rounds of the clock tell worked out by the stream's engine."""
     for row in np.flatnonzero(columns.undecided).tolist():
-        profile = int(columns.profile[row])
-        events = events_of(world.histories, profile)
-        result = replay(compile_program(program.definitions), world.histories.profile_ids[profile], events, world.as_of)
+        result = _replayed(program, int(columns.profile[row]), world)
         name = program.definitions.segments[segment].name
         last = next(stay for stay in reversed(result.memberships) if stay.segment == name)
         if last.expires_at is not None:
             columns.expires_at[row] = last.expires_at
     return columns
+
+
+def _replayed(program: HistoryProgram, profile: int, world: World) -> ReplayResult:
+    def step_by_step() -> ReplayResult:
+        rules, events = compile_program(program.definitions), events_of(world.histories, profile)
+        return replay(rules, world.histories.profile_ids[profile], events, world.as_of)
+
+    return world.keep(("replayed", profile), step_by_step)
 
 
 StayColumns = tuple[

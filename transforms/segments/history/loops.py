@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -55,26 +54,3 @@ def _values(
             running.expire(active, sums)
             gone += 1
         yield now, running.value(active, sums)
-
-
-class Interval(NamedTuple):
-    """Over [start, end) an event counts, and contributes."""
-
-    start: int
-    end: int
-    row: int
-    time: int
-    contribution: Contribution
-
-
-def recounted(intervals: Sequence[Interval], running: Accumulator, never: int) -> Iterator[tuple[int, Any]]:
-    """The same of events that begin and cease to count in any order: added up anew at each point."""
-    begins = sorted(intervals, key=attrgetter("start"))
-    active: list[Interval] = []
-    begun = 0
-    for now in sorted({point for one in intervals for point in one[:2] if point < never}):
-        while begun < len(begins) and begins[begun].start <= now:
-            active.append(begins[begun])
-            begun += 1
-        active = [one for one in active if one.end > now]
-        yield now, running.reduce([(one.time, "", one.contribution) for one in sorted(active, key=attrgetter("row"))])

@@ -13,9 +13,19 @@ from typing import Any
 import numpy as np
 
 from transforms.segments.comparisons import NEVER
-from transforms.segments.history import runs
 from transforms.segments.history.histories import Flags, Integers
 from transforms.segments.history.loops import looped_steps
+from transforms.segments.history.runs import (
+    OF_RUNS,
+    contributions,
+    digits,
+    distinct_values,
+    keys,
+    ranks,
+    reduce_runs,
+    reduced_one_by_one,
+    reigns,
+)
 from transforms.segments.history.scope import NOBODY, Found, Scope
 from transforms.segments.history.steps import Steps
 from transforms.segments.history.streams import Entries, Window
@@ -55,24 +65,24 @@ class StreamScalar:
             return self._different(scope, entries)
         if reducer in ("min", "max"):
             return self._extremes(scope, entries)
-        if reducer in runs.OF_RUNS:
+        if reducer in OF_RUNS:
             return self._of_runs(entries)
         return self._looped(scope, entries, np.ones(len(entries), bool))
 
     def _of_runs(self, entries: Entries) -> Steps:
         points = entries.changes()
         first, last = entries.active(points)
-        found = runs.reduce_runs(self.reduced, self.window.operand, entries, first, last)
+        found = reduce_runs(self.reduced, self.window.operand, entries, first, last)
         return Steps(points, found.code, found.values, self.default, numbers=found.numbers, rows=found.rows)
 
     def _looped(self, scope: Scope, entries: Entries, wanted: Flags) -> Steps:
         """Through the accumulator, for some of the entries."""
-        contributions = runs.contributions(self.window.operand, entries)
+        contributed = contributions(self.window.operand, entries)
         running = accumulator(self.reduced, endless=self.window.end == NEVER)
-        return looped_steps(entries, np.flatnonzero(wanted), contributions, running, scope.world.never, self.default)
+        return looped_steps(entries, np.flatnonzero(wanted), contributed, running, scope.world.never, self.default)
 
     def _sums(self, scope: Scope, entries: Entries) -> Steps:
-        added, code = runs.digits(self.window.operand, entries)
+        added, code = digits(self.window.operand, entries)
         profile = scope.world.histories.profile[entries.rows]
         fits = fitting_profiles(added, code, profile, scope.world.count)
         if fits.all():
@@ -87,7 +97,7 @@ class StreamScalar:
 
     def _different(self, scope: Scope, entries: Entries) -> Steps:
         """How many different values: each counts where any event with it does."""
-        place, key = runs.keys(self.window.operand, entries)
+        place, key = keys(self.window.operand, entries)
         start, end = entries.start[place], entries.end[place]
         group = scope.world.histories.profile[entries.rows[place]] * (int(key.max(initial=0)) + 1) + key
         order = np.argsort(group, kind="stable")
@@ -104,18 +114,18 @@ class StreamScalar:
 
     def _extremes(self, scope: Scope, entries: Entries) -> Steps:
         """Each event is the extreme from when it counts, or one that beats it goes, until it goes or is beaten."""
-        ranks = runs.ranks(self.reduced, self.window.operand, entries)
-        start, end = runs.reigns(entries, ranks.level)
-        reigns = np.flatnonzero(start < end)
-        order = reigns[np.argsort(start[reigns], kind="stable")]
+        best = ranks(self.reduced, self.window.operand, entries)
+        start, end = reigns(entries, best.level)
+        lasting = np.flatnonzero(start < end)
+        order = lasting[np.argsort(start[lasting], kind="stable")]
         start, end = start[order], end[order]
         # Where nobody follows at once, there is none.
         alone = np.append(end[:-1] != start[1:], True) & ((end + 1) % scope.span != 0)
         at = np.concatenate((start, end[alone]))
-        code = np.concatenate((ranks.code[order], np.full(int(alone.sum()), len(ranks.values))))
+        code = np.concatenate((best.code[order], np.full(int(alone.sum()), len(best.values))))
         rows = np.concatenate((entries.rows[order], np.full(int(alone.sum()), -1)))
         sort = np.argsort(at, kind="stable")
-        return Steps(at[sort], code[sort], [*ranks.values, None], self.default, rows=rows[sort])
+        return Steps(at[sort], code[sort], [*best.values, None], self.default, rows=rows[sort])
 
     # --- at one instant ------------------------------------------------------------------------------------------
 
@@ -136,16 +146,16 @@ class StreamScalar:
 
     def _of(self, entries: Entries, first: Integers, last: Integers, reducer: str) -> list[Any]:
         if reducer in SUMS:
-            added, code = runs.digits(self.window.operand, entries)
+            added, code = digits(self.window.operand, entries)
             profile = entries.world.histories.profile[entries.rows]
             if not fitting_profiles(added, code, profile, entries.world.count).all():
-                return runs.reduced_one_by_one(self.reduced, self.window.operand, entries, first, last)
-        if reducer in runs.OF_RUNS:
-            found = runs.reduce_runs(self.reduced, self.window.operand, entries, first, last)
+                return reduced_one_by_one(self.reduced, self.window.operand, entries, first, last)
+        if reducer in OF_RUNS:
+            found = reduce_runs(self.reduced, self.window.operand, entries, first, last)
             return [found.values[code] for code in found.code.tolist()]
         if reducer in ("unique", "unique_count", "mode"):
-            return runs.distinct_values(self.reduced, self.window.operand, entries, first, last)
-        return runs.reduced_one_by_one(self.reduced, self.window.operand, entries, first, last)
+            return distinct_values(self.reduced, self.window.operand, entries, first, last)
+        return reduced_one_by_one(self.reduced, self.window.operand, entries, first, last)
 
     # --- why -----------------------------------------------------------------------------------------------------
 

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from transforms.segments.history.caches import Cache
 from transforms.segments.history.histories import Flags, Integers
 from transforms.segments.history.steps import Steps
-from transforms.segments.history.timeline import NOTHING, Truth, ranges
+from transforms.segments.history.timeline import LINE_END, NOTHING, Truth, ranges
+from transforms.segments.history.world import World
 
-if TYPE_CHECKING:
-    from transforms.segments.history.world import World
+Answer = TypeVar("Answer")
 
 MOST_PAIRS = 1 << 21
 """How many (owner, thing that concerns it) are looked at in one go; more owners are taken in halves."""
-
-LINE_END = 1 << 62
-"""No position reaches it, so that a duration added to one stays within 64 bits."""
 
 Found = tuple[Integers, Integers]
 """Events that explain an answer: places in the list of points that was asked, and rows of events."""
@@ -110,17 +107,19 @@ class Scope(Cache):
         profile: Integers,
         row: Integers | None = None,
         parent_row: Integers | None = None,
+        root: Scope | None = None,
     ) -> None:
         super().__init__()
         self.world, self.span, self.zero, self.whole = world, span, zero, whole
         self.profile, self.row, self.parent_row = profile, row, parent_row
+        self._root = root
 
     def __len__(self) -> int:
         return len(self.zero)
 
     @property
     def root(self) -> Scope:
-        return self.world.root
+        return self if self._root is None else self._root
 
     def part(self, condition: Condition) -> Part:
         """The condition's part, worked out once."""
@@ -144,7 +143,7 @@ class Scope(Cache):
         zero = self.zero[owner] + (start - owner * self.span)
         parent_row = None if self.row is None else self.row[owner]
         whole = Truth(base, base + (end - start))
-        return Scope(self.world, span, zero, whole, self.profile[owner], row, parent_row)
+        return Scope(self.world, span, zero, whole, self.profile[owner], row, parent_row, self.root)
 
     def to_root(self, points: Integers) -> Integers:
         """Positions on the root's line."""
@@ -207,3 +206,24 @@ class Scope(Cache):
     def of_owners(self, flags: Flags) -> Truth:
         """Of some owners always, of the others never."""
         return Truth(self.whole.start[flags], self.whole.end[flags])
+
+
+def root_scope(world: World) -> Scope:
+    """The scope of the profiles themselves."""
+    return Scope(world, world.span, world.base, Truth(world.begins, world.never), np.arange(world.count))
+
+
+def in_parts(count: int, ask: Callable[[Integers], Answer]) -> list[Answer]:
+    """Asks about the places below `count`, in halves of halves where they are too many to be asked in one go."""
+    waiting = [np.arange(count)]
+    answers = []
+    while waiting:
+        chosen = waiting.pop()
+        try:
+            answers.append(ask(chosen))
+        except TooWideError:
+            if len(chosen) < 2:
+                raise
+            middle = len(chosen) // 2
+            waiting += [chosen[middle:], chosen[:middle]]
+    return answers

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from transforms.segments.accumulators.accumulator import WITNESSES
 from transforms.segments.history.histories import CAUSES, NO_INSTANT, Flags, Integers, Ragged
-from transforms.segments.history.scope import Condition, Found, Part, no_events
+from transforms.segments.history.scope import Condition, Found, Part, Scope, no_events
 from transforms.segments.history.timeline import FALSE, NOTHING, Truth, distinct, ranges
 from transforms.segments.history.world import World
 from transforms.segments.language import ast
@@ -62,35 +62,35 @@ class Stays:
     mentions: Mentions
     builds_on: tuple[Stays, ...]
 
-    def of(self, world: World) -> Told:
+    def of(self, root: Scope) -> Told:
         """When each profile is in the segment."""
-        return world.keep(self, lambda: self._told(world))
+        return root.world.keep(self, lambda: self._told(root))
 
-    def _told(self, world: World) -> Told:
-        part = self._part(world)
+    def _told(self, root: Scope) -> Told:
+        world, part = root.world, self._part(root)
         if not len(part.truth) and not self.builds_on:
             return NOBODY_STAYS
         truth, known_until = self._limited(world, part.truth)
         for other in self.builds_on:
-            for profile, until in other.of(world).known_until.items():
+            for profile, until in other.of(root).known_until.items():
                 known_until[profile] = min(until, known_until.get(profile, until))
         begun = truth.start % world.span + world.origin <= world.as_of
         place, rows = part.explain(truth.start[begun], True)
         found = first_of_each((np.flatnonzero(begun)[place], rows), len(truth))
         return Told(truth, found, known_until)
 
-    def _part(self, world: World) -> Part:
-        definition = self.definition
+    def _part(self, root: Scope) -> Part:
+        world, definition = root.world, self.definition
         if self.condition is None:
             members = definition.members or frozenset()
             is_member = [
                 name.startswith("user:") and name.removeprefix("user:") in members
                 for name in world.histories.profile_ids
             ]
-            return Part(world.root.of_owners(np.array(is_member, bool)), no_events)
+            return Part(root.of_owners(np.array(is_member, bool)), no_events)
         if True not in self.condition.initially and not len(world.mentioned(self.mentions)):
             return Part(FALSE, no_events)
-        return world.root.part(self.condition)
+        return root.part(self.condition)
 
     # --- the options ---------------------------------------------------------------------------------------------
 
@@ -137,9 +137,10 @@ class Stays:
 
     # --- as columns ----------------------------------------------------------------------------------------------
 
-    def columns(self, world: World) -> Columns | None:
+    def columns(self, root: Scope) -> Columns | None:
         """The stays that have begun; None where there is none."""
-        told, span, origin = self.of(world), world.span, world.origin
+        world, told = root.world, self.of(root)
+        span, origin = world.span, world.origin
         begun = np.flatnonzero(told.truth.start % span + origin <= world.as_of) if len(told.truth) else NOTHING
         if not len(begun):
             return None
@@ -151,7 +152,7 @@ class Stays:
         on_line = world.on_line[mentioned]
         exit_rows = self._exit_rows(on_line, mentioned, np.where(out, end, -1))
         by_event = on_line.searchsorted(start, "left") < on_line.searchsorted(start, "right")
-        by_event |= start == world.root.whole.start[profile]
+        by_event |= start == world.begins[profile]
         return Columns(
             profile,
             start - profile * span + origin,

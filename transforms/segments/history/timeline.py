@@ -12,6 +12,9 @@ import numpy as np
 
 from transforms.segments.history.histories import Flags, Integers
 
+LINE_END = 1 << 62
+"""No position reaches it, so that a duration added to one stays within 64 bits."""
+
 NOTHING = np.zeros(0, np.int64)
 
 

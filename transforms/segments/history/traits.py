@@ -194,7 +194,7 @@ class MembershipScalar:
     default: Any = field(default=UNKNOWN, init=False)
 
     def steps(self, scope: Scope) -> Steps:
-        truth = self.stays.of(scope.world).truth
+        truth = self.stays.of(scope).truth
         at = np.concatenate((truth.start, truth.end))
         order = np.argsort(at, kind="stable")
         code = np.repeat(np.array([1, 0]), len(truth))[order]
@@ -202,7 +202,7 @@ class MembershipScalar:
 
     def explain(self, scope: Scope, points: Integers) -> Found:
         """The events that made the stay true."""
-        told = self.stays.of(scope.world)
+        told = self.stays.of(scope)
         place = told.truth.start.searchsorted(points, "right") - 1
         if not len(told.truth):
             return NOBODY

@@ -14,8 +14,7 @@ from transforms.profiles.normalize.traits import columns_of_trait
 from transforms.segments.history.caches import Cache
 from transforms.segments.history.fields import Extractor, Field, FieldName, Source, decoded
 from transforms.segments.history.histories import Histories, Integers
-from transforms.segments.history.scope import LINE_END, Scope
-from transforms.segments.history.timeline import NOTHING, Truth, distinct
+from transforms.segments.history.timeline import LINE_END, NOTHING, distinct
 from transforms.segments.mentions import Mentions
 
 StreamName = tuple[str, str | None]
@@ -28,6 +27,7 @@ class World(Cache):
     """The histories on one line: `on_line[row]` is the position of an event in the root scope.
 
     Attributes:
+        base: the position that each profile's stretch begins at, `begins` that of its first event, `never` the last.
         reads: the fields that rules read, by stream.
         fields: the traits that rules read by name.
         span: the length of a profile's stretch, microseconds; its last point is "never".
@@ -53,11 +53,11 @@ class World(Cache):
         self.span = as_of - self.origin + ahead + 2
         if self.count * self.span >= LINE_END:
             raise OverflowError("more profiles than fit on one line")
-        base = np.arange(self.count, dtype=np.int64) * self.span
-        self.on_line = base[histories.profile] + (histories.timestamp - self.origin)
-        self.never = base + self.span - 1
+        self.base = np.arange(self.count, dtype=np.int64) * self.span
+        self.on_line = self.base[histories.profile] + (histories.timestamp - self.origin)
+        self.never = self.base + self.span - 1
         first = histories.profile.searchsorted(np.arange(self.count))
-        self.root = Scope(self, self.span, base, Truth(self.on_line[first], self.never), np.arange(self.count))
+        self.begins = self.on_line[first]
         self.are_users = np.array([name.startswith("user:") for name in histories.profile_ids], bool)
         self.far: dict[int, int] = {}
         self._pairs = _rows_by_pair(histories)
