@@ -95,7 +95,7 @@ def test_what_was_erased_leaves_the_journal_but_not_what_failed_or_came_back(tmp
             *(event(name) for name in ("erased", "failed", "back", "stays")),
             *(event(name, withdrawn=True, word=2) for name in ("erased", "failed", "back", "never")),
             event("back", word=3),
-            update("failed_events", failure_id="f", message_id="failed", reason="alias_conflict"),
+            update("failed_events", failure_id="f", message_id="failed", reason="alias_conflict", raw=b"not erased"),
         ]
     )
     close_writers()
@@ -194,7 +194,7 @@ def failed(raw: bytes, message_id: str | None = None, *, emptied: bool = False) 
         failure_id=number,
         reason="malformed_json",
         message_id=message_id,
-        attributes="{}",
+        attributes=b"{}",
         **left,
     )
 
