@@ -31,6 +31,7 @@ from transforms.state.process import PROCESS, Registry
 
 _LOGGER = logging.getLogger(__name__)
 _PLACES_LOCK = threading.Lock()
+"""Of the files that keep how far was read."""
 
 
 @dataclass(frozen=True)
