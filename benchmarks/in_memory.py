@@ -7,9 +7,11 @@ worker. What a runner adds (its round trips, its copies) is not in it.
 from __future__ import annotations
 
 import heapq
+import inspect
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from apache_beam.utils.timestamp import Timestamp
@@ -74,7 +76,7 @@ class InMemoryStream:
             fire = do.pass_time if stage in HISTORY_CELLS else do.forget if stage == MESSAGES else do.settle
             started = time.process_time()
             self._start_bundle(stage)
-            self._hand_on(fire(bucket, Timestamp(micros=at_us), *states.of(stage)))
+            self._hand_on(fire(**states.bound(fire, at_us, bucket=bucket)))
             self._note_timer(stage, bucket)
             self._finish_bundle(stage, started)
             self._deliver(at_us)
@@ -102,7 +104,7 @@ class InMemoryStream:
     def cells(self, stage: str) -> Iterator[tuple[str, Any]]:
         """The shelves of a stage that this process holds."""
         job = self._stages[stage]._job
-        for (of, bucket), (_, shelf) in _SHELVES.items():
+        for (of, bucket), (_, shelf) in _SHELVES.snapshot():
             if of == job:
                 yield bucket, shelf
 
@@ -121,10 +123,9 @@ class InMemoryStream:
                 continue
             started = time.process_time()
             self._start_bundle(stage)
-            time_of = () if stage in HISTORY_CELLS else (Timestamp(micros=at_us),)
+            process = self._stages[stage].process
             for element in elements:
-                states = self._states[stage, element[0]].of(stage)
-                self._hand_on(self._stages[stage].process(element, *time_of, *states))
+                self._hand_on(process(**self._states[stage, element[0]].bound(process, at_us, element=element)))
                 self._note_timer(stage, element[0])
             self._finish_bundle(stage, started)
 
@@ -169,13 +170,15 @@ class _States:
     def __init__(self) -> None:
         self.head, self.log, self.bag, self.timer = _Value(), _Bag(), _Bag(), _Timer()
 
-    def of(self, stage: str) -> tuple[Any, ...]:
-        """As the stage's DoFn takes them."""
-        if stage == MESSAGES:
-            return self.head, self.log, self.timer
-        if stage in OWNER_CELLS or stage in HISTORY_CELLS:
-            return self.head, self.log, self.bag, self.timer
-        return self.head, self.log
+    def bound(self, method: Any, at_us: int, **given: Any) -> dict[str, Any]:
+        """What a method of the stage's DoFn takes, by the names of its arguments: what is no state is its timer."""
+        known = {"head": self.head, "log": self.log, "bag": self.bag, "at": Timestamp(micros=at_us), **given}
+        return {name: known.get(name, self.timer) for name in _names(method.__func__)}
+
+
+@cache
+def _names(function: Any) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)[1:]
 
 
 class _Value:

@@ -35,7 +35,7 @@ S3_PLUGIN = maven_jars("flink_s3", "flink_cluster/plugins/s3")
 
 REST_PORT = 8081
 POOL_PORT = 50000
-START_SECONDS = 40.0
+START_SECONDS = 120.0
 _LOOK_SECONDS = 0.2
 _HOME = "flink"
 _KEEP_WORKERS_MS = 60_000

@@ -33,7 +33,11 @@ class ClusterPlace:
         self.bucket = new_bucket("s3", self.environment)
         ports = [_port(address) for one in self.running.values() for address in one.endpoints.values()]
         self.cluster = FlinkCluster(ROOT, folder / "flink", self.environment, self.bucket, ports)
-        self.cluster.start()
+        try:
+            self.cluster.start()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Ends everything."""

@@ -12,7 +12,6 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from examples.shop_live.events import LiveShop, write_whole
-from pipelines.io.bigquery.append import close_connections
 from pipelines.io.check_outputs import check_output
 from pipelines.io.files.store import open_store
 from pipelines.io.outputs import DuckDBOutput
@@ -22,6 +21,7 @@ from tests.integration.stream_jobs import run_batch, write_segments
 from tests.integration.test_object_stores import EVENTS as EXAMPLE
 from tests.integration.test_object_stores import RULES, all_rows, without_source
 from tests.integration.test_pubsub_to_bigquery import expect_equal
+from transforms.state.process import PROCESS
 
 pytest_plugins = ("tests.integration.flink_fixtures",)
 
@@ -102,7 +102,7 @@ def test_a_stream_survives_kills_a_restart_of_the_cluster_and_a_new_release(
         job.wait_until(lambda: committed(place, topic) == len(shop))
         place.cluster.savepoint(job.running())
     expect_equal(output, DuckDBOutput(str(batch)))
-    close_connections()
+    PROCESS.close()
 
 
 def run_batch_with_rules(events: str, output: Path) -> None:

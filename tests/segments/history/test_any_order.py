@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.segments.history.agreement import same
 from transforms.segments.accumulators.accumulator import Accumulator
-from transforms.segments.history.any_order import Interval, values_over_time
+from transforms.segments.history.accumulators.any_order import Interval, values_over_time
 from transforms.segments.language import ast
 from transforms.segments.reducers import REDUCERS, accumulator
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from transforms.segments.accumulators.accumulator import Active
 from transforms.segments.accumulators.sums import Sum
 from transforms.segments.language import ast
+from transforms.segments.reducers import accumulator
 from transforms.segments.values import json_key
 
 _SECOND_US = 1_000_000
@@ -42,7 +43,7 @@ class Running(Protocol):
 
 def values_over_time(intervals: Sequence[Interval], reduced: ast.Reduced, never: int) -> Iterator[tuple[int, Any]]:
     """(point, value from there on), at every point before `never` at which an event begins or ceases to count."""
-    running = _KINDS[reduced.reducer](reduced, intervals)
+    running = _KINDS.get(reduced.reducer, _Recounted)(reduced, intervals)
     begins = sorted(range(len(intervals)), key=lambda number: intervals[number].start)
     ends = sorted(range(len(intervals)), key=lambda number: intervals[number].end)
     begun, gone = 0, 0
@@ -234,6 +235,24 @@ class _Visits:
             return self._pauses + 1 if self._times else 0
         seconds, rest = divmod(self._within, _SECOND_US)
         return self._within / _SECOND_US if rest else seconds
+
+
+class _Recounted:
+    """Any other reducer: added up anew at each point."""
+
+    def __init__(self, reduced: ast.Reduced, _: Sequence[Interval]) -> None:
+        self._reduce = accumulator(reduced, endless=True).reduce
+        self._active: dict[int, Interval] = {}
+
+    def add(self, number: int, one: Interval) -> None:
+        self._active[number] = one
+
+    def remove(self, number: int, one: Interval) -> None:
+        del self._active[number]
+
+    def value(self) -> Any:
+        active = sorted(self._active.values(), key=lambda one: one.row)
+        return self._reduce([(one.time, "", one.contribution) for one in active])
 
 
 _KINDS: dict[str, Callable[[ast.Reduced, Sequence[Interval]], Running]] = {
