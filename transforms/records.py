@@ -24,11 +24,11 @@ _WITHOUT_REFERENCES = 2
 """The version of the format that does not look for repeated objects: compression finds them anyway, and faster."""
 _CODEC = "zstd"
 _LENGTH_BYTES = 8
-_BYTES_PER_BUCKET = 16 * 1024 * 1024
+_BYTES_PER_BUCKET = 64 * 1024 * 1024
 
 
 def bucket_count(input_bytes: int) -> int:
-    """How many buckets keep one bucket's events within some 16 MB; a power of two, so that it rarely changes."""
+    """How many buckets keep one bucket's events within some 64 MB; a power of two, so that it rarely changes."""
     count = MIN_BUCKETS
     while count * _BYTES_PER_BUCKET < input_bytes:
         count *= 2

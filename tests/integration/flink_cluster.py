@@ -20,6 +20,7 @@ from tests.integration.stream_jobs import ROOT as SOURCES
 
 LOOK_SECONDS = 1.0
 GIVE_UP_SECONDS = 900.0
+JOB = "pipelines.profiles"
 
 
 class ClusterPlace:
@@ -51,14 +52,16 @@ def _port(address: str) -> int:
 
 
 class ClusterJob:
-    """`python -m pipelines.profiles` that submits to the cluster: the process ends with the block, the job does not."""
+    """`python -m JOB` that submits to the cluster: the process ends with the block, the job does not."""
 
-    def __init__(self, place: ClusterPlace, parallelism: int, log: Path, *arguments: str) -> None:
+    def __init__(
+        self, place: ClusterPlace, parallelism: int, log: Path, *arguments: str, job: Sequence[str] = (JOB,)
+    ) -> None:
         self._place = place
         self._log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pipelines.profiles", *arguments, *place.cluster.arguments(parallelism)],
+                [sys.executable, "-m", *job, *arguments, *place.cluster.arguments(parallelism)],
                 cwd=SOURCES,
                 stdout=output,
                 stderr=output,
