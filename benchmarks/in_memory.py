@@ -104,7 +104,7 @@ class InMemoryStream:
     def cells(self, stage: str) -> Iterator[tuple[str, Any]]:
         """The shelves of a stage that this process holds."""
         job = self._stages[stage]._job
-        for (of, bucket), (_, shelf) in _SHELVES.items():
+        for (of, bucket), (_, shelf) in _SHELVES.snapshot():
             if of == job:
                 yield bucket, shelf
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from duckdb import DuckDBPyConnection
 
 from pipelines.io.outputs import Output, parse_output
@@ -20,6 +19,7 @@ from pipelines.words.content_text import branch_lines, seen_branches
 from pipelines.words.progress import Progress
 from schemas.errors import DefinitionErrors, OutputError, SchemaErrors
 from schemas.tracking_plan import load_tracking_plan
+from transforms.activation.read_destinations import fields_of
 from transforms.content.block import Body
 from transforms.content.known import Known, unknown_names
 from transforms.content.platforms import PLATFORMS, say_block
@@ -27,6 +27,7 @@ from transforms.content.read import read_block
 from transforms.content.render import render
 from transforms.segments.language.definitions import load_definitions
 from transforms.segments.language.errors import SourceFile, closest
+from transforms.segments.language.yaml_source import read_source
 
 _EPILOG = """\
 One of --platform and --input is needed; with both, names are checked against the tables before anything is said.
@@ -130,20 +131,14 @@ def read_fields(path: Path | None) -> dict[str, str]:
     """The platform's names of a person's values, by path, from the `fields:` of a destination's file.
 
     Raises:
-        ContentError: no such file, no YAML, or no `fields:` that maps names to paths.
+        ContentError: no such file.
+        DefinitionErrors: no YAML, or `fields:` that no destination could have.
     """
     if path is None:
         return {}
-    try:
-        read = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ContentError(f"--destination {path}: cannot be read as YAML") from error
-    fields = read.get("fields", {}) if isinstance(read, dict) else None
-    if not isinstance(fields, dict) or any(not isinstance(value, str) for value in fields.values()):
-        raise ContentError(
-            f"--destination {path}: expected fields: {{NAME: trait}}, such as fields: {{FNAME: first_name}}"
-        )
-    return {value: str(name) for name, value in fields.items()}
+    if not path.is_file():
+        raise ContentError(f"--destination {path}: there is no such file")
+    return {value: name for name, value in fields_of(read_source(path)).items()}
 
 
 def _defined(segments: Path, traits: Path) -> Known:

@@ -18,9 +18,7 @@ from apache_beam.runners.runner import PipelineState
 from pipelines.io.duckdb.stream_writer import WriteOptions, check_writers, close_writers
 from pipelines.io.job_record import note_end
 from pipelines.io.journal.history_first import BEFORE_ALL_US, Boot
-from pipelines.io.journal.journal import close_journals
 from pipelines.io.journal.read_history import ReadHistoryAndLive, begin
-from pipelines.io.kafka.source import close_connections
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.tables.write_updates import WriteUpdates
 from pipelines.options.profiles import ProfilesOptions
@@ -31,6 +29,7 @@ from pipelines.words.summary import print_summary
 from pipelines.words.summary_facts import read_counters
 from schemas.errors import UsageError
 from schemas.message import Message
+from transforms.state.process import PROCESS
 
 Build = Callable[[beam.Pipeline, Sequence[beam.PCollection[Message]], ProfilesOptions], beam.PCollection[bytes]]
 _SECOND_US = 1_000_000
@@ -103,22 +102,14 @@ def build_live(
 
 
 def close_all() -> None:
-    """Publishes and closes what this process holds open."""
+    """Publishes and closes what this process holds open; first the writers, which end bundles that are still at work.
+
+    Those would only open again what is closed before them.
+    """
     try:
         close_writers()
     finally:
-        close_connections()
-        _close_brokers()
-        close_journals()
-
-
-def _close_brokers() -> None:
-    """Those whose clients were ever imported: a job that does not use one need not have it installed."""
-    for name in ("pipelines.io.rabbitmq.source", "pipelines.io.kinesis.source"):
-        if name in sys.modules:
-            sys.modules[name].close_connections()
-    if "pipelines.io.cache.appended" in sys.modules:
-        sys.modules["pipelines.io.cache.appended"].close_appended()
+        PROCESS.close()
 
 
 def _build_stream(

@@ -1,6 +1,7 @@
 """The shape of the source tree: which way imports run, what stays free of Beam, how long a module may be."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,11 @@ CONNECTORS = (
     *("confluent_kafka", "google.cloud", "google.api_core", "apache_beam.io"),
     *("authlib", "boto3", "botocore", "httpx", "pika", "redis"),
 )
+FILLED = re.compile(
+    r"((typing\.)?(ClassVar|Final)\[)*(collections\.|weakref\.)?"
+    r"(dict|list|set|defaultdict|deque|Counter|OrderedDict|Weak\w+)\b"
+)
+"""Annotations and calls of collections that can change."""
 
 FILES = sorted(file for folder in FOLDERS for file in (ROOT / folder).rglob("*.py"))
 LAYER_FILES = [file for file in FILES if file.relative_to(ROOT).parts[0] in LAYERS]
@@ -101,6 +107,53 @@ def test_ptransforms_are_verbs(file: Path) -> None:
     vague = ("Transform", "Sink", "Reader", "Writer", "DoFn", "Fn")
     wrong = [name for name, base in beam_classes(parse(file)) if base == "PTransform" and name.endswith(vague)]
     assert not wrong, "a PTransform is named after what it does: ValidateEvents, WriteTables"
+
+
+def collections_to_fill(tree: ast.Module) -> Iterator[str]:
+    """Names of the empty collections that a module, or a class of it, begins with."""
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    for owner in (tree, *classes):
+        for statement in owner.body:
+            if isinstance(statement, ast.Assign):
+                target, annotation = statement.targets[0], "dict"
+            elif isinstance(statement, ast.AnnAssign):
+                target, annotation = statement.target, ast.unparse(statement.annotation)
+            else:
+                continue
+            is_field = owner is not tree and "ClassVar" not in annotation  # what an instance begins with
+            if not is_field and FILLED.match(annotation) and is_empty_collection(statement.value):
+                yield ast.unparse(target)
+
+
+def is_empty_collection(value: ast.expr | None) -> bool:
+    if isinstance(value, ast.Call):
+        made = ast.unparse(value.func)
+        return bool(FILLED.match(made)) and (made.endswith("defaultdict") or not (value.args or value.keywords))
+    return (isinstance(value, ast.Dict) and not value.keys) or (isinstance(value, ast.List) and not value.elts)
+
+
+@pytest.mark.parametrize("file", LAYER_FILES, ids=name_of)
+def test_what_a_process_keeps_is_in_its_registries(file: Path) -> None:
+    assert list(collections_to_fill(parse(file))) == [], "PROCESS.registry() is where it is closed"
+
+
+def test_collections_to_fill_are_found_and_constant_tables_are_not() -> None:
+    found = """
+_OPEN: dict[str, int] = {}
+_DONE = set()
+_BY_NAME: Final[defaultdict[str, list[int]]] = collections.defaultdict(list)
+class Pool:
+    _idle: ClassVar[list[int]] = []
+"""
+    passed = """
+_NOTHING: Mapping[str, list[int]] = {}
+_TABLE: dict[str, int] = {"a": 1}
+_COPY = dict(_TABLE)
+class Options:
+    files: list[str] = []
+"""
+    assert list(collections_to_fill(ast.parse(found))) == ["_OPEN", "_DONE", "_BY_NAME", "_idle"]
+    assert list(collections_to_fill(ast.parse(passed))) == []
 
 
 def test_modules_are_short() -> None:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipelines.io.bigquery.append import close_connections
 from pipelines.io.check_outputs import check_output
 from pipelines.io.outputs import BigQueryOutput
 from services.manager import Manager
 from services.registry import SERVICES
 from services.service import Running
 from tests.integration.bigquery_place import new_output
+from transforms.state.process import PROCESS
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def bigquery(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     for name, value in running.environment.items():
         monkeypatch.setenv(name, value)
     yield running
-    close_connections()  # the emulator does not end while somebody is connected
+    PROCESS.close()  # the emulator does not end while somebody is connected
     for name in ("bigquery", *SERVICES["bigquery"].needs):
         manager.down(name)
 

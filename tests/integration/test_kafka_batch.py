@@ -10,10 +10,10 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pipelines.io.kafka.source import close_connections
 from pipelines.profiles import main
 from schemas.tables import TABLES
 from services.service import Running
+from transforms.state.process import PROCESS
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "events"
 
@@ -21,7 +21,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "events"
 @pytest.fixture
 def brokers(kafka_broker: Running) -> Iterator[str]:
     yield kafka_broker.endpoints["broker"]
-    close_connections()
+    PROCESS.close()
 
 
 def tables(path: Path) -> dict[str, list[tuple[object, ...]]]:

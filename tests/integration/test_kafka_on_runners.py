@@ -22,12 +22,12 @@ from apache_beam.utils.timestamp import Timestamp
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pipelines.io.kafka.source import close_connections
 from pipelines.io.locations import parse_input
 from pipelines.io.stream.read_sources import read_messages
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.stream_runner import ONE_BUNDLE_A_KEY
 from services.service import Running
+from transforms.state.process import PROCESS
 
 WAIT_SECONDS = 90
 MOST_LIVES = 40
@@ -38,7 +38,7 @@ COPY_JOB = Path(__file__).with_name("kafka_copy_job.py")
 @pytest.fixture
 def brokers(kafka_broker: Running) -> Iterator[str]:
     yield kafka_broker.endpoints["broker"]
-    close_connections()
+    PROCESS.close()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from pipelines.io.kafka import client as kafka_client
 from pipelines.io.kafka import source as kafka
-from pipelines.io.kafka.source import KafkaSource, close_connections
+from pipelines.io.kafka.source import KafkaSource
 from pipelines.io.locations import KafkaInput, parse_input
 from pipelines.io.stream.read_sources import read_messages
 from pipelines.io.stream.source import Batch, Progress, Reader, now_us
@@ -23,6 +23,7 @@ from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
 from schemas.errors import InputError
 from services.service import Running
+from transforms.state.process import PROCESS
 
 ONLY = Reader(0, 1)
 SECOND = 1_000_000
@@ -32,7 +33,7 @@ MANY = 1_000  # reads after which something that should have come will not come 
 @pytest.fixture
 def brokers(kafka_broker: Running) -> Iterator[str]:
     yield kafka_broker.endpoints["broker"]
-    close_connections()
+    PROCESS.close()
 
 
 @pytest.fixture(autouse=True)
@@ -136,7 +137,7 @@ def test_a_restart_goes_on_after_what_was_acknowledged(brokers: str, make_topic:
     assert job.read(2) == ["a", "b"]
     lost = next(batch for _ in range(MANY) if (batch := job.batch()).records)
     assert [record.message.raw for record in lost.records] == [b"c"], "read, but never acknowledged"
-    close_connections()
+    PROCESS.close()
     publish(brokers, topic, 1, ["d"])
     assert sorted(Job(brokers, topic).read(2)) == ["c", "d"]
 
@@ -145,7 +146,7 @@ def test_from_first_reads_everything_again(brokers: str, make_topic: Callable[[i
     topic = make_topic(1)
     publish(brokers, topic, 0, ["a", "b"])
     assert Job(brokers, topic).read(2) == ["a", "b"]
-    close_connections()
+    PROCESS.close()
     assert Job(brokers, topic, query="?from=first&until=now").read(2) == ["a", "b"]
 
 
@@ -155,7 +156,7 @@ def test_acknowledging_out_of_order_never_goes_back(brokers: str, make_topic: Ca
     job = Job(brokers, topic)
     job.source.acknowledge([json.dumps({"0": 2}).encode()])
     job.source.acknowledge([json.dumps({"0": 1}).encode()])
-    close_connections()
+    PROCESS.close()
     assert Job(brokers, topic).read(1) == ["c"]
 
 
@@ -243,7 +244,7 @@ def test_offsets_that_retention_has_deleted_are_passed_over_with_a_warning(
     admin = AdminClient({"bootstrap.servers": brokers})
     for deleted in admin.delete_records([TopicPartition(topic, 0, 2)]).values():
         deleted.result(30)
-    close_connections()
+    PROCESS.close()
     with caplog.at_level(logging.WARNING):
         assert Job(brokers, topic).read(1) == ["c"]
     assert "committed offset 1 is not between 2 and 3" in caplog.text

@@ -10,7 +10,7 @@ import pytest
 
 from examples.shop_live.events import LiveShop, write_whole
 from pipelines.io.kinesis.address import KinesisInput, connect, make_address
-from pipelines.io.kinesis.source import KinesisSource, close_connections
+from pipelines.io.kinesis.source import KinesisSource
 from pipelines.io.locations import parse_input
 from pipelines.io.stream.source import Progress, Reader
 from pipelines.io.stream.source_options import SourceOptions
@@ -20,6 +20,7 @@ from pipelines.io.targets.target import OutgoingEvent, TargetError
 from schemas.errors import InputError
 from services.service import Running
 from tests.integration.stream_jobs import StreamJob, ask, run_batch, tables, write_segments
+from transforms.state.process import PROCESS
 
 ONLY = Reader(0, 1)
 
@@ -44,7 +45,7 @@ def stream(kinesis_server: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator
     client = connect(make_address(f"eu-central-1/{stream}", endpoint))
     client.create_stream(StreamName=stream, ShardCount=2)
     yield Stream(f"kinesis:eu-central-1/{stream}?endpoint={endpoint}", stream, client)
-    close_connections()
+    PROCESS.close()
     client.delete_stream(StreamName=stream)
     client.close()
 
@@ -91,7 +92,7 @@ def test_a_start_goes_on_after_what_was_acknowledged(stream: Stream, tmp_path: P
     stream.put("key", b"lost")
     job.source.acknowledge(job.tokens)
     job.read(1)  # and is never acknowledged
-    close_connections()
+    PROCESS.close()
     assert Job(stream.location, positions_folder=str(tmp_path)).read(1) == [b"lost"]
 
 

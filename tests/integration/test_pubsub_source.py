@@ -13,7 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
 from pipelines.io.locations import PubSubInput, parse_input
-from pipelines.io.pubsub.source import PubSubSource, close_connections
+from pipelines.io.pubsub.source import PubSubSource
 from pipelines.io.stream.read_sources import read_messages
 from pipelines.io.stream.source import Batch, Progress, Reader, now_us
 from pipelines.io.stream.source_options import SourceOptions
@@ -21,6 +21,7 @@ from pipelines.io.stream.watermark import StreamWatermark
 from schemas.errors import InputError
 from schemas.message import Message
 from services.service import Running
+from transforms.state.process import PROCESS
 
 ONLY = Reader(0, 1)
 SECOND = 1_000_000
@@ -48,7 +49,7 @@ def shop(pubsub_emulator: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         subscriber.create_subscription(name=subscription, topic=topic)
         yield Shop(topic, subscription, publisher)
         publisher.stop()
-    close_connections()
+    PROCESS.close()
 
 
 class Job:

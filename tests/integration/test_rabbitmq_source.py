@@ -14,7 +14,7 @@ from examples.shop_live.events import LiveShop, write_whole
 from pipelines.io.locations import parse_input
 from pipelines.io.rabbitmq.address import RabbitMQInput, connect, parse_address
 from pipelines.io.rabbitmq.publisher import ConfirmingPublisher
-from pipelines.io.rabbitmq.source import RabbitMQSource, close_connections
+from pipelines.io.rabbitmq.source import RabbitMQSource
 from pipelines.io.stream.source import Batch, Progress, Reader, now_us
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
@@ -24,6 +24,7 @@ from pipelines.io.targets.target import OutgoingEvent, TargetError
 from schemas.errors import InputError
 from services.service import Running
 from tests.integration.stream_jobs import StreamJob, ask, run_batch, tables, write_segments
+from transforms.state.process import PROCESS
 
 ONLY = Reader(0, 1)
 MANY = 60
@@ -52,7 +53,7 @@ def queue(rabbitmq_broker: Running) -> Iterator[Queue]:
     channel = connection.channel()
     channel.queue_declare(name, durable=True)
     yield Queue(url, name, channel)
-    close_connections()
+    PROCESS.close()
     channel.queue_delete(name)
     connection.close()
 
@@ -100,12 +101,12 @@ def test_what_is_acknowledged_does_not_come_again_and_what_is_not_does(queue: Qu
     _, tokens = job.records(1)
     job.source.acknowledge(tokens)
     assert job.records(2)[0] == [b"1", b"2"]
-    close_connections()  # as when the job dies
+    PROCESS.close()  # as when the job dies
     again = Job(queue.url)
     raws, tokens = again.records(2)
     assert sorted(raws) == [b"1", b"2"]
     again.source.acknowledge(tokens)
-    close_connections()
+    PROCESS.close()
     assert queue.waiting() == 0
 
 

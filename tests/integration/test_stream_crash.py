@@ -11,7 +11,6 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from examples.shop_live.events import LiveShop, write_whole
-from pipelines.io.kafka.source import close_connections
 from services.service import Running
 from tests.integration.stream_jobs import (
     StreamJob,
@@ -22,6 +21,7 @@ from tests.integration.stream_jobs import (
     tables,
     write_segments,
 )
+from transforms.state.process import PROCESS
 
 DEATHS = 4
 
@@ -29,7 +29,7 @@ DEATHS = 4
 @pytest.fixture
 def brokers(kafka_broker: Running) -> Iterator[str]:
     yield kafka_broker.endpoints["broker"]
-    close_connections()
+    PROCESS.close()
 
 
 @pytest.fixture

@@ -38,7 +38,9 @@ class AllAtOnce(beam.PTransform):
 
     def __init__(self, world: World) -> None:
         super().__init__()
-        self._records = [(keyed, record[1]) for record in world.records for keyed in keyed_records([record], BUCKETS)]
+        records, failures = world.parsed
+        self._records = [(keyed, record[1]) for record in records for keyed in keyed_records([record], BUCKETS)]
+        self._records += [(keyed, world.as_of) for keyed in keyed_records([], BUCKETS, failures)]
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[Keyed]:
         created = begin.pipeline | "Create" >> beam.Create(self._records)

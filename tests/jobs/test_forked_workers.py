@@ -1,7 +1,5 @@
 """Worker processes of a local job: forked from one server, each with the job's environment, gone when the job is."""
 
-from __future__ import annotations
-
 import os
 import signal
 import tempfile

@@ -13,7 +13,6 @@ from tests.stream.simulation import ANY_TIME, NO_HORIZON, Simulation, difference
 from transforms.failed_events import RAW, REASON
 from transforms.identity.cells.devices import DeviceCell
 from transforms.identity.named import MOST_TEXTS, named_in
-from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
 from transforms.state.facts import Message
 from transforms.stream.stages import DEVICES, RECEIPTS
@@ -41,7 +40,7 @@ def left(*lines: bytes) -> list[bytes]:
     assert same(reference(world)["failed_events"], by_name(tables)["failed_events"])
     for seed in range(8):
         for horizon in (NO_HORIZON, ANY_TIME):
-            assert not differences(expected(world), Simulation(world, compile_program(NOTHING), seed, horizon).run())
+            assert not differences(expected(world), Simulation(world, NOTHING, seed, horizon).run())
     assert all(row[REASON] for row in tables["failed_events"])
     return sorted(row[RAW] for row in tables["failed_events"])
 

@@ -9,7 +9,6 @@ import pytest
 
 from tests.laws.memory import SOURCE, World, parser
 from tests.stream.simulation import NO_HORIZON, Simulation, differences, expected
-from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
 from transforms.whole import parse_lines, tables_of
 
@@ -61,7 +60,7 @@ def test_after_the_retract_each_has_been_who_they_are_all_along() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_a_stream_ends_there_in_any_order(seed: int) -> None:
     world = World((ORDER, *WEEK, RETRACT), ast.Definitions((BUYERS,), ()), START_US + 9 * DAY_US, 0, 100)
-    simulation = Simulation(world, compile_program(world.definitions), seed, NO_HORIZON)
+    simulation = Simulation(world, world.definitions, seed, NO_HORIZON)
     assert not differences(expected(world), simulation.run())
 
 
@@ -69,7 +68,7 @@ def test_what_it_changes_is_told_with_the_cause_retraction() -> None:
     causes: set[str] = set()
     world = World((ORDER, *WEEK, RETRACT), ast.Definitions((BUYERS,), ()), START_US + 9 * DAY_US, 0, 100)
     for seed in range(20):
-        simulation = Simulation(world, compile_program(world.definitions), seed, NO_HORIZON)
+        simulation = Simulation(world, world.definitions, seed, NO_HORIZON)
         simulation.run()
         rows = [u.row for u in simulation.written.newest.values() if u.table == "membership_changes"]
         causes |= {row[6] for row in rows}

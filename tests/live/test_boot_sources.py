@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.io.journal.history_files import HistorySource
 from pipelines.io.journal.history_first import BEFORE_ALL_US, HISTORY_US, Boot, JournaledSource, JournalSource
-from pipelines.io.journal.journal import close_journals, open_journal
+from pipelines.io.journal.journal import open_journal
 from pipelines.io.journal.read_history import ReadHistoryAndLive, begin
 from pipelines.io.locations import parse_inputs
 from pipelines.io.stream.found_records import failure_of
@@ -19,6 +19,7 @@ from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
 from schemas.event import Failure
 from schemas.message import Message
+from transforms.state.process import PROCESS
 
 ONLY = Reader(0, 1)
 OPTIONS = SourceOptions(out_of_orderness_seconds=10, max_poll_records=3)
@@ -26,9 +27,9 @@ NOON = 1_780_000_000_000_000
 
 
 @pytest.fixture(autouse=True)
-def closed_journals() -> Iterator[None]:
+def closed() -> Iterator[None]:
     yield
-    close_journals()
+    PROCESS.close()
 
 
 def event(number: int) -> bytes:
@@ -171,7 +172,7 @@ def test_what_was_erased_is_gone_from_the_file(tmp_path: Path) -> None:
     secret = b'{"messageId": "m", "traits": {"email": "ann@example.com"}}'
     Run(JournaledSource(Given((secret, event(2))), boot, OPTIONS.watermark_policy)).batch()
     assert open_journal(boot.folder).erase(["m"]) == 1
-    close_journals()
+    PROCESS.close()
     assert all(b"ann@example.com" not in file.read_bytes() for file in boot.folder.iterdir())
     assert Run(JournalSource(start(tmp_path, "second"), OPTIONS)).to_the_end() == [[event(2)]]
 
@@ -229,5 +230,5 @@ def test_the_same_input_given_twice_is_one_history(tmp_path: Path) -> None:
 def test_another_journal_has_another_name(tmp_path: Path) -> None:
     first, second = start(tmp_path / "a", "run"), start(tmp_path / "b", "run")
     assert first.journal_id() != second.journal_id()
-    close_journals()
+    PROCESS.close()
     assert start(tmp_path / "a", "later").journal_id() == first.journal_id()

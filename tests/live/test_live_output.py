@@ -22,7 +22,7 @@ from pipelines.io.duckdb.stream_writer import (
     open_writer,
 )
 from pipelines.io.journal.erasing import PATIENCE, Erasing
-from pipelines.io.journal.journal import Journal, close_journals, open_journal
+from pipelines.io.journal.journal import Journal, open_journal
 from pipelines.io.outputs import DuckDBOutput
 from pipelines.io.stream.found_records import failure_of
 from pipelines.io.stream.source import Record
@@ -30,6 +30,7 @@ from schemas.message import Message
 from schemas.update import RowUpdate
 from tests.live.stream_rows import update
 from transforms.failed_events import failure_id
+from transforms.state.process import PROCESS
 
 NEVER = 1e6  # seconds between two writings: tests end by closing, which writes
 
@@ -37,8 +38,7 @@ NEVER = 1e6  # seconds between two writings: tests end by closing, which writes
 @pytest.fixture(autouse=True)
 def closed() -> Iterator[None]:
     yield
-    close_writers()
-    close_journals()
+    PROCESS.close()
 
 
 def output(folder: Path) -> DuckDBOutput:
@@ -95,7 +95,7 @@ def test_what_was_erased_leaves_the_journal_but_not_what_failed_or_came_back(tmp
             *(event(name) for name in ("erased", "failed", "back", "stays")),
             *(event(name, withdrawn=True, word=2) for name in ("erased", "failed", "back", "never")),
             event("back", word=3),
-            update("failed_events", failure_id="f", message_id="failed", reason="alias_conflict"),
+            update("failed_events", failure_id="f", message_id="failed", reason="alias_conflict", raw=b"not erased"),
         ]
     )
     close_writers()
@@ -139,7 +139,7 @@ def test_a_receipt_counts_once_whenever_the_run_is_killed(
     erase(tmp_path, "first", names)
     with contextlib.suppress(SystemExit):
         close_writers()
-    close_journals()
+    PROCESS.close()
     monkeypatch.setattr(Journal, "erase", real)
     for run in ("second", "third"):
         erase(tmp_path, run, names, is_restart=True)
@@ -170,7 +170,7 @@ def test_a_journal_of_an_earlier_release_takes_its_counts_from_the_output(tmp_pa
         connection.execute("DELETE FROM about WHERE name <> 'id'")
     assert journal.receipts({"r": "{}"}) == {"r": "{}"}
     assert journal.receipts({"r": "{}", "new": "{}"}) == {"r": "{}"}, "once"
-    close_journals()
+    PROCESS.close()
 
 
 def test_what_came_too_late_is_read_again_as_the_failure_that_it_was(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def failed(raw: bytes, message_id: str | None = None, *, emptied: bool = False) 
         failure_id=number,
         reason="malformed_json",
         message_id=message_id,
-        attributes="{}",
+        attributes=b"{}",
         **left,
     )
 
@@ -209,7 +209,7 @@ def test_what_failed_and_was_erased_leaves_the_journal(tmp_path: Path) -> None:
     given.add([failed(torn, emptied=True), failed(named, "m", emptied=True)])
     close_writers()
     assert in_journal(tmp_path) == [other]
-    close_journals()
+    PROCESS.close()
     assert all(b"ann@example.com" not in file.read_bytes() for file in (tmp_path / "stream").iterdir())
     again = writer(tmp_path, "second", is_restart=True)
     again.add([failed(other)])

@@ -16,11 +16,12 @@ from pipelines.io.kinesis import source as source_module
 from pipelines.io.kinesis.address import KinesisInput
 from pipelines.io.kinesis.reader import ShardReader
 from pipelines.io.kinesis.shards import Shard, ended, furthest, is_ended, is_further, readable, with_shards
-from pipelines.io.kinesis.source import KinesisSource, close_connections
+from pipelines.io.kinesis.source import KinesisSource
 from pipelines.io.locations import parse_input
 from pipelines.io.stream.source import Progress, Reader
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
+from transforms.state.process import PROCESS
 
 BIG = 49_659_999_999_999_999_999_999_999_999_999_999_999_999_999_999_999_999_999
 SPLIT = [Shard("a"), Shard("b", ("a",)), Shard("c", ("a",)), Shard("d", ("b", "c"))]
@@ -108,7 +109,7 @@ def kinesis(monkeypatch: pytest.MonkeyPatch) -> Iterator[MadeUpKinesis]:
     monkeypatch.setattr(reader_module, "connect", lambda _address: made)
     monkeypatch.setattr(reader_module, "READ_EVERY_SECONDS", 0.0)
     yield made
-    close_connections()
+    PROCESS.close()
 
 
 def make_source(**options: Any) -> KinesisSource:
@@ -140,7 +141,7 @@ def test_what_was_acknowledged_is_where_the_next_start_begins(kinesis: MadeUpKin
     raws, _, tokens = read_all(source, source.start(Reader(0, 1)), 2)
     assert len(raws) == 8
     source.acknowledge(tokens[:1])
-    close_connections()
+    PROCESS.close()
     again = make_source(max_poll_records=4, positions_folder=str(tmp_path))
     assert again.start(Reader(0, 1)).positions == {"a": 4, "b": 0}
     raws, _, _ = read_all(again, again.start(Reader(0, 1)), 1)

@@ -41,7 +41,7 @@ class RestlessSettings(StreamSettings):
     """Cells leave behind whatever the watermark has passed, also what may still change."""
 
     def horizon(self) -> Horizon:
-        return Horizon(0, least=2, grid_us=24_000_000)
+        return Horizon(0, least=2, grid_us=24_000_000, forgets=False)
 
 
 def restless(settings: StreamSettings) -> RestlessSettings:

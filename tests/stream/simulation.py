@@ -118,8 +118,8 @@ def differences(expected: Tables, got: Tables) -> list[str]:
     ]
 
 
-NO_HORIZON = Horizon(0, least=1 << 60)
-ANY_TIME = Horizon(0, least=1, grid_us=24)
+NO_HORIZON = Horizon(0, least=1 << 60, forgets=False)
+ANY_TIME = Horizon(0, least=1, grid_us=24, forgets=False)
 """Every cell leaves behind what it can: also what may still change, so that it must be given back."""
 
 

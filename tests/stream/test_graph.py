@@ -106,7 +106,7 @@ IndexLinks/ParDo(_MaintainFacts): states head log, timers
 ResolveDevices/ParDo(MaintainOwners): states archive head log, timers ts-settle
 ResolveUsers/ParDo(MaintainOwners): states archive head log, timers ts-settle
 CountErased/ParDo(_MaintainFacts): states head log, timers
-KeepFailures/ParDo(_MaintainFacts): states head log, timers
+KeepFailures/ParDo(MaintainOwners): states archive head log, timers ts-settle
 FindChanges: states last, timers
 MaintainProfiles/ParDo(MaintainHistories): states archive head log, timers ts-due
 MaintainAccounts/ParDo(MaintainHistories): states archive head log, timers ts-due"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ class Changing(Simulation):
 
     def __init__(self, world: World, former: ast.Definitions, seed: int, horizon: Horizon) -> None:
         super().__init__(world, former, seed, horizon)
-        self.to_come = list(self.records)
+        self.to_come: list[Any] = [*self.records, *self.failures]
 
     def run(self) -> Tables:
         self.random.shuffle(self.to_come)
@@ -46,7 +47,7 @@ class Changing(Simulation):
             for _ in range(self.random.choice((0, 1, 4))):
                 if self.queue:
                     self.deliver(self.random.choice(list(self.queue)))
-            if self.random.random() < 0.1:
+            if self.random.random() < 0.1 and self.records:
                 self.advance(self.random.choice(self.records)[1])
 
     def refresh(self) -> None:

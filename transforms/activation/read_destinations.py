@@ -16,12 +16,12 @@ import yaml
 from schemas.errors import DefinitionErrors, Position, Problem
 from transforms.activation.destination import IDENTIFIERS, KINDS, Destination
 from transforms.activation.fields import PREFIXES, SOURCES, problem_with
+from transforms.environment import with_variables
 from transforms.segments.language.definition_files import SUFFIXES
 from transforms.segments.language.errors import SourceFile, closest, gather
 from transforms.segments.language.yaml_source import kind_of, read_mapping, read_source, shown_kind, wrong
 
 _KEYS = ("kind", "settings", "segments", "fields", "consent", "description")
-_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 _MERGE_TAG = re.compile(r"[A-Z][A-Z0-9_]{0,9}")
 
 
@@ -68,6 +68,17 @@ def read_destination(
     ]
     settings, names, fields, consent = gather(parts)
     return Destination(Path(source.name).stem, kind, settings, names, fields, consent, source.name)
+
+
+def fields_of(source: SourceFile) -> dict[str, str]:
+    """The `fields` of a destination's file alone; its other keys may be missing.
+
+    Raises:
+        DefinitionErrors: no mapping of a destination's keys, or a field that no destination could have.
+    """
+    entries = read_mapping(source, _KEYS)
+    kind = _kind(source, entries["kind"]) if "kind" in entries else ""
+    return _fields(source, entries.get("fields"), kind)
 
 
 def _kind(source: SourceFile, node: yaml.Node) -> str:
@@ -127,12 +138,11 @@ def _value(source: SourceFile, node: yaml.Node, environment: Mapping[str, str] |
 def _with_variables(source: SourceFile, node: yaml.Node, environment: Mapping[str, str] | None) -> str:
     if environment is None:
         return str(node.value)
-    names = [first or second for first, second in _VARIABLE.findall(node.value)]
-    missing = [name for name in names if not environment.get(name)]
-    if missing:
-        message = f"the environment has no {missing[0]}"
-        raise wrong(source, node, message, "it to be set", closest(missing[0], environment))
-    return _VARIABLE.sub(lambda match: environment[match[1] or match[2]], node.value)
+
+    def missing(name: str) -> DefinitionErrors:
+        return wrong(source, node, f"the environment has no {name}", "it to be set", closest(name, environment))
+
+    return with_variables(node.value, environment, missing)
 
 
 def _segments(source: SourceFile, node: yaml.Node, known: frozenset[str] | None) -> tuple[str, ...]:

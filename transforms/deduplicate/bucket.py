@@ -127,10 +127,11 @@ def _repeated(bucket: tuple[int, Iterable[bytes]]) -> Iterator[bytes]:
         yield numbers.tobytes()
 
 
-def without_suspects(events: pa.Table, suspects: Iterable[bytes]) -> pa.Table:
-    """Events, or links, whose message ids occur once."""
-    among = are_among(numbers_of(events.column("message_id")), united(suspects))
-    return rows_where(events, ~among)
+def standing(packed: Iterable[bytes], suspects: Iterable[bytes]) -> Iterator[pa.Table]:
+    """The events, or links, of some blocks, but for those whose message ids may be repeated."""
+    every = united(suspects)
+    for found in map(unpack, packed):
+        yield rows_where(found, ~are_among(numbers_of(found.column("message_id")), every))
 
 
 class _ExtractCopies(beam.DoFn):

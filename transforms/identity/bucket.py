@@ -16,12 +16,11 @@ from schemas.block import TableBlock
 from schemas.event import MESSAGE_ID
 from schemas.tables import EVENTS, IDENTITY_LINKS, PROFILES
 from transforms import counting
-from transforms.columns import blocks
 from transforms.columns.blocks import concatenated, packed_by, unpack
 from transforms.columns.events import EVENTS as EVENT_COLUMNS
 from transforms.columns.events import LINKS
 from transforms.columns.table_blocks import columns_block
-from transforms.deduplicate.bucket import DeduplicatedEvents, without_suspects
+from transforms.deduplicate.bucket import DeduplicatedEvents, standing
 from transforms.failed_events import count_failures, failed_events_block
 from transforms.identity.aliases import refusal
 from transforms.identity.columns import ResolvedColumns, resolve_columns, united
@@ -166,8 +165,7 @@ class _ResolveDevices(beam.DoFn):
 
 def _standing(packed: Iterable[bytes], exact: Iterable[bytes], schema: pa.Schema, suspects: list[bytes]) -> pa.Table:
     """What stands of some blocks: of those that are not exact all but suspects."""
-    plain = without_suspects(concatenated(map(unpack, packed), schema), suspects)
-    return blocks.concatenated((plain, *map(unpack, exact)), schema)
+    return concatenated((*standing(packed, suspects), *map(unpack, exact)), schema)
 
 
 def _tables(found: ResolvedColumns) -> Iterator[TableBlock]:

@@ -17,9 +17,8 @@ from schemas.tables import EVENTS
 from transforms import counting
 from transforms.accounts.bucket import add_to_accounts
 from transforms.columns.blocks import concatenated, is_one_of, packed_by, rows_where, unpack
-from transforms.columns.events import EVENTS as EVENT_COLUMNS
 from transforms.columns.events import OWNED_EVENTS, OWNER, records_of
-from transforms.deduplicate.bucket import without_suspects
+from transforms.deduplicate.bucket import standing
 from transforms.identity.plan import IdentityPlan
 from transforms.profiles.columns import OrderedEvents, gather_columns, histories, ordered
 from transforms.profiles.table_columns import event_blocks, membership_blocks, profile_block
@@ -73,9 +72,8 @@ class BuildProfiles(beam.PTransform[tuple[Any, ...], BuiltProfiles]):
 
 def take_known(told: dict[str, Iterable[bytes]], suspects: list[bytes]) -> pa.Table:
     """Events of users: `known` as they were parsed, `exact` and `resolved` with their owner."""
-    plain = without_suspects(concatenated(map(unpack, told["known"]), EVENT_COLUMNS), suspects)
-    owned = plain.append_column(OWNER, plain.column("user_id"))
-    return concatenated((owned, *map(unpack, told["exact"]), *map(unpack, told["resolved"])), OWNED_EVENTS)
+    owned = (events.append_column(OWNER, events.column("user_id")) for events in standing(told["known"], suspects))
+    return concatenated((*owned, *map(unpack, told["exact"]), *map(unpack, told["resolved"])), OWNED_EVENTS)
 
 
 def take_anonymous(events: pa.Table, _: list[bytes]) -> pa.Table:

@@ -11,12 +11,12 @@ from typing import Any
 import yaml
 
 from schemas.errors import DefinitionErrors, Problem
+from transforms.environment import with_variables
 from transforms.pull.paths import steps_of
 from transforms.segments.language.errors import SourceFile, closest, gather
 from transforms.segments.language.literals import parse_duration
 from transforms.segments.language.yaml_source import kind_of, shown_kind, wrong
 
-_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*)|(\$))")
 Steps = tuple[str, ...]
 
 
@@ -66,15 +66,10 @@ class Reader:
         return self._with_variables(node, str(node.value).strip())
 
     def _with_variables(self, node: yaml.Node, text: str) -> str:
-        def value(match: re.Match[str]) -> str:
-            name = match[1] or match[2]
-            if match[3]:
-                return "$"
-            if name not in self.environment:
-                raise self.wrong(node, f"the environment variable {name} is not set", f"{name}=... before the command")
-            return self.environment[name]
+        def missing(name: str) -> DefinitionErrors:
+            return self.wrong(node, f"the environment variable {name} is not set", f"{name}=... before the command")
 
-        return _VARIABLE.sub(value, text)
+        return with_variables(text, self.environment, missing)
 
     def choice(self, node: yaml.Node, choices: Sequence[str], what: str) -> str:
         text = self.scalar(node, f"one of {', '.join(choices)}")

@@ -49,6 +49,14 @@ class Archive:
         self._known_bytes = 0
         self._void_bytes = 0
         self._added: list[tuple[str, bytes]] = []
+        self._must_rewrite = False
+
+    def purge(self) -> None:
+        """Has what is void leave the state with the next commit: it may be what somebody had erased."""
+        if self.keeps:
+            self._must_rewrite = True
+            if self._known is None:
+                self._known = self._load()
 
     def add(self, key: str, data: bytes) -> None:
         """Puts away a part of a cell's past."""
@@ -79,7 +87,8 @@ class Archive:
     def commit(self, number: int) -> tuple[bool, list[bytes]]:
         """What to write: whether to clear the state first, and blocks to add. `number` is greater at each commit."""
         entries, self._added = self._added, []
-        rewrite = self._known is not None and 2 * self._void_bytes > self._known_bytes
+        too_much = self._must_rewrite and self._void_bytes > 0
+        rewrite = self._known is not None and (too_much or 2 * self._void_bytes > self._known_bytes)
         if rewrite and self._known is not None:
             entries = [(key, data) for key, parts in self._known.items() for data in parts] + entries
         return rewrite, [

@@ -24,12 +24,14 @@ class Horizon:
         least: a cell with fewer events (and links, and stays) leaves none behind: its past costs less than a base.
         grid_us: a cell is looked at once in that time, with others of its shelf.
         archive: whether what is left behind can be read again.
+        forgets: whether what a deletion has erased is gone for good once the deletion has settled.
     """
 
     age_us: int
     least: int = LEAST_EVENTS
     grid_us: int = DAY_US
     archive: bool = True
+    forgets: bool = True
 
     def due(self, key: str, settled_by: int) -> int:
         """The watermark at which a cell is looked at, half of which will be `age_us` old when `settled_by` is."""

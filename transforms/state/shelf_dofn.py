@@ -20,6 +20,7 @@ from transforms.state.archive import Archive
 from transforms.state.facts import Message, unpack_messages
 from transforms.state.head import Head
 from transforms.state.outbox import Keyed, Outbox
+from transforms.state.process import PROCESS, Registry
 from transforms.state.shelf import Shelf
 from transforms.stream.settings import StreamSettings
 
@@ -42,7 +43,7 @@ _SPARE_LOG_BYTES = 256 * 1024
 """A log is rewritten when it has twice the bytes of what is in it, and this many more."""
 _COLLECT_AFTER = (50_000, 20, 50)
 """Objects, young collections, middle collections: see the module `gc`."""
-_SHELVES: dict[tuple[str, str], tuple[bytes, Shelf[Any]]] = {}
+_SHELVES: Registry[tuple[str, str], tuple[bytes, Shelf[Any]]] = PROCESS.registry()
 """(DoFn, key) -> (salt of its last commit, shelf): what this process holds. One bundle at a time works on a key."""
 
 TIMESTAMP_PARAM: Any = beam.DoFn.TimestampParam
@@ -74,8 +75,9 @@ class ShelfDoFn(beam.DoFn):
         self._cell_bytes = Metrics.distribution(counting.NAMESPACE, f"cell_bytes:{self._make.__name__}")
 
     def teardown(self) -> None:
-        for held in [held for held in _SHELVES if held[0] == self._job]:
-            _SHELVES.pop(held, None)
+        for key, _ in _SHELVES.snapshot():
+            if key[0] == self._job:
+                _SHELVES.take(key)
 
     def is_drain(self, at: Timestamp) -> bool:
         """Whether a timer for `at` fires although its time has not come: the job is being drained."""
@@ -85,7 +87,7 @@ class ShelfDoFn(beam.DoFn):
         """The shelf, to be changed. Until `keep_shelf` no shelf of the bucket is in memory."""
         self._head = Head.unpack(head.read())
         self._counted: Counter[str] = Counter()
-        salt, shelf = _SHELVES.pop((self._job, bucket), (b"", None))
+        salt, shelf = _SHELVES.take((self._job, bucket)) or (b"", None)
         if shelf is None or salt != self._head.salt:
             shelf = Shelf(self._make, (*log.read(), *self._head.recent) if self._head.salt else ())
         return shelf
@@ -96,12 +98,15 @@ class ShelfDoFn(beam.DoFn):
             self._counted.update(cell.counted)
             cell.counted.clear()
 
-    def keep_shelf(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any) -> None:
-        """Writes what has changed; rewrites the log when most of it is out of date. Tells what was counted."""
+    def keep_shelf(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any, *, purge: bool = False) -> None:
+        """Writes what has changed; rewrites the log when most of it is out of date, or to purge it of what is gone.
+
+        Tells what was counted.
+        """
         for name, by in self._counted.items():
             counting.count(name, by)
         now = self._head.with_block(shelf.commit())
-        if now.logged > 2 * now.whole + _SPARE_LOG_BYTES:
+        if purge or now.logged > 2 * now.whole + _SPARE_LOG_BYTES:
             log.clear()
             whole = shelf.whole()
             log.add(whole)
@@ -113,7 +118,7 @@ class ShelfDoFn(beam.DoFn):
             now = now.moved()
         self._log_bytes.update(now.logged)
         head.write(now.pack())
-        _SHELVES[self._job, bucket] = (now.salt, shelf)
+        _SHELVES.put((self._job, bucket), (now.salt, shelf))
 
 
 class ArchivingDoFn(ShelfDoFn):

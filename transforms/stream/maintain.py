@@ -16,7 +16,7 @@ Every stage keeps its cells on shelves (`shelf.py`), keyed by a bucket of the ce
 | ResolveUsers | a user id | `archive`, `head`, `log` | `settle`: the same |
 | CountErased | a deletion | `head`, `log` | |
 | TellRetractions | a retract | `head`, `log` | |
-| KeepFailures | a failure | `head`, `log` | |
+| KeepFailures | a failure | `archive` (empty), `head`, `log` | `settle`: the first whose bytes are gone for good |
 | MaintainProfiles | a profile | `archive`, `head`, `log` | `due`: the first that changes by itself, or leaves events |
 | MaintainAccounts | an account | `archive`, `head`, `log` | `due`: the same |
 | FindChanges | the rules seen last | `last` | |
@@ -43,7 +43,6 @@ from transforms.deduplicate.cell import MessageIdCell
 from transforms.deduplicate.copies import RETRACT
 from transforms.deduplicate.retraction_cell import RetractionCell
 from transforms.failed_events import failure_id
-from transforms.identity.cells.failures import FailureCell
 from transforms.identity.cells.link_index import LinkIndexCell
 from transforms.identity.cells.names import NameCell
 from transforms.identity.cells.receipts import ReceiptCell
@@ -103,7 +102,6 @@ _FACT_CELLS: dict[str, type[FactCell]] = {
     LINKS: LinkIndexCell,
     RECEIPTS: ReceiptCell,
     RETRACTIONS: RetractionCell,
-    FAILURES: FailureCell,
 }
 
 

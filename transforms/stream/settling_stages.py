@@ -15,6 +15,7 @@ from apache_beam.utils.timestamp import Timestamp
 from transforms.accounts.cell import AccountCell
 from transforms.accounts.contribution import ACCOUNTS
 from transforms.identity.cells.devices import DeviceCell
+from transforms.identity.cells.failures import FailureCell
 from transforms.identity.cells.users import UserCell
 from transforms.profiles.cell import ProfileCell
 from transforms.profiles.history_cell import REFRESH
@@ -34,9 +35,9 @@ from transforms.state.shelf_dofn import (
     given,
 )
 from transforms.stream.settings import StreamSettings
-from transforms.stream.stages import DEVICES, PROFILES, USERS
+from transforms.stream.stages import DEVICES, FAILURES, PROFILES, USERS
 
-OWNER_CELLS: dict[str, Any] = {DEVICES: DeviceCell, USERS: UserCell}
+OWNER_CELLS: dict[str, Any] = {DEVICES: DeviceCell, USERS: UserCell, FAILURES: FailureCell}
 HISTORY_CELLS: dict[str, Any] = {PROFILES: ProfileCell, ACCOUNTS: AccountCell}
 
 
@@ -93,10 +94,15 @@ class MaintainOwners(ArchivingDoFn):
         if self.is_drain(at):
             return
         shelf, archive = self.take_shelf(bucket, head, log), self.open_archive(bag)
+        has_forgotten = False
         for key in shelf.due(at.micros):
-            self.put_away(key, self._cell(shelf, key).leave_behind(at.micros - self.horizon.age_us), archive)
+            cell = self._cell(shelf, key)
+            self.put_away(key, cell.leave_behind(at.micros - self.horizon.age_us), archive)
+            has_forgotten = has_forgotten or cell.has_forgotten
             shelf.settle(key)
-        self._keep(bucket, shelf, head, log, archive, bag)
+        if has_forgotten:
+            archive.purge()
+        self._keep(bucket, shelf, head, log, archive, bag, purge=has_forgotten)
         self._set_timer(settle, None, shelf.next_due())
 
     def _cell(self, shelf: Shelf[Any], key: str) -> Any:
@@ -105,8 +111,18 @@ class MaintainOwners(ArchivingDoFn):
         cell.horizon = self.horizon
         return cell
 
-    def _keep(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any, archive: Archive, bag: Any) -> None:
-        self.keep_shelf(bucket, shelf, head, log)
+    def _keep(
+        self,
+        bucket: str,
+        shelf: Shelf[Any],
+        head: Any,
+        log: Any,
+        archive: Archive,
+        bag: Any,
+        *,
+        purge: bool = False,
+    ) -> None:
+        self.keep_shelf(bucket, shelf, head, log, purge=purge)
         self.keep_archived(shelf, archive, bag)
 
     def _set_timer(self, settle: Any, before: int | None, due: int | None) -> None:

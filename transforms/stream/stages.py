@@ -112,6 +112,6 @@ def failure_targets(failure: Failure) -> list[Target]:
     return targets
 
 
-def failure_erased(fact: Fact) -> Target:
-    """That somebody is erased whom a failure names (`NAMED`)."""
-    return FAILURES, fact[1], ("erased",)
+def failure_erased(fact: Fact, at: int) -> Target:
+    """That somebody is erased whom a failure names (`NAMED`), by a deletion at an instant."""
+    return FAILURES, fact[1], ("erased", at)

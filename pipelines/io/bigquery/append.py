@@ -20,6 +20,7 @@ from google.api_core import exceptions
 from google.cloud.bigquery_storage_v1 import BigQueryWriteClient, types
 
 from pipelines.io.bigquery.service import REQUEST_SECONDS, WRITE_HOST, write_client
+from transforms.state.process import PROCESS, Registry
 
 IDLE_SECONDS = 300.0
 """A connection that was not used for so long is left alone: BigQuery hangs up after ten minutes."""
@@ -122,21 +123,9 @@ class Connections:
             self._idle.clear()
 
 
-_LOCK = threading.Lock()
-_OF_PROCESS: dict[str, Connections] = {}
+_OF_PROCESS: Registry[str, Connections] = PROCESS.registry(Connections.close)
 
 
 def connections_of_process() -> Connections:
     """The pool that all writers of this process share."""
-    host = os.environ.get(WRITE_HOST, "")
-    with _LOCK:
-        if host not in _OF_PROCESS:
-            _OF_PROCESS[host] = Connections(write_client())
-        return _OF_PROCESS[host]
-
-
-def close_connections() -> None:
-    """Closes what this process holds open. For the end of a worker and of a test."""
-    with _LOCK:
-        while _OF_PROCESS:
-            _OF_PROCESS.popitem()[1].close()
+    return _OF_PROCESS.get(os.environ.get(WRITE_HOST, ""), lambda: Connections(write_client()))

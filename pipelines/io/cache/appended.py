@@ -7,7 +7,6 @@ moment later, all of that moment in one query. The instant before the query is t
 
 from __future__ import annotations
 
-import atexit
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -18,6 +17,7 @@ from pipelines.io.cache.layout import Entry
 from pipelines.io.cache.location import CacheLocation
 from pipelines.io.cache.tables import bigquery_states, entries_of
 from pipelines.io.outputs import BigQueryOutput
+from transforms.state.process import PROCESS, Registry
 
 ASK_EVERY_SECONDS = 2.0
 """How long changes are gathered before BigQuery is asked: a query costs the same for one profile or for many."""
@@ -119,24 +119,9 @@ def ask_states(output: BigQueryOutput, touched: Iterable[str]) -> list[Entry]:
     return list(entries_of(ask(output.project, "read states for the cache", statement, parameters)))
 
 
-_LOCK = threading.Lock()
-_OPEN: dict[tuple[str, CacheLocation], AppendedUpdates] = {}
+_OPEN: Registry[tuple[str, CacheLocation], AppendedUpdates] = PROCESS.registry(AppendedUpdates.close, at_exit=True)
 
 
 def open_appended(output: BigQueryOutput, location: CacheLocation) -> AppendedUpdates:
     """This process's, which all its bundles share."""
-    with _LOCK:
-        key = (str(output), location)
-        if key not in _OPEN:
-            _OPEN[key] = AppendedUpdates(output, CacheFeed(location, output))
-        return _OPEN[key]
-
-
-@atexit.register
-def close_appended() -> None:
-    """Tells what is left, and closes. For the end of a job, of a worker and of a test."""
-    with _LOCK:
-        open_ones = list(_OPEN.values())
-        _OPEN.clear()
-    for one in open_ones:
-        one.close()
+    return _OPEN.get((str(output), location), lambda: AppendedUpdates(output, CacheFeed(location, output)))

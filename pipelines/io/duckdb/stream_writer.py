@@ -6,7 +6,6 @@ have a copy, which the next one replaces by a rename. Knows no Beam.
 
 from __future__ import annotations
 
-import atexit
 import fcntl
 import threading
 import time
@@ -27,6 +26,7 @@ from schemas.failure_reasons import TOO_LATE
 from schemas.tables import EVENTS, FAILED_EVENTS, TABLES
 from schemas.update import RowUpdate
 from transforms.failed_events import REASON, failure_of_row
+from transforms.state.process import PROCESS, ClosedError, Registry
 
 MOST_HELD = 100_000
 """Updates held back, at most; the stage that gives more waits until they are written."""
@@ -230,9 +230,8 @@ _KEPT_FOR = (
 )
 """A message that one of these columns names, in rows for which a condition holds, is read again."""
 
-_WRITERS_LOCK = threading.Lock()
-_WRITERS: dict[str, UpdateWriter] = {}
-_CLOSED: set[tuple[str, str]] = set()
+_WRITERS: Registry[tuple[str, str], UpdateWriter] = PROCESS.registry(UpdateWriter.close, at_exit=True, for_good=True)
+"""By output and run: once the writer of a run is closed, what comes too late does not open the output again."""
 
 
 def open_writer(output: Output, options: WriteOptions) -> UpdateWriter:
@@ -244,31 +243,22 @@ def open_writer(output: Output, options: WriteOptions) -> UpdateWriter:
     """
     if not isinstance(output, DuckDBOutput | FilesOutput):
         raise TypeError(f"{output} has no local writer")
-    with _WRITERS_LOCK:
-        if (str(output), options.run) in _CLOSED:
-            raise WriterClosedError("the job was stopped; bundles that are still at work are lost, and come again")
-        if str(output) not in _WRITERS:
-            _WRITERS[str(output)] = UpdateWriter(output, options)
-        return _WRITERS[str(output)]
+    try:
+        return _WRITERS.get((str(output), options.run), lambda: UpdateWriter(output, options))
+    except ClosedError:
+        told = "the job was stopped; bundles that are still at work are lost, and come again"
+        raise WriterClosedError(told) from None
 
 
 def check_writers() -> None:
     """Raises what has ended a writer of this process."""
-    with _WRITERS_LOCK:
-        writers = list(_WRITERS.values())
-    for writer in writers:
+    for _, writer in _WRITERS.snapshot():
         writer.check()
 
 
-@atexit.register
 def close_writers() -> None:
-    """Writes, publishes and closes what this process holds. For the end of a job, of a worker and of a test."""
-    with _WRITERS_LOCK:
-        writers = list(_WRITERS.values())
-        _WRITERS.clear()
-        _CLOSED.update((str(writer.output), writer.options.run) for writer in writers)
-    for writer in writers:
-        writer.close()
+    """Writes, publishes and closes what this process has written; for the end of a job, before all else is closed."""
+    _WRITERS.close()
 
 
 def _locked(path: Path, output: str) -> IO[str]:

@@ -5,21 +5,20 @@ Starting it takes 0.4 seconds, so it stays for the next file; what it has decode
 
 from __future__ import annotations
 
-import atexit
 import json
 import marshal
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, ClassVar, Final
+from typing import IO, Any, Final
 
 from pipelines.io.files.container_child import END, FAULT, LENGTH_BYTES, PLACE
 from schemas import failure_reasons as reasons
 from schemas.event import Failure
 from transforms.parse.rows import Damage, unreadable
+from transforms.state.process import PROCESS, Registry
 
 _ROOT: Final = Path(__file__).parents[3]
 _MOST_DEATHS: Final = 100
@@ -46,7 +45,7 @@ def container_messages(path: str, kind: str, source: str) -> Iterator[bytes | Fa
     given = 0
     while True:
         place: int | None = None
-        with _Child.borrowed() as child:
+        with _Borrowed() as child:
             for frame, content in child.ask({"path": path, "kind": kind, "source": source, "bad": bad, "given": given}):
                 if frame == PLACE:
                     place = int(content)
@@ -73,9 +72,6 @@ def _whole(path: str, kind: str, source: str) -> Iterator[Failure]:
 class _Child:
     """One process, busy with one file at a time."""
 
-    _lock = threading.Lock()
-    _idle: ClassVar[list[_Child]] = []
-
     def __init__(self) -> None:
         paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
@@ -90,29 +86,11 @@ class _Child:
         self.died = False
         self._is_done = True
 
-    @classmethod
-    def borrowed(cls) -> _Borrowed:
-        return _Borrowed(cls)
-
-    @classmethod
-    def take(cls) -> _Child:
-        with cls._lock:
-            cls._idle = [child for child in cls._idle if child._parent == os.getpid()]
-            return cls._idle.pop() if cls._idle else cls()
-
     def give_back(self) -> None:
         if self.died or not self._is_done:
             self.close()
             return
-        with self._lock:
-            self._idle.append(self)
-
-    @classmethod
-    def close_all(cls) -> None:
-        with cls._lock:
-            for child in cls._idle:
-                child.close()
-            cls._idle = []
+        _IDLE.put(self._process.pid, self)
 
     def ask(self, request: dict[str, Any]) -> Iterator[tuple[bytes, bytes]]:
         """The frames of an answer. Afterwards `died` says whether the process has ended before the answer did."""
@@ -162,14 +140,12 @@ class _Child:
 class _Borrowed:
     """A child for as long as a file takes; one that is left in the middle of an answer is ended."""
 
-    def __init__(self, kind: type[_Child]) -> None:
-        self._child = kind.take()
-
     def __enter__(self) -> _Child:
+        self._child = _IDLE.take_any() or _Child()
         return self._child
 
     def __exit__(self, *_error: object) -> None:
         self._child.give_back()
 
 
-atexit.register(_Child.close_all)
+_IDLE: Registry[int, _Child] = PROCESS.registry(_Child.close, at_exit=True)

@@ -32,6 +32,7 @@ from schemas.event import Failure
 from transforms.parse import split_body
 from transforms.parse.lines import CutOffError, Rest, read_lines
 from transforms.parse.text import line_messages
+from transforms.state.process import PROCESS, Registry
 
 _ALL = "files"  # the one partition of the watermark: files come in no order that tells their ages apart
 
@@ -134,16 +135,16 @@ def _all_of(messages: Generator[bytes | Failure, None, Rest]) -> tuple[list[byte
 
 
 # When a file that does not end in a newline was first seen at its size: path -> (bytes, microseconds).
-_UNFINISHED: dict[str, tuple[int, int]] = {}
+_UNFINISHED: Registry[str, tuple[int, int]] = PROCESS.registry()
 
 
 def _has_settled(file: InputFile, now_us: int, seconds: float) -> bool:
     """Whether the file has kept its size since an earlier look, at least `seconds` ago."""
-    size_bytes, since_us = _UNFINISHED.get(file.path, (-1, now_us))
+    size_bytes, since_us = _UNFINISHED.find(file.path) or (-1, now_us)
     if size_bytes != file.size_bytes:
-        _UNFINISHED[file.path] = (file.size_bytes, now_us)
+        _UNFINISHED.put(file.path, (file.size_bytes, now_us))
         return False
     if now_us - since_us < seconds * 1_000_000:
         return False
-    del _UNFINISHED[file.path]
+    _UNFINISHED.take(file.path)
     return True

@@ -14,6 +14,7 @@ from pipelines.io.stream.source import Batch, Progress, Reader, Record
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
 from schemas.event import Failure
+from transforms.state.process import PROCESS, Registry
 
 _END = 1 << 62
 
@@ -59,7 +60,7 @@ class HistorySource:
     def _read(self, name: str, at: int) -> tuple[list[Record], bool]:
         """The records of a range from the given one on, up to a batch of them, and whether they are its last."""
         key = (self.boot, self.text, name)
-        stands_at, found = _OPEN.pop(key, (-1, iter(())))
+        stands_at, found = _OPEN.take(key) or (-1, iter(()))
         if stands_at != at:
             found = islice(messages(self._ranges()[name]), at, None)
         records: list[Record] = []
@@ -68,7 +69,7 @@ class HistorySource:
             records.append(self._record(one))
             size_bytes += len(records[-1].message.raw)
             if len(records) >= self.options.max_poll_records or size_bytes >= self.options.max_poll_bytes:
-                _OPEN[key] = (at + len(records), found)
+                _OPEN.put(key, (at + len(records), found))
                 return records, False
         return records, True
 
@@ -81,4 +82,4 @@ class HistorySource:
 
 
 # Files that are being read, where the last batch ended: a compressed file cannot be read on from its middle.
-_OPEN: dict[tuple[Boot | None, str, str], tuple[int, Iterator[bytes | Failure]]] = {}
+_OPEN: Registry[tuple[Boot | None, str, str], tuple[int, Iterator[bytes | Failure]]] = PROCESS.registry()

@@ -23,6 +23,7 @@ from pipelines.io.stream.source import Batch, Progress, Reader, StreamSource, no
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark, WatermarkPolicy
 from schemas.instants import EARLIEST_US
+from transforms.state.process import PROCESS, Registry
 
 BEFORE_ALL_US = EARLIEST_US - 1_000_000
 """An instant that no event can have: where the watermark stands when the history is through."""
@@ -161,28 +162,31 @@ class JournaledSource:
 
 
 # Runs of this process whose history was read to its end: that does not change any more.
-_OVER: set[str] = set()
+_OVER: Registry[str, bool] = PROCESS.registry()
 
 
 def _is_over(boot: Boot) -> bool:
-    if boot.run not in _OVER and boot.is_over():
-        _OVER.add(boot.run)
-    return boot.run in _OVER
+    if _OVER.find(boot.run):
+        return True
+    is_over = boot.is_over()
+    if is_over:
+        _OVER.put(boot.run, True)
+    return is_over
 
 
 # When the watermark of a reader was last noted: (run, reader) -> (seconds of a monotonic clock, microseconds).
-_NOTED: dict[tuple[str, str], tuple[float, int]] = {}
+_NOTED: Registry[tuple[str, str], tuple[float, int]] = PROCESS.registry()
 
 
 def _note(boot: Boot, name: str, watermark_us: int | None) -> None:
     """Keeps a watermark for the next run."""
     if watermark_us is None or watermark_us == BEFORE_ALL_US:
         return
-    noted_at, noted_us = _NOTED.get((boot.run, name), (0.0, BEFORE_ALL_US))
+    noted_at, noted_us = _NOTED.find((boot.run, name)) or (0.0, BEFORE_ALL_US)
     now = time.monotonic()
     if watermark_us > noted_us and now - noted_at >= NOTE_SECONDS:
         open_journal(boot.folder).note_watermark(name, watermark_us)
-        _NOTED[boot.run, name] = (now, watermark_us)
+        _NOTED.put((boot.run, name), (now, watermark_us))
 
 
 def _begin(watermark: StreamWatermark, policy: WatermarkPolicy, at_us: int) -> None:

@@ -32,6 +32,7 @@ from pipelines.io.stream.source import Record
 from schemas.event import Failure
 from schemas.message import Message
 from transforms.failed_events import failure_id
+from transforms.state.process import PROCESS, Registry
 
 FILE_NAME = "journal.sqlite"
 _KEEPS_RECEIPTS = "keeps receipts"
@@ -251,24 +252,12 @@ class Journal:
 
 
 # One connection per journal and process, shared by the readers and the writer of a job.
-_LOCK = threading.Lock()
-_OPEN: dict[Path, Journal] = {}
+_OPEN: Registry[Path, Journal] = PROCESS.registry(Journal.close)
 
 
 def open_journal(folder: Path) -> Journal:
     """The journal in this folder, made if there is none."""
-    with _LOCK:
-        if folder not in _OPEN:
-            _OPEN[folder] = Journal(folder)
-        return _OPEN[folder]
-
-
-def close_journals() -> None:
-    """Closes what this process holds open. For the end of a job and of a test."""
-    with _LOCK:
-        for journal in _OPEN.values():
-            journal.close()
-        _OPEN.clear()
+    return _OPEN.get(folder, lambda: Journal(folder))
 
 
 def _digest(message: Message) -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,6 +31,7 @@ from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
 from schemas.errors import InputError, did_you_mean
 from schemas.message import Message
+from transforms.state.process import PROCESS, Registry
 
 IDLE_CHECK_SECONDS = 1.0
 PAUSE_SECONDS = 0.1
@@ -203,40 +203,23 @@ def find_partitions(admin: AdminClient, location: KafkaInput) -> list[int]:
 
 
 # Connections of this worker process. A reader's client is here while no batch is using it.
-_LOCK = threading.Lock()
-_CLIENTS: dict[tuple[KafkaInput, str, Reader], ReaderClient] = {}
-_COMMITTERS: dict[tuple[KafkaInput, str], Committer] = {}
+_COMMITTERS: Registry[tuple[KafkaInput, str], Committer] = PROCESS.registry(Committer.close)
+_CLIENTS: Registry[tuple[KafkaInput, str, Reader], ReaderClient] = PROCESS.registry(
+    lambda client: client.consumer.close()
+)
 
 
 def _take(source: KafkaSource, reader: Reader) -> ReaderClient:
-    with _LOCK:
-        client = _CLIENTS.pop((source.location, source.group, reader), None)
+    client = _CLIENTS.take((source.location, source.group, reader))
     return client or ReaderClient(source.location.topic, source.consumer_settings(), source.connection_settings())
 
 
 def _give_back(source: KafkaSource, reader: Reader, client: ReaderClient) -> None:
-    with _LOCK:
-        other = _CLIENTS.get((source.location, source.group, reader))
-        _CLIENTS[source.location, source.group, reader] = client
+    other = _CLIENTS.put((source.location, source.group, reader), client)
     if other is not None:
         other.consumer.close()
 
 
 def _committer(source: KafkaSource) -> Committer:
-    with _LOCK:
-        key = (source.location, source.group)
-        if key not in _COMMITTERS:
-            _COMMITTERS[key] = Committer(source.location.topic, source.consumer_settings())
-        return _COMMITTERS[key]
-
-
-def close_connections() -> None:
-    """Closes what this process holds open. For the end of a worker and of a test."""
-    with _LOCK:
-        clients, committers = list(_CLIENTS.values()), list(_COMMITTERS.values())
-        _CLIENTS.clear()
-        _COMMITTERS.clear()
-    for holder in clients:
-        holder.consumer.close()
-    for committer in committers:
-        committer.close()
+    key = (source.location, source.group)
+    return _COMMITTERS.get(key, lambda: Committer(source.location.topic, source.consumer_settings()))

@@ -27,8 +27,11 @@ from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
 from schemas.errors import InputError
 from schemas.message import Message
+from transforms.state.process import PROCESS, Registry
 
 _LOGGER = logging.getLogger(__name__)
+_PLACES_LOCK = threading.Lock()
+"""Of the files that keep how far was read."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ class KinesisSource:
         path = self._place()
         if path is None:
             return
-        with _LOCK:
+        with _PLACES_LOCK:
             kept = shards.furthest([self._kept(), *(json.loads(token) for token in tokens)])
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_suffix(".part")
@@ -128,20 +131,9 @@ class KinesisSource:
         _LOGGER.warning("%s: trying again: %s", self.text, self.location.address.explain(error))
 
 
-_LOCK = threading.Lock()
-_READERS: dict[KinesisInput, ShardReader] = {}
+_READERS: Registry[KinesisInput, ShardReader] = PROCESS.registry(ShardReader.close)
 
 
 def _reader(source: KinesisSource) -> ShardReader:
     """This process's connection to the stream."""
-    with _LOCK:
-        if source.location not in _READERS:
-            _READERS[source.location] = ShardReader(source.location.address)
-        return _READERS[source.location]
-
-
-def close_connections() -> None:
-    """Closes what this process holds open. For the end of a worker and of a test."""
-    with _LOCK:
-        while _READERS:
-            _READERS.popitem()[1].close()
+    return _READERS.get(source.location, lambda: ShardReader(source.location.address))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +32,7 @@ from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
 from schemas.errors import InputError
 from schemas.message import Message
+from transforms.state.process import PROCESS, Registry
 
 REQUEST_SECONDS = 15.0
 MAX_PULL = 1_000
@@ -119,20 +119,9 @@ class PubSubSource:
         return received_records(received, min(published_us, self.clock()), self.options.epoch)
 
 
-_LOCK = threading.Lock()
-_CLIENTS: list[SubscriberClient] = []
+_CLIENTS: Registry[str, SubscriberClient] = PROCESS.registry(SubscriberClient.close)
 
 
 def _client() -> SubscriberClient:
     """This process's connection. Honours PUBSUB_EMULATOR_HOST, as the client library does."""
-    with _LOCK:
-        if not _CLIENTS:
-            _CLIENTS.append(SubscriberClient())
-        return _CLIENTS[0]
-
-
-def close_connections() -> None:
-    """Closes what this process holds open. For the end of a worker and of a test."""
-    with _LOCK:
-        while _CLIENTS:
-            _CLIENTS.pop().close()
+    return _CLIENTS.get(_ALL, SubscriberClient)

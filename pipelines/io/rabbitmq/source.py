@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark
 from schemas.errors import InputError
 from schemas.message import Message
+from transforms.state.process import PROCESS, Registry
 
 _ALL = "queue"  # the one partition of the watermark
 
@@ -91,22 +91,10 @@ class RabbitMQSource:
         return Record(message, read_event_time_us(delivery.body, arrived_us))
 
 
-_LOCK = threading.Lock()
-_CONSUMERS: dict[RabbitMQInput, QueueConsumer] = {}
+_CONSUMERS: Registry[RabbitMQInput, QueueConsumer] = PROCESS.registry(QueueConsumer.close)
 
 
 def _consumer(source: RabbitMQSource) -> QueueConsumer:
     """This process's consumer of the queue."""
-    with _LOCK:
-        if source.location not in _CONSUMERS:
-            _CONSUMERS[source.location] = QueueConsumer(source.location.address, source.prefetch, source.clock)
-        return _CONSUMERS[source.location]
-
-
-def close_connections() -> None:
-    """Closes what this process holds open. For the end of a worker and of a test."""
-    with _LOCK:
-        consumers = list(_CONSUMERS.values())
-        _CONSUMERS.clear()
-    for consumer in consumers:
-        consumer.close()
+    location = source.location
+    return _CONSUMERS.get(location, lambda: QueueConsumer(location.address, source.prefetch, source.clock))

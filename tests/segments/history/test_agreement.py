@@ -18,7 +18,7 @@ LINE_ENDS = {"all": 1 << 58, "funnels": 1 << 39}
 LONG_WORLDS = int(os.environ.get("TIDEMARK_CASES", "20000"))
 MODULES = [
     importlib.import_module(f"transforms.segments.history.{name}")
-    for name in ("scope", "funnels", "world", "evaluate", "timeline")
+    for name in ("scope", "counting", "world", "evaluate", "timeline")
 ]
 
 

@@ -6,6 +6,7 @@ import importlib
 import json
 import pickle
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,13 @@ import pytest
 from schemas.event import Event
 from schemas.instants import parse_instant_us
 from tests.segments.history.agreement import by_columns, by_replay, differences
+from transforms.segments.accumulators.accumulator import Accumulator
 from transforms.segments.history import compile_history, evaluate, histories_of
 from transforms.segments.language import ast
+from transforms.segments.language.functions import FUNCTIONS
 from transforms.segments.language.parser import parse_condition, parse_scalar
 from transforms.segments.language.resolve import resolve_names
+from transforms.segments.reducers import REDUCERS
 from transforms.segments.replay import MembershipInterval
 
 HOUR = 3_600_000_000
@@ -140,6 +144,26 @@ def test_the_tenth_event_of_many_is_the_last_that_is_named() -> None:
     known = definitions({"s": "event('A').within(30 hours).sum(property('x')) >= 15"})
     found = stays([event(f"m{n:02}", n, "A", x=1) for n in range(20)], known, 25)
     assert found["s"][0].message_ids == tuple(f"m{n:02}" for n in range(10))
+
+
+class Pairs(Accumulator):
+    """How many pairs of events."""
+
+    def value(self, active: object, sums: list[int]) -> int:
+        return sums[0] * (sums[0] - 1) // 2
+
+
+def test_a_reducer_that_has_but_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = replace(REDUCERS["count"], name="pairs", usage="pairs()", running=Pairs)
+    monkeypatch.setitem(REDUCERS, "pairs", row)
+    monkeypatch.setitem(FUNCTIONS, "pairs", row)
+    rules = {
+        "alone": "event('A').within(3 hours).pairs() >= 3",
+        "funnel": "event('A').where(event('B').within(parent: 1 hours).count() = 0).within(3 hours).pairs() >= 3",
+    }
+    known = definitions(rules, pairs="event('A').within(2 hours).pairs()")
+    events = [event(f"m{n:02}", n, "B" if n == 6 else "A") for n in range(10)]
+    assert all(stays(events, known, 20).values())
 
 
 def test_no_profile_at_all() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.segments.accumulators.sums import Sum
-from transforms.segments.history.sums import RunningTotals, digits_of, fitting_profiles, means, sums
+from transforms.segments.history.accumulators.sums import RunningTotals, digits_of, fitting_profiles, means, sums
 from transforms.segments.language import ast
 
 DECIMALS = st.decimals(-1_000_000, 1_000_000, places=2).map(float)

@@ -79,7 +79,7 @@ class DeviceCell(OwnerCell[_Basis]):
         )
         for fact in self.facts.of(NAMED) if erased else ():
             if device.erases(fact[2]):
-                told[failure_erased(fact)] += 1
+                told[failure_erased(fact, max(instant for of_user in erased.values() for instant, _ in of_user))] += 1
         return Context(_Basis(device, rows), told)
 
     def keeps_context(self, messages: Sequence[Message]) -> bool:
@@ -171,6 +171,9 @@ class DeviceCell(OwnerCell[_Basis]):
             return gone
         latest = old[-1]
         return gone + self.facts.leave_behind("link", lambda fact: fact[1] <= until and Link(*fact[1:]) != latest)
+
+    def deletions(self) -> dict[str, int]:
+        return {name: at for fact in self.facts.of("erased") for at, name in as_erasures(fact[2:])}
 
     def _keeps_links(self) -> bool:
         return bool(self.facts.of("erased")) or any(Link(*fact[1:]).stands != BOTH for fact in self.facts.of("link"))

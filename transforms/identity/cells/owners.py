@@ -19,6 +19,7 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from schemas.event import MESSAGE_ID, TIMESTAMP
+from schemas.instants import LATEST_US
 from transforms import counting
 from transforms.state.cell import FactCell, Output, Target, difference
 from transforms.state.facts import DELETED, EVENT, MERGE, RETRACTION, Fact, Message, event_of
@@ -89,6 +90,8 @@ class OwnerCell(FactCell, Generic[Basis]):
     _context: Context[Basis] | None = None
     _told: Counter[Target] | None = None
     _is_other = False
+    has_forgotten = False
+    """Whether `leave_behind` has just let something go for good."""
 
     @abstractmethod
     def make_context(self) -> Context[Basis]:
@@ -126,9 +129,31 @@ class OwnerCell(FactCell, Generic[Basis]):
     def concerns_past(self, fact: Fact, until: int) -> bool:
         """Whether a message about a fact may change a decision on an event at or before `until`."""
 
+    @abstractmethod
+    def deletions(self) -> dict[str, int]:
+        """The deletions that concern the cell: message id -> instant."""
+
     def old_facts(self, until: int) -> list[tuple[Fact, int, int]]:
-        """Takes out the facts that have settled at `until`."""
-        return self.facts.leave_behind(EVENT, lambda fact: bool(fact[1 + TIMESTAMP] <= until))
+        """Takes out the facts that have settled at `until`, but for what is erased: that waits for its end."""
+        erased = self._erased_events() if self._may_forget() else {}
+        return self.facts.leave_behind(EVENT, lambda fact: bool(fact[1 + TIMESTAMP] <= until) and fact not in erased)
+
+    def _may_forget(self) -> bool:
+        return self.horizon is not None and self.horizon.forgets and bool(self.facts.size("erased"))
+
+    def _erased_events(self) -> dict[Fact, int]:
+        """The events here that a deletion has erased, with its instant."""
+        context, deletions = self.context(), self.deletions()
+        said = ((fact, self.decide(context, event_of(fact))) for fact in self.facts.of(EVENT))
+        return {fact: deletions.get(decision.target[1], 0) for fact, decision in said if decision.owner == ""}
+
+    def _forget_erased(self, until: int) -> None:
+        """Lets go for good of what a deletion at or before `until` has erased. It was counted; nobody asks any more."""
+        gone = {fact for fact, at in self._erased_events().items() if at <= until} if self._may_forget() else set()
+        self.has_forgotten = bool(self.facts.leave_behind(EVENT, gone.__contains__)) if gone else False
+        if self.has_forgotten:
+            self._told = None
+            self._is_other = True
 
     def times(self) -> list[int]:
         """The instants of the facts that can settle, in order."""
@@ -157,6 +182,7 @@ class OwnerCell(FactCell, Generic[Basis]):
 
     def leave_behind(self, until: int) -> tuple[bytes, int] | None:
         """Leaves what has settled at `until`: that, packed, and how many facts; None if it is not worth it."""
+        self._forget_erased(until)
         times = self.times()
         if self.horizon is None or len(times) < self.horizon.least or times[(len(times) - 1) // 2] > until:
             self._set_due(until)
@@ -181,9 +207,14 @@ class OwnerCell(FactCell, Generic[Basis]):
         """When half of what can settle will have; not before what settles at `after` does."""
         times = self.times() if self.horizon is not None else []
         self.due = None
-        if self.horizon is not None and len(times) >= self.horizon.least:
+        if self.horizon is None:
+            return
+        if len(times) >= self.horizon.least:
             middle = times[(len(times) - 1) // 2]
             self.due = self.horizon.due(self.key, middle if after is None else max(middle, after + 1))
+        erased = self._erased_events().values() if self._may_forget() else ()
+        if erased:
+            self.due = min(self.horizon.due(self.key, min(erased)), self.due or LATEST_US)
 
     def pack(self) -> bytes:
         self._is_other = False
@@ -225,7 +256,9 @@ class OwnerCell(FactCell, Generic[Basis]):
         same = after is before and self.keeps_summary(after, changes)
         told_after = self._told = told_before if same else self.summary(after)
         self.counter += any(was is not None and was != now for _, was, now in changes) or bool(told_before - told_after)
-        if self.due is None and self.horizon is not None and self.facts.size(EVENT, "link") >= self.horizon.least:
+        grown = self.due is None and self.horizon is not None and self.facts.size(EVENT, "link") >= self.horizon.least
+        is_erased = any(now is not None and now[0].owner == "" for _, _, now in changes)
+        if grown or ((is_erased or after is not before) and self._may_forget()):
             self._set_due()
         why = next((message.why for message in reversed(deciding) if message.why != EVENT), MERGE)
         moved = RETRACTION if any(message.why == RETRACTION for message in deciding) else MERGE

@@ -42,7 +42,7 @@ class UserCell(OwnerCell[_Basis]):
         erasures = as_erasures(max(erased, key=by_length)[1:]) if erased else ()
         for fact in self.facts.of(NAMED) if erasures else ():
             if erased_by(erasures, EARLIEST_US if fact[2] is None else fact[2]) is not None:
-                told[failure_erased(fact)] += 1
+                told[failure_erased(fact, erasures[-1][0])] += 1
         return Context(_Basis(root, erasures), told)
 
     def decide(self, context: Context[_Basis], event: Fact) -> Decision:
@@ -54,6 +54,9 @@ class UserCell(OwnerCell[_Basis]):
 
     def concerns_past(self, fact: Fact, until: int) -> bool:
         return bool(fact[1 + TIMESTAMP] <= until) if fact[0] == EVENT else fact[0] not in ("absorbs", NAMED)
+
+    def deletions(self) -> dict[str, int]:
+        return {name: at for at, name in self.context().basis.erasures}
 
     def version_of(self, before: int) -> int:
         return user_version(before, self.counter)

@@ -42,16 +42,16 @@ class Cache:
 
 def last_uses(rules: Sequence[object], always: Iterable[object]) -> list[list[Hashable]]:
     """For each rule the compiled things that no later one has in it; never those of `always`."""
-    needed = {thing for root in always for thing in _parts(root)}
+    needed = {thing for root in always for thing in parts_of(root)}
     done: list[list[Hashable]] = []
     for rule in reversed(rules):
-        own = [thing for thing in _parts(rule) if thing not in needed]
+        own = [thing for thing in parts_of(rule) if thing not in needed]
         needed.update(own)
         done.append(own)
     return done[::-1]
 
 
-def _parts(root: object) -> Iterator[Hashable]:
+def parts_of(root: object) -> Iterator[Hashable]:
     """The thing and all compiled things in it; each once."""
     seen: set[int] = set()
     waiting = [root]

@@ -11,13 +11,14 @@ import numpy as np
 from transforms.segments.comparisons import Kind, Timeless, compile_timeless
 from transforms.segments.history.event_tests import combinations
 from transforms.segments.history.histories import Flags, Integers
+from transforms.segments.history.reduced import StreamScalar
 from transforms.segments.history.scope import EITHER, NOBODY, ONLY_FALSE, UNKNOWN, Found, Part, Scalar, Scope
 from transforms.segments.history.steps import Steps, flags_of
 from transforms.segments.history.streams import concatenated
 from transforms.segments.history.timeline import FALSE, NOTHING, Truth, complement, distinct, merged, merged_unordered
 from transforms.segments.language import ast
 from transforms.segments.nodes.node import bounds_from_above
-from transforms.segments.operators import FIXED_DATES, RELATIVE_DATES
+from transforms.segments.operators import FIXED_DATES, RELATIVE_DATES, TEXTS
 from transforms.segments.values import as_instant
 
 _ORDERINGS: dict[str, Callable[[Any, Any], Any]] = {
@@ -74,6 +75,9 @@ class Comparison:
         return Part(self._truth(scope), explain)
 
     def _truth(self, scope: Scope) -> Truth:
+        left = self.left
+        if isinstance(left, StreamScalar) and self.varying == [0] and left.reduced.reducer == "unique":
+            return self._truth_of_list(scope, left)
         steps = [scope.steps(self.scalars[place]) for place in self.varying]
         default = self._ask([found.default for found in steps])
         if not steps:
@@ -88,6 +92,15 @@ class Comparison:
             return self._ask([of[code] for of, code in zip(values, codes, strict=True)])
 
         return holding(scope, points, flags_of(combined, holds)[which], default=default)
+
+    def _truth_of_list(self, scope: Scope, values: StreamScalar) -> Truth:
+        """Of the different values: a list is never null, and a comparison of text holds if it does of any element."""
+        if self.comparison.operator not in TEXTS:
+            return scope.whole if self._ask([[]]) else FALSE
+        text, denies = TEXTS[self.comparison.operator]
+        others = self.constants[1:]
+        found = values.where_any(scope, lambda value: any(text(value, other) for other in others))
+        return complement(found, scope.whole) if denies else found
 
     def _ask(self, varying: Sequence[Any]) -> bool:
         values = list(self.constants)

@@ -10,8 +10,8 @@ from typing import Any
 from transforms.segments.comparisons import Kind, is_relative
 from transforms.segments.compiler import count_threshold
 from transforms.segments.filters import conjuncts, is_event_condition, window_of
-from transforms.segments.history.caches import last_uses
-from transforms.segments.history.compare import Constant, relative_date, timeless
+from transforms.segments.history.caches import last_uses, parts_of
+from transforms.segments.history.compare import Constant, RelativeDate, relative_date, timeless
 from transforms.segments.history.conditions import Held, Junction, Negation
 from transforms.segments.history.counted import FunnelScalar, FunnelThreshold
 from transforms.segments.history.event_tests import compile_event_tests
@@ -38,7 +38,8 @@ class HistoryProgram:
     """What `compile_history` makes; it serves any number of buckets. Pickled, it is its definitions.
 
     `segments` and `computed` stand in the order of the definitions of people; `reads` are the fields of events that
-    anything reads, by stream; `traits` those of traits; `done_after` what no segment after each one needs.
+    anything reads, by stream; `traits` those of traits; `done_after` what no segment after each one needs;
+    `dated` the segments (by place) that dates in the data lead to.
     """
 
     def __init__(self, definitions: ast.Definitions) -> None:
@@ -53,6 +54,11 @@ class HistoryProgram:
         _Compiler(self).compile()
         # A bucket keeps what rules share, and nothing longer than the last of them needs it.
         computed = [scalar for scalar, _ in self.computed.values()]
+        self.dated = frozenset(
+            place
+            for place, stays in enumerate(self.segments)
+            if any(isinstance(part, RelativeDate) for part in parts_of(stays.condition))
+        )
         self.done_after = last_uses([stays.condition for stays in self.segments], computed)
 
     def ahead(self, as_of: int) -> int:

@@ -11,15 +11,16 @@ import numpy as np
 
 from transforms.segments.accumulators.accumulator import WITNESSES
 from transforms.segments.comparisons import NEVER
+from transforms.segments.history.accumulators.forms import DECIDED_BY_ONE, SUMS
+from transforms.segments.history.accumulators.sums import Digits, digits_of, fitting_profiles, sums_of
+from transforms.segments.history.counting import Counting, counting_at
 from transforms.segments.history.fields import FieldName
-from transforms.segments.history.funnels import Counting, Funnel, counting_at, counting_of, join_of
+from transforms.segments.history.funnels import Funnel, counting_of, join_of
 from transforms.segments.history.histories import Integers
-from transforms.segments.history.loops import Interval, recounted
-from transforms.segments.history.reduced import DECIDED_BY_ONE, SUMS
+from transforms.segments.history.loops import looped_steps
 from transforms.segments.history.scope import NOBODY, ONLY_FALSE, Found, Part, Scope
-from transforms.segments.history.steps import Codes, Steps
+from transforms.segments.history.steps import Steps
 from transforms.segments.history.streams import NOWHERE, Operand
-from transforms.segments.history.sums import Digits, digits_of, fitting_profiles, means, sums
 from transforms.segments.history.timeline import NOTHING, Truth, covered, totals
 from transforms.segments.language import ast
 from transforms.segments.reducers import accumulator, default_value
@@ -135,7 +136,7 @@ class FunnelScalar:
             owner = counting.start // scope.span
             if fitting_profiles(added, code, owner, len(scope)).all():
                 return self._sums(scope, counting, added, code)
-        return self._recounted(scope, counting, code)
+        return self._looped(scope, counting, code)
 
     def _contributing(self, scope: Scope) -> tuple[Counting, Integers]:
         """The events that contribute anything, and the codes of what they do."""
@@ -169,29 +170,12 @@ class FunnelScalar:
     def _sums(self, scope: Scope, counting: Counting, added: Digits, code: Integers) -> Steps:
         columns = [column[code] for column in (added.digits, added.values, added.fractions)]
         points, (digits, count, fractions) = self._totals(scope, counting, columns)
-        if self.reduced.reducer == "sum":
-            values, numbers = sums(digits, fractions, added.scale)
-        else:
-            values, numbers = means(digits, count, added.scale)
+        values, numbers = sums_of(self.reduced.reducer, digits, count, fractions, added.scale)
         return Steps(points, np.arange(len(values)), values, self.default, numbers=numbers)
 
-    def _recounted(self, scope: Scope, counting: Counting, code: Integers) -> Steps:
-        """Through the accumulator, owner by owner."""
+    def _looped(self, scope: Scope, counting: Counting, code: Integers) -> Steps:
         found = [()] if self.operand is None else self.operand.contributions(scope.world)
-        times = scope.world.histories.timestamp[counting.row].tolist()
-        intervals = [
-            Interval(start, end, row, time, found[one] or ())
-            for row, start, end, time, one in zip(
-                *(column.tolist() for column in counting), times, code.tolist(), strict=True
-            )
-        ]
-        running = accumulator(self.reduced, endless=True)
-        at, codes, known = list[int](), list[int](), Codes()
-        for owner, own in groupby(intervals, key=lambda one: one.start // scope.span):
-            for point, value in recounted(list(own), running, int(scope.whole.end[owner])):
-                at.append(point)
-                codes.append(known.code(value))
-        return Steps(np.array(at, np.int64), np.array(codes, np.int64), known.values, self.default)
+        return looped_steps(scope, counting, [found[one] or () for one in code.tolist()], self.reduced, self.default)
 
     # --- why -----------------------------------------------------------------------------------------------------
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from transforms.segments.compiler import compile_program
 from transforms.segments.history.compile import HistoryProgram
-from transforms.segments.history.computed import computed_values, final_traits
-from transforms.segments.history.histories import Evaluated, Flags, Histories, Integers, Ragged
-from transforms.segments.history.scope import root_scope
+from transforms.segments.history.computed import Traits, Writes, computed_values, final_traits
+from transforms.segments.history.histories import Evaluated, Histories, Integers
+from transforms.segments.history.scope import Scope, root_scope
 from transforms.segments.history.stays import Columns
 from transforms.segments.history.stepwise import events_of
-from transforms.segments.history.timeline import LINE_END, NOTHING, ranges
+from transforms.segments.history.timeline import LINE_END
+from transforms.segments.history.united import StayColumns, of_segments, united
 from transforms.segments.history.world import World
 from transforms.segments.replay import ReplayResult, replay
 
@@ -23,76 +23,108 @@ _CENTURY_US = 36_525 * 86_400_000_000
 
 
 class _Group(NamedTuple):
-    """Profiles (codes, ascending) that are evaluated together, and how far the line goes beyond `as_of`."""
+    """Profiles (codes, ascending) that are evaluated together, and how far the line goes beyond `as_of`.
 
-    profiles: Integers
-    ahead: int
-
-
-class _Piece(NamedTuple):
-    """What a group came to. `rows`: the rows of its events among those of the bucket; `valid`: the profiles' results
-    that stand.
+    `again`: they were before, and dates in their data led beyond the line.
     """
 
     profiles: Integers
-    rows: Integers
-    found: Evaluated
-    valid: Flags
+    ahead: int
+    again: bool = False
 
 
 def evaluate(program: HistoryProgram, histories: Histories, as_of: int) -> Evaluated:
     """What all profiles come to at `as_of`: the same as `replay` says of each."""
-    count = len(histories.profile_ids)
-    waiting = [_Group(np.arange(count), program.ahead(as_of))]
-    pieces: list[_Piece] = []
+    bucket = _Bucket(program, histories, as_of)
+    waiting = [_Group(np.arange(len(histories.profile_ids)), program.ahead(as_of))]
     while waiting:
-        group = waiting.pop()
-        rows = np.flatnonzero(np.isin(histories.profile, group.profiles)) if len(group.profiles) < count else None
-        own = histories if rows is None else histories.of(group.profiles, rows)
-        parts = _parts(own, as_of, group.ahead)
+        waiting += bucket.take(waiting.pop())
+    return bucket.evaluated()
+
+
+class _Bucket:
+    """The results of a bucket, as they come in."""
+
+    def __init__(self, program: HistoryProgram, histories: Histories, as_of: int) -> None:
+        self.program, self.histories, self.as_of = program, histories, as_of
+        self.count = len(histories.profile_ids)
+        self._stays: list[StayColumns] = []
+        self._traits: Traits = [{}] * self.count
+        self._writes: Writes = [{}] * self.count
+        self._computed: dict[str, list[Any]] = {name: [None] * self.count for name in program.computed}
+
+    def take(self, group: _Group) -> list[_Group]:
+        """Evaluates a group. Returns what is left to do: its parts, if it does not fit, or those with farther dates."""
+        whole = len(group.profiles) == self.count
+        rows = np.arange(len(self.histories.profile)) if whole else self._rows(group.profiles)
+        own = self.histories if whole else self.histories.of(group.profiles, rows)
+        parts = _parts(own, self.as_of, group.ahead)
         if parts > 1:
-            waiting += [_Group(part, group.ahead) for part in np.array_split(group.profiles, parts)]
-            continue
-        world = World(own, as_of, group.ahead, program.reach, program.reads, program.traits)
-        found = _evaluate(program, world)
-        valid = np.ones(len(group.profiles), bool)
-        if world.far:
-            valid[list(world.far)] = False
-            waiting += _farther(program, world, group)
-        pieces.append(_Piece(group.profiles, np.arange(len(own.profile)) if rows is None else rows, found, valid))
-    return pieces[0].found if len(pieces) == 1 else _united(pieces, count)
+            return [group._replace(profiles=part) for part in np.array_split(group.profiles, parts)]
+        world = World(own, self.as_of, group.ahead, self.program.reach, self.program.reads, self.program.traits)
+        root = root_scope(world)
+        segments = sorted(self.program.dated) if group.again else range(len(self.program.segments))
+        stays = of_segments(_columns(self.program, segments, root))
+        if not group.again:
+            self._take_values(group, computed_values(self.program, root), final_traits(world))
+        root.clear()
+        farther = _farther(self.program, world, group)
+        if farther:
+            # Of the segments that dates lead to, what these profiles came to is not known yet.
+            is_far = np.zeros(world.count, bool)
+            is_far[list(world.far)] = True
+            stays = stays.where(~(is_far[stays.profile] & np.isin(stays.segment, list(self.program.dated))))
+        self._stays.append(stays if whole else stays.within(group.profiles, rows))
+        return farther
+
+    def _rows(self, profiles: Integers) -> Integers:
+        """The events of profiles (codes, ascending)."""
+        chosen = np.zeros(self.count, bool)
+        chosen[profiles] = True
+        return np.flatnonzero(chosen[self.histories.profile])
+
+    def _take_values(self, group: _Group, computed: dict[str, list[Any]], final: tuple[Traits, Writes]) -> None:
+        for place, profile in enumerate(group.profiles.tolist()):
+            self._traits[profile], self._writes[profile] = final[0][place], final[1][place]
+        for name, values in computed.items():
+            for profile, value in zip(group.profiles.tolist(), values, strict=True):
+                self._computed[name][profile] = value
+
+    def evaluated(self) -> Evaluated:
+        """All of it."""
+        stays = self._stays[0] if len(self._stays) == 1 else united(self._stays)
+        return Evaluated(*stays, self._computed, self._traits, self._writes)
 
 
 def _parts(histories: Histories, as_of: int, ahead: int) -> int:
     """In how many parts the profiles fit on lines."""
     origin = int(histories.timestamp.min()) if len(histories.timestamp) else as_of
     most = max((LINE_END - 1) // (as_of - origin + ahead + 2), 1)
-    return -(-len(histories.profile_ids) // most)
+    return max(-(-len(histories.profile_ids) // most), 1)
 
 
 def _farther(program: HistoryProgram, world: World, group: _Group) -> list[_Group]:
     """The profiles whose dates lie beyond the line, once more on longer ones: those of another century apart."""
-    profiles = np.array(sorted(world.far), np.int64)
+    profiles = np.array(sorted(world.far) if program.dated else (), np.int64)
     needed = np.array([world.far[profile] for profile in profiles.tolist()], np.int64) - world.as_of
     groups = []
     for chosen in (needed < _CENTURY_US, needed >= _CENTURY_US):
         if chosen.any():
             ahead = int(needed[chosen].max()) + program.reach + 2
-            groups.append(_Group(group.profiles[profiles[chosen]], ahead))
+            groups.append(_Group(group.profiles[profiles[chosen]], ahead, again=True))
     return groups
 
 
-def _evaluate(program: HistoryProgram, world: World) -> Evaluated:
-    root, columns = root_scope(world), {}
-    for place, stays in enumerate(program.segments):
-        found = stays.columns(root)
+def _columns(program: HistoryProgram, segments: Iterable[int], root: Scope) -> dict[int, Columns]:
+    """The stays of segments, by their places."""
+    columns = {}
+    for place in segments:
+        found = program.segments[place].columns(root)
         if found is not None:
-            columns[place] = _decided(program, found, place, world)
-        world.forget(program.done_after[place])
+            columns[place] = _decided(program, found, place, root.world)
+        root.world.forget(program.done_after[place])
         root.forget(program.done_after[place])
-    computed, (traits, writes) = computed_values(program, root), final_traits(world)
-    root.clear()
-    return Evaluated(*_in_order(columns), computed, traits, writes)
+    return columns
 
 
 def _decided(program: HistoryProgram, columns: Columns, segment: int, world: World) -> Columns:
@@ -112,81 +144,3 @@ def _replayed(program: HistoryProgram, profile: int, world: World) -> ReplayResu
         return replay(rules, world.histories.profile_ids[profile], events, world.as_of)
 
     return world.keep(("replayed", profile), step_by_step)
-
-
-StayColumns = tuple[
-    npt.NDArray[np.int32],
-    Integers,
-    Integers,
-    Integers,
-    Integers,
-    npt.NDArray[np.int8],
-    npt.NDArray[np.int8],
-    Ragged,
-    Ragged,
-]
-
-
-def _in_order(of_segments: Mapping[int, Columns]) -> StayColumns:
-    """The stays of all segments by profile, entry, segment."""
-    columns = list(of_segments.values())
-    segment = np.repeat(np.array(list(of_segments), np.int32), [len(one.profile) for one in columns])
-    profile, entered_at, exited_at, expires_at, enter_cause, exit_cause = (
-        np.concatenate([NOTHING[:0], *(one[number] for one in columns)]) for number in range(6)
-    )
-    order = np.lexsort((segment, entered_at, profile))
-    return (
-        segment[order],
-        profile[order],
-        entered_at[order],
-        exited_at[order],
-        expires_at[order],
-        enter_cause[order].astype(np.int8),
-        exit_cause[order].astype(np.int8),
-        chosen(joined([one.enter_rows for one in columns]), order),
-        chosen(joined([one.exit_rows for one in columns]), order),
-    )
-
-
-def _united(pieces: Sequence[_Piece], count: int) -> Evaluated:
-    """What groups came to, as one."""
-    columns: list[list[Any]] = []
-    traits, writes = [dict[str, Any]()] * count, [dict[str, Any]()] * count
-    computed: dict[str, list[Any]] = {name: [None] * count for name in pieces[0].found.computed}
-    for piece in pieces:
-        found, stands = piece.found, np.flatnonzero(piece.valid[piece.found.profile])
-        kept = [
-            found.segment[stands],
-            piece.profiles[found.profile[stands]],
-            *(column[stands] for column in found[2:7]),
-            *(_renumbered(chosen(ragged, stands), piece.rows) for ragged in (found.enter_rows, found.exit_rows)),
-        ]
-        columns.append(kept)
-        for place in np.flatnonzero(piece.valid).tolist():
-            profile = int(piece.profiles[place])
-            traits[profile], writes[profile] = found.traits[place], found.writes[place]
-            for name, values in found.computed.items():
-                computed[name][profile] = values[place]
-    flat: list[Any] = [np.concatenate([column[number] for column in columns]) for number in range(7)]
-    order = np.lexsort((flat[0], flat[2], flat[1]))
-    flat = [column[order] for column in flat]
-    flat += [chosen(joined([column[number] for column in columns]), order) for number in (7, 8)]
-    return Evaluated(*flat[:9], computed, traits, writes)  # type: ignore[call-arg]
-
-
-def _renumbered(ragged: Ragged, rows: Integers) -> Ragged:
-    return Ragged(ragged.offsets, rows[ragged.numbers])
-
-
-def joined(parts: Sequence[Ragged]) -> Ragged:
-    """Parts one after the other."""
-    counts = np.concatenate([NOTHING, *(np.diff(part.offsets) for part in parts)])
-    numbers = np.concatenate([NOTHING, *(part.numbers for part in parts)])
-    return Ragged(np.concatenate((np.zeros(1, np.int64), counts.cumsum())), numbers)
-
-
-def chosen(ragged: Ragged, places: Integers) -> Ragged:
-    """Some rows, in the order given."""
-    _, at = ranges(ragged.offsets[places], ragged.offsets[places + 1])
-    counts = ragged.offsets[places + 1] - ragged.offsets[places]
-    return Ragged(np.concatenate((np.zeros(1, np.int64), counts.cumsum())), ragged.numbers[at])

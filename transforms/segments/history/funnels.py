@@ -7,32 +7,19 @@ the event counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
 from transforms.segments.comparisons import NEVER
+from transforms.segments.history.counting import NONE_COUNT, Counting
 from transforms.segments.history.fields import FieldName
 from transforms.segments.history.histories import Integers
-from transforms.segments.history.scope import NOBODY, Condition, Found, Scope, TooWideError
+from transforms.segments.history.scope import NOBODY, Condition, Found, Scope, in_parts
 from transforms.segments.history.streams import Selection, concatenated
-from transforms.segments.history.timeline import NOTHING, distinct, ranges
+from transforms.segments.history.timeline import NOTHING, distinct
 from transforms.segments.history.world import World
-
-Answer = TypeVar("Answer")
-
-
-class Counting(NamedTuple):
-    """When events count: `row`'s over [start, end) of the scope's line; in order of start, of an owner's."""
-
-    row: Integers
-    start: Integers
-    end: Integers
-
-
-NONE_COUNT = Counting(NOTHING, NOTHING, NOTHING)
 
 
 class Binding(NamedTuple):
@@ -159,22 +146,6 @@ def asked(
     return rows, starts, ends
 
 
-def in_parts(count: int, ask: Callable[[Integers], Answer]) -> list[Answer]:
-    """Asks about the places below `count`, in halves of halves where they are too many to be asked in one go."""
-    waiting = [np.arange(count)]
-    answers = []
-    while waiting:
-        chosen = waiting.pop()
-        try:
-            answers.append(ask(chosen))
-        except TooWideError:
-            if len(chosen) < 2:
-                raise
-            middle = len(chosen) // 2
-            waiting += [chosen[middle:], chosen[:middle]]
-    return answers
-
-
 class Join:
     """The events of a stream by the values of a field: (group of profile and value, row), sorted."""
 
@@ -232,31 +203,3 @@ def join_of(world: World, selection: Selection, field: FieldName) -> Join:
 def counting_of(scope: Scope, funnel: Funnel) -> Counting:
     """`funnel.counting`, worked out once a scope."""
     return scope.keep(funnel, lambda: funnel.counting(scope))
-
-
-MOST_AT_ONCE = 1 << 22
-"""How many events that may count at some points are looked at in one go."""
-
-
-def counting_at(counting: Counting, points: Integers, most: int | None = None) -> Found:
-    """(point, row) of the events that count at each point, in order of rows; at most so many of each."""
-    reach = np.maximum.accumulate(counting.end) if len(counting.end) else counting.end
-    first, last = reach.searchsorted(points, "right"), counting.start.searchsorted(points, "right")
-    pieces = in_parts(len(points), lambda chosen: _counting_at(counting, first, last, points, chosen, most))
-    return concatenated(pieces)
-
-
-def _counting_at(
-    counting: Counting, first: Integers, last: Integers, points: Integers, chosen: Integers, most: int | None
-) -> Found:
-    if len(chosen) > 1 and np.maximum(last - first, 0)[chosen].sum() > MOST_AT_ONCE:
-        raise TooWideError
-    which, at = ranges(first[chosen], last[chosen])
-    counts = counting.end[at] > points[chosen][which]
-    which, row = chosen[which[counts]], counting.row[at[counts]]
-    order = np.lexsort((row, which))
-    which, row = which[order], row[order]
-    if most is not None:
-        named = np.arange(len(which)) - which.searchsorted(which, "left") < most
-        which, row = which[named], row[named]
-    return which, row

@@ -1,80 +1,34 @@
-"""Reducers without a form of their own: the accumulators, profile by profile, made into steps."""
+"""Reducers without a form of their own: event by event, owner by owner, made into the same steps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from operator import attrgetter
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
 
 import numpy as np
 
-from transforms.segments.accumulators.accumulator import Accumulator, Active, Entry
-from transforms.segments.history.histories import Integers
+from transforms.segments.history.accumulators.any_order import Interval, values_over_time
+from transforms.segments.history.counting import Counting
+from transforms.segments.history.scope import Scope
 from transforms.segments.history.steps import Codes, Steps
-from transforms.segments.history.streams import Entries
-
-Contribution = tuple[Any, ...]
+from transforms.segments.language import ast
 
 
 def looped_steps(
-    entries: Entries,
-    places: Integers,
-    contributions: Sequence[Contribution],
-    running: Accumulator,
-    never: Integers,
-    default: Any,
+    scope: Scope, counting: Counting, contributed: Sequence[tuple[Any, ...]], reduced: ast.Reduced, default: Any
 ) -> Steps:
-    """The running value over some of the entries, at every point at which one of them begins or ceases to count."""
-    profile = entries.world.histories.profile[entries.rows[places]]
-    groups = np.split(places, np.flatnonzero(profile[1:] != profile[:-1]) + 1) if len(places) else ()
+    """The value at every point at which an event begins or ceases to count; `contributed` by each of them."""
+    times = scope.world.histories.timestamp[counting.row].tolist()
+    intervals = [
+        Interval(start, end, row, time, values)
+        for row, start, end, time, values in zip(
+            *(column.tolist() for column in counting), times, contributed, strict=True
+        )
+    ]
     at, codes, known = list[int](), list[int](), Codes()
-    times = entries.world.histories.timestamp
-    for group in groups:
-        own = [
-            (time, "", contributions[place])
-            for time, place in zip(times[entries.rows[group]].tolist(), group.tolist(), strict=True)
-        ]
-        end = int(never[entries.world.histories.profile[entries.rows[group[0]]]])
-        for point, value in _values(own, entries.start[group].tolist(), entries.end[group].tolist(), running, end):
+    for owner, own in groupby(intervals, key=lambda one: one.start // scope.span):
+        for point, value in values_over_time(list(own), reduced, int(scope.whole.end[owner])):
             at.append(point)
             codes.append(known.code(value))
     return Steps(np.array(at, np.int64), np.array(codes, np.int64), known.values, default)
-
-
-def _values(
-    own: Sequence[Entry], start: Sequence[int], end: Sequence[int], running: Accumulator, never: int
-) -> Iterator[tuple[int, Any]]:
-    """(point, value from there on) of one profile's entries."""
-    active, sums = Active(), running.empty()
-    begun, gone = 0, 0
-    for now in sorted({point for point in (*start, *end) if point < never}):
-        while begun < len(own) and start[begun] <= now:
-            running.add(active, sums, own[begun])
-            begun += 1
-        while gone < begun and end[gone] <= now:
-            running.expire(active, sums)
-            gone += 1
-        yield now, running.value(active, sums)
-
-
-class Interval(NamedTuple):
-    """Over [start, end) an event counts, and contributes."""
-
-    start: int
-    end: int
-    row: int
-    time: int
-    contribution: Contribution
-
-
-def recounted(intervals: Sequence[Interval], running: Accumulator, never: int) -> Iterator[tuple[int, Any]]:
-    """The same of events that begin and cease to count in any order: added up anew at each point."""
-    begins = sorted(intervals, key=attrgetter("start"))
-    active: list[Interval] = []
-    begun = 0
-    for now in sorted({point for one in intervals for point in one[:2] if point < never}):
-        while begun < len(begins) and begins[begun].start <= now:
-            active.append(begins[begun])
-            begun += 1
-        active = [one for one in active if one.end > now]
-        yield now, running.reduce([(one.time, "", one.contribution) for one in sorted(active, key=attrgetter("row"))])

@@ -1,21 +1,20 @@
 """Reduced streams whose events count by themselves.
 
 At any point the events that count are a run of the entries, [first, last). Most reducers are worked out for any runs at
-once (`runs.py`), and so for every point at which a run changes. Those that are not (the extreme, the modes and the
-lists of values inside a window) go through the accumulators, profile by profile (`loops.py`).
+once (`accumulators/runs.py`), and so for every point at which a run changes. Those that are not (modes and lists of
+values) go event by event, profile by profile (`loops.py`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from transforms.segments.comparisons import NEVER
-from transforms.segments.history.histories import Flags, Integers
-from transforms.segments.history.loops import looped_steps
-from transforms.segments.history.runs import (
+from transforms.segments.history.accumulators.forms import DECIDED_BY_ONE, EXTREMES, OF_VALUES, SUMS
+from transforms.segments.history.accumulators.runs import (
     OF_RUNS,
     contributions,
     digits,
@@ -26,17 +25,17 @@ from transforms.segments.history.runs import (
     reduced_one_by_one,
     reigns,
 )
+from transforms.segments.history.accumulators.sums import fitting_profiles
+from transforms.segments.history.counting import Counting
+from transforms.segments.history.histories import Flags, Integers
+from transforms.segments.history.loops import looped_steps
 from transforms.segments.history.scope import NOBODY, Found, Scope
 from transforms.segments.history.steps import Steps
 from transforms.segments.history.streams import Entries, Window
-from transforms.segments.history.sums import fitting_profiles
-from transforms.segments.history.timeline import NOTHING, totals
+from transforms.segments.history.timeline import FALSE, NOTHING, Truth, merged, totals
 from transforms.segments.history.traits import explained_by_rows
 from transforms.segments.language import ast
-from transforms.segments.reducers import accumulator, default_value
-
-DECIDED_BY_ONE = frozenset({"first", "last", "first_at", "last_at", "min", "max"})
-SUMS = frozenset({"sum", "avg"})
+from transforms.segments.reducers import default_value
 
 
 @dataclass(eq=False)
@@ -63,7 +62,7 @@ class StreamScalar:
             return self._sums(scope, entries)
         if reducer == "unique_count":
             return self._different(scope, entries)
-        if reducer in ("min", "max"):
+        if reducer in EXTREMES:
             return self._extremes(scope, entries)
         if reducer in OF_RUNS:
             return self._of_runs(entries)
@@ -76,10 +75,14 @@ class StreamScalar:
         return Steps(points, found.code, found.values, self.default, numbers=found.numbers, rows=found.rows)
 
     def _looped(self, scope: Scope, entries: Entries, wanted: Flags) -> Steps:
-        """Through the accumulator, for some of the entries."""
-        contributed = contributions(self.window.operand, entries)
-        running = accumulator(self.reduced, endless=self.window.end == NEVER)
-        return looped_steps(entries, np.flatnonzero(wanted), contributed, running, scope.world.never, self.default)
+        """Event by event, for some of the entries."""
+        counting = Counting(entries.rows[wanted], entries.start[wanted], entries.end[wanted])
+        contributed = [
+            values
+            for values, is_wanted in zip(contributions(self.window.operand, entries), wanted.tolist(), strict=True)
+            if is_wanted
+        ]
+        return looped_steps(scope, counting, contributed, self.reduced, self.default)
 
     def _sums(self, scope: Scope, entries: Entries) -> Steps:
         added, code = digits(self.window.operand, entries)
@@ -127,6 +130,16 @@ class StreamScalar:
         sort = np.argsort(at, kind="stable")
         return Steps(at[sort], code[sort], [*best.values, None], self.default, rows=rows[sort])
 
+    def where_any(self, scope: Scope, passes: Callable[[Any], bool]) -> Truth:
+        """Where any value of the events that count passes."""
+        entries = self.entries(scope)
+        if self.window.operand is None or not len(entries):
+            return FALSE
+        found = self.window.operand.contributions(scope.world)
+        flags = np.array([any(map(passes, values or ())) for values in found], bool)
+        some = flags[scope.world.field(self.window.operand.field).of(entries.rows)]
+        return merged(entries.start[some], entries.end[some])
+
     # --- at one instant ------------------------------------------------------------------------------------------
 
     def final(self, scope: Scope) -> list[Any]:
@@ -153,7 +166,7 @@ class StreamScalar:
         if reducer in OF_RUNS:
             found = reduce_runs(self.reduced, self.window.operand, entries, first, last)
             return [found.values[code] for code in found.code.tolist()]
-        if reducer in ("unique", "unique_count", "mode"):
+        if reducer in OF_VALUES:
             return distinct_values(self.reduced, self.window.operand, entries, first, last)
         return reduced_one_by_one(self.reduced, self.window.operand, entries, first, last)
 

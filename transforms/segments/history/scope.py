@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from transforms.segments.history.histories import Flags, Integers
 from transforms.segments.history.steps import Steps
 from transforms.segments.history.timeline import LINE_END, NOTHING, Truth, ranges
 from transforms.segments.history.world import World
+
+Answer = TypeVar("Answer")
 
 MOST_PAIRS = 1 << 21
 """How many (owner, thing that concerns it) are looked at in one go; more owners are taken in halves."""
@@ -209,3 +211,19 @@ class Scope(Cache):
 def root_scope(world: World) -> Scope:
     """The scope of the profiles themselves."""
     return Scope(world, world.span, world.base, Truth(world.begins, world.never), np.arange(world.count))
+
+
+def in_parts(count: int, ask: Callable[[Integers], Answer]) -> list[Answer]:
+    """Asks about the places below `count`, in halves of halves where they are too many to be asked in one go."""
+    waiting = [np.arange(count)]
+    answers = []
+    while waiting:
+        chosen = waiting.pop()
+        try:
+            answers.append(ask(chosen))
+        except TooWideError:
+            if len(chosen) < 2:
+                raise
+            middle = len(chosen) // 2
+            waiting += [chosen[middle:], chosen[:middle]]
+    return answers

@@ -62,11 +62,6 @@ class Steps:
         return np.where(known, self.code[place], len(self.values))
 
 
-def never_changes(default: Any) -> Steps:
-    """A scalar that is the same everywhere."""
-    return Steps(NOTHING, NOTHING, [], default)
-
-
 def latest(at: Integers) -> Integers:
     """Places of the last of each point, of sorted points that may repeat."""
     return np.flatnonzero(np.append(at[1:] != at[:-1], True)) if len(at) else NOTHING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,7 +16,7 @@ EventTuple = tuple[Any, ...]
 MEMBER = "member"
 """The type of what an account is told of its users: not an event of anybody's (transforms/accounts)."""
 
-_NOTHING: dict[str, Any] = {}
+_NOTHING: Mapping[str, Any] = {}
 
 
 class Change(NamedTuple):
@@ -42,7 +43,7 @@ class EventView:
         self.message_id: str = event[MESSAGE_ID]
         self.timestamp: int = event[TIMESTAMP]
         properties = event[PROPERTIES]
-        self.properties: dict[str, Any] = _NOTHING if properties is None else orjson.loads(properties)
+        self.properties: Mapping[str, Any] = _NOTHING if properties is None else orjson.loads(properties)
         self._context: dict[str, Any] | None = None
         self._traits: dict[str, Any] | None = None
 

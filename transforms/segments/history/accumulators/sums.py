@@ -88,6 +88,13 @@ def running_totals(column: Integers) -> Integers:
     return np.concatenate((np.zeros(1, np.int64), column.cumsum()))
 
 
+def sums_of(
+    reducer: str, digits: Integers, values: Integers, fractions: Integers, scale: int
+) -> tuple[list[Any], Numbers | None]:
+    """Each total (of so many values) as what sum or avg says of it; and as floats where those are exact."""
+    return sums(digits, fractions, scale) if reducer == "sum" else means(digits, values, scale)
+
+
 def sums(digits: Integers, fractions: Integers, scale: int) -> tuple[list[Any], Numbers | None]:
     """Each total as a JSON number, rounded once; and all of them as floats where those are exact."""
     divisor = 10**scale

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from transforms.segments.history.accumulators.sums import Digits, RunningTotals, digits_of, running_totals, sums_of
 from transforms.segments.history.histories import Integers
 from transforms.segments.history.steps import Codes, Numbers
 from transforms.segments.history.streams import Entries, Operand
-from transforms.segments.history.sums import Digits, RunningTotals, digits_of, means, running_totals, sums
 from transforms.segments.history.timeline import NOTHING, ranges
 from transforms.segments.language import ast
 from transforms.segments.reducers import accumulator
@@ -92,10 +92,7 @@ def _count(_: ast.Reduced, __: Operand | None, ___: Entries, first: Integers, la
 def _sums(reduced: ast.Reduced, operand: Operand | None, entries: Entries, first: Integers, last: Integers) -> Values:
     running = RunningTotals(*digits(operand, entries))
     total, count, fractions = running.between(first, last)
-    if reduced.reducer == "sum":
-        values, numbers = sums(total, fractions, running.scale)
-    else:
-        values, numbers = means(total, count, running.scale)
+    values, numbers = sums_of(reduced.reducer, total, count, fractions, running.scale)
     return Values(np.arange(len(values)), values, numbers)
 
 
