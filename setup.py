@@ -20,6 +20,7 @@ RUNTIME = [
     "jsonschema-rs>=0.60",
     "lark>=1.2",
     "msgspec>=0.19",
+    "numpy>=2.0",
     "orjson>=3.10",
     "phonenumbers>=8.13",
     "pyarrow>=16",
@@ -45,7 +46,7 @@ AWS = ["boto3>=1.44", "botocore>=1.44"]  # files at s3://
 SOURCES = ["authlib>=1.9", "boto3>=1.44", "botocore>=1.44", "httpx>=0.28", "pika>=1.4"]
 ACTIVATE = ["httpx>=0.28"]
 CONTENT = ["python-liquid>=2.3"]
-TRUST = ["nicknames>=1.0", "numpy>=2.0", "scipy>=1.17", "splink>=5.0"]
+TRUST = ["nicknames>=1.0", "scipy>=1.17", "splink>=5.0"]
 REPORT = ["matplotlib>=3.9"]
 EVERYTHING = sorted({*API, *AWS, *SOURCES, *ACTIVATE, *CONTENT, *TRUST, *REPORT})
 

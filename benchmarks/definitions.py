@@ -9,8 +9,9 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parent.parent
-# Neither the static list, nor the one that is made of others.
-SHAPES = tuple(file for file in sorted((ROOT / "segments").glob("*.yaml")) if file.stem not in ("vip", "promotable"))
+# Neither the static list, nor the one that is made of others, nor those of companies: the ten that all contenders know.
+_LEFT_OUT = ("vip", "promotable", "quiet_companies", "companies_that_compare")
+SHAPES = tuple(file for file in sorted((ROOT / "segments").glob("*.yaml")) if file.stem not in _LEFT_OUT)
 _DURATION = re.compile(r"\b(\d+) (hour|day|week)s?\b")
 _LIMIT = re.compile(r"(?<=[<>]=) (\d+)|(?<=[<>]) (\d+)")
 

@@ -110,8 +110,8 @@ def disk_full(*_: Any) -> None:
 @pytest.mark.parametrize(
     ("place", "doing"),
     [
-        ("transforms.deduplicate.bucket.deduplicate", "looking for duplicates"),
-        ("transforms.profiles.bucket.build_history", "building profiles"),
+        ("transforms.deduplicate.bucket.repeated", "looking for duplicates"),
+        ("transforms.profiles.bucket.evaluate", "building profiles"),
         ("pipelines.io.tables.staging.write_parquet", ""),
         ("pipelines.io.duckdb.database_file.replace_file", "writing the tables"),
     ],
@@ -137,7 +137,7 @@ def test_a_crash_midway_leaves_the_previous_output(
 
 
 def test_verbose_shows_where(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transforms.profiles.bucket.build_history", disk_full)
+    monkeypatch.setattr("transforms.profiles.bucket.evaluate", disk_full)
     ran = run_job(shop, "--verbose")
     assert ran.status == 1
     assert "in disk_full" in ran.err

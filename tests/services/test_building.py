@@ -68,7 +68,7 @@ def test_a_missing_tool_names_its_package(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_service_that_is_not_there_is_refused_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["up", "rabbit"]) == 1
-    assert "gcs, bigquery, pubsub, kafka, redis, rabbitmq, kinesis, shop, prism, flink" in capsys.readouterr().err
+    assert "gcs, bigquery, pubsub, kafka, redis, rabbitmq, kinesis, s3, shop, prism, flink" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("port", ["kafka=9092", "kafka.broker=x", "rabbit.amqp=1", "kafka.nothing=1"])
