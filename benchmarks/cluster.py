@@ -2,8 +2,7 @@
 
 The bounded job reads events from S3 and writes Parquet files there, with so many slots. The stream reads from Kafka and
 goes through all stages; its rows are counted and not written, since the emulator of BigQuery would be what is measured.
-It is stopped by a savepoint and goes on from it with more slots. A message counts when a checkpoint has acknowledged
-it.
+Each job has a topic of its own, and begins anew. A message counts when a checkpoint has acknowledged it.
 
 All hosts are this machine: with fewer cores than slots, more slots bring less.
 """
@@ -77,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if "bounded" in arguments.form:
             bounded(cluster, events, segments)
         if "stream" in arguments.form:
-            stream(cluster, brokers, events, segments, arguments.seconds)
+            stream(cluster, brokers, events, segments)
     return 0
 
 
@@ -115,28 +114,33 @@ def bounded(cluster: FlinkCluster, events: Path, segments: Path) -> None:
         _report(f"bounded, {slots} slots", count, measured.seconds)
 
 
-def stream(cluster: FlinkCluster, brokers: str, events: Path, segments: Path, seconds: float) -> None:
-    """How much is acknowledged in some seconds, with one slot, then two, then four."""
+def stream(cluster: FlinkCluster, brokers: str, events: Path, segments: Path) -> None:
+    """A job with each number of slots, and a topic of its own: from when it runs until all is acknowledged."""
+    lines = events.read_bytes().splitlines()
+    for slots in SLOTS:
+        topic = new_topic(brokers, lines)
+        arguments = ["--follow", f"kafka:{brokers}/{topic}?group={topic}", str(segments), *cluster.arguments(slots)]
+        log = Path(tempfile.gettempdir()) / f"tidemark-follow-{slots}.log"
+        with running("benchmarks.cluster", [*arguments, *STREAMING], log) as job:
+            wait_until(job, lambda: bool(cluster.jobs("RUNNING")))
+            started = time.monotonic()
+            wait_until(job, lambda topic=topic: acknowledged(brokers, topic) == len(lines))  # type: ignore[misc]
+            _report(f"stream, {slots} slots", len(lines), time.monotonic() - started)
+            (running_now,) = cluster.jobs("RUNNING")
+            cluster.savepoint(running_now)
+        log.unlink()
+
+
+def new_topic(brokers: str, lines: list[bytes]) -> str:
+    """A topic that holds the lines."""
     topic = f"events-{uuid.uuid4().hex[:8]}"
     admin = AdminClient({"bootstrap.servers": brokers})
     admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(30)
     producer = Producer({"bootstrap.servers": brokers, "queue.buffering.max.messages": 2_000_000})
-    for line in events.read_bytes().splitlines():
+    for line in lines:
         producer.produce(topic, line)
     producer.flush(120)
-    savepoint: list[str] = []
-    for slots in SLOTS:
-        arguments = ["--follow", f"kafka:{brokers}/{topic}?group={topic}", str(segments), *cluster.arguments(slots)]
-        log = Path(tempfile.gettempdir()) / f"follow-{slots}.log"
-        with running("benchmarks.cluster", [*arguments, *STREAMING, *savepoint], log) as job:
-            before = acknowledged(brokers, topic)
-            wait_until(job, lambda before=before: acknowledged(brokers, topic) > before)  # type: ignore[misc]
-            first, started = acknowledged(brokers, topic), time.monotonic()
-            time.sleep(seconds)
-            wait_until(job, lambda first=first: acknowledged(brokers, topic) > first)  # type: ignore[misc]
-            _report(f"stream, {slots} slots", acknowledged(brokers, topic) - first, time.monotonic() - started)
-            (running_now,) = cluster.jobs("RUNNING")
-            savepoint = [f"--savepoint_path={cluster.savepoint(running_now)}"]
+    return topic
 
 
 def acknowledged(brokers: str, topic: str) -> int:
@@ -177,7 +181,6 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=100_000, help="how many events (default %(default)s)")
     parser.add_argument("--segments", type=int, default=10, help="how many segments (default %(default)s)")
-    parser.add_argument("--seconds", type=float, default=30, help="that the stream is measured (default %(default)s)")
     parser.add_argument("--form", nargs="*", choices=("bounded", "stream"), default=("bounded", "stream"))
     parser.add_argument(
         "--folder", type=Path, default=DEFAULT_FOLDER, help="where input and definitions go (default %(default)s)"
