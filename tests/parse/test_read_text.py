@@ -138,7 +138,7 @@ def test_a_cut_off_file_gives_what_can_be_unpacked(name: str, length: int) -> No
     *good, failure = read(gzip.compress(LINES)[:length], name)
     whole = zlib.decompressobj(31).decompress(gzip.compress(LINES)[:length])
     assert isinstance(failure, Failure)
-    # What may stand between documents is taken off the end of one, of a torn one too: a blank at which it was torn is lost.
+    # What may stand between documents is taken off the end, of a torn one too: a blank at which it was torn is lost.
     between = b", \t\r\n"
     assert b"\n".join([*good, failure.raw]).rstrip(between) == whole.rstrip(between)  # type: ignore[operator]
     assert failure.errors == (f": the file ends at byte {length}, before its content does (gzip: it is cut off)",)
