@@ -48,12 +48,11 @@ def shares(sizes: dict[bytes, int], count: int) -> dict[bytes, int]:
 
 
 def _size(values: Iterable[Any]) -> int:
-    """About how many bytes the values of a group are: blocks, or blocks with a tag."""
-    return sum(
-        len(value[-1])
-        if isinstance(value, tuple) and isinstance(value[-1], bytes)
-        else len(value)
-        if isinstance(value, bytes)
-        else 1
-        for value in values
-    )
+    """About how many bytes the values of a group are."""
+    return sum(map(_bytes_of, values))
+
+
+def _bytes_of(value: Any) -> int:
+    """Of a block, or of a block with a tag; anything else counts as one."""
+    block = value[-1] if isinstance(value, tuple) else value
+    return len(block) if isinstance(block, bytes) else 1

@@ -11,6 +11,7 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipelines.forked.balance import balanced_groups
+from pipelines.words.failure import LOST_WORKER
 
 
 class ForkingRunner(FnApiRunner):
@@ -37,7 +38,7 @@ class LostWorkerError(Exception):
     """A worker process ended before its work was done."""
 
     def __init__(self) -> None:
-        super().__init__("a worker process ended before its work was done; was there too little memory?")
+        super().__init__(LOST_WORKER)
 
 
 @contextmanager

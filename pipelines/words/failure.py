@@ -20,7 +20,8 @@ _OURS: Final = ("pipelines", "transforms")
 _STEP: Final = re.compile(r" \[while running '([^']*)'\]")
 _MODULES: Final = re.compile(r"^(?:\w+\.)+(?=\w+:)")
 _TRACEBACK: Final = "Traceback (most recent call last):\n"
-_LOST_WORKER: Final = "Channel closed prematurely"
+LOST_WORKER: Final = "Channel closed prematurely"
+"""What Beam says of a worker process that has ended too soon."""
 # What the steps of a job's graph do, by the start of their names.
 _STEPS: Final = {
     "ReadFiles": "reading the input",
@@ -122,8 +123,7 @@ def read_cause(error: BaseException) -> tuple[str, str]:
         text = _MODULES.sub("", " ".join(line.strip() for line in lines[frames:]))
     else:
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-        text = text.removeprefix("LostWorkerError: ")
-    if _LOST_WORKER in text:
+    if LOST_WORKER in text:
         text = "a worker process ended before its work was done; was there too little memory?"
     step = _STEP.search(text)
     return _STEP.sub("", text).strip(), step[1] if step else ""

@@ -7,7 +7,6 @@ account of a hundred thousand users has as many answers before it, and steps a f
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 
@@ -16,7 +15,7 @@ from transforms.segments.engine import step
 from transforms.segments.nodes.quantifier import QuantifierNode, Users
 from transforms.segments.nodes.state import MEMBER, State
 from transforms.segments.program import Program
-from transforms.segments.replay import MAX_STEPS_AHEAD, MembershipInterval
+from transforms.segments.replay import MAX_STEPS_AHEAD, MembershipInterval, note_ends
 
 Turn = tuple[int, str, int]
 """(instant, name of a rule, 1 where it begins to hold for a user and -1 where it ceases to)."""
@@ -71,9 +70,6 @@ def with_expiry(
         if following is not None and following[0] == now:
             shifts, following = following[1], next(crossed, None)
         step(program, state, now, [shift_event(rule, now, by) for rule, by in shifts.items()])
-        for change in state.changes[seen:]:
-            if not change.entered and change.segment in waiting:
-                place = waiting.pop(change.segment)
-                intervals[place] = replace(intervals[place], expires_at=change.at)
+        note_ends(state.changes[seen:], waiting, intervals)
         seen = len(state.changes)
     return intervals

@@ -6,7 +6,7 @@ about a microsecond per event, less than what the other nine tenths cost on thei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 from zlib import crc32
 
@@ -74,7 +74,6 @@ def is_one_of(column: pa.ChunkedArray, values: Iterable[str]) -> np.ndarray:
 
 
 Keyed = tuple[int, bytes]
-Partition = Callable[[pa.Table], Iterator[Keyed]]
 
 
 def packed_by(columns: pa.Table, key: str, count: int) -> Iterator[Keyed]:

@@ -244,7 +244,7 @@ class _Compiler:
         key = repr(scalar)
         if key not in self.shared:
             self.shared[key] = self._reduced(scalar) if isinstance(scalar, ast.Reduced) else self.add(_simple(scalar))
-        return self.shared[key], _kind(scalar)
+        return self.shared[key], kind_of(scalar)
 
     def resolved(self, scalar: ast.Scalar) -> ast.Scalar:
         """A computed trait's expression; any other scalar as it is."""
@@ -312,7 +312,8 @@ def _simple(scalar: ast.Scalar) -> Node:
     raise TypeError(f"{type(scalar).__name__} has no meaning outside a where")
 
 
-def _kind(scalar: ast.Scalar) -> Kind:
+def kind_of(scalar: ast.Scalar) -> Kind:
+    """What a comparison has to know of a side of it."""
     if isinstance(scalar, ast.Trait):
         return Kind(many=is_many(scalar.path))
     if isinstance(scalar, ast.Column):

@@ -112,9 +112,14 @@ def with_expiry(program: Program, state: State, intervals: list[MembershipInterv
             continue
         step(program, state, due, ())
         steps += 1
-        for change in state.changes[seen:]:
-            if not change.entered and change.segment in waiting:
-                place = waiting.pop(change.segment)
-                intervals[place] = replace(intervals[place], expires_at=change.at)
+        note_ends(state.changes[seen:], waiting, intervals)
         seen = len(state.changes)
     return intervals
+
+
+def note_ends(changes: Sequence[Change], waiting: dict[str, int], intervals: list[MembershipInterval]) -> None:
+    """Exits to come become `expires_at` of what lasts: of the intervals at the places by segment in `waiting`."""
+    for change in changes:
+        if not change.entered and change.segment in waiting:
+            place = waiting.pop(change.segment)
+            intervals[place] = replace(intervals[place], expires_at=change.at)

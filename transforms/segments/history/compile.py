@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from transforms.segments.comparisons import Kind, is_relative
-from transforms.segments.compiler import count_threshold
+from transforms.segments.compiler import count_threshold, kind_of
 from transforms.segments.filters import conjuncts, is_event_condition, window_of
 from transforms.segments.history.caches import last_uses, parts_of
 from transforms.segments.history.compare import Constant, RelativeDate, relative_date, timeless
@@ -26,12 +26,9 @@ from transforms.segments.history.traits import ColumnScalar, MembershipScalar, P
 from transforms.segments.history.wheres import WhereCompiler
 from transforms.segments.history.world import StreamName
 from transforms.segments.language import ast
-from transforms.segments.language.columns import COLUMNS
-from transforms.segments.language.kinds import Type
 from transforms.segments.language.walk import walk
 from transforms.segments.mentions import Reader
-from transforms.segments.reducers import is_instant
-from transforms.segments.values import is_many, trait_fields
+from transforms.segments.values import trait_fields
 
 
 class HistoryProgram:
@@ -176,7 +173,7 @@ class _Compiler:
         """A scalar of the profile, and what is known of its values."""
         scalar = self.resolved(scalar)
         found: Scalar = self.shared(repr(scalar), lambda: self._scalar(scalar))
-        return found, _kind(scalar)
+        return found, kind_of(scalar)
 
     def _scalar(self, scalar: ast.Scalar) -> Scalar:
         if isinstance(scalar, ast.Membership):
@@ -246,13 +243,3 @@ class _Compiler:
 
 def _is_static(stream: ast.Stream) -> bool:
     return all(is_event_condition(condition) for condition in conjuncts(stream))
-
-
-def _kind(scalar: ast.Scalar) -> Kind:
-    if isinstance(scalar, ast.Trait):
-        return Kind(many=is_many(scalar.path))
-    if isinstance(scalar, ast.Column):
-        return Kind(instant=COLUMNS[scalar.name] is Type.INSTANT)
-    if isinstance(scalar, ast.Reduced):
-        return Kind(instant=is_instant(scalar.reducer))
-    return Kind(literal=isinstance(scalar, ast.Literal | ast.Instant))

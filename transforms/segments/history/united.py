@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,51 +40,34 @@ class StayColumns(NamedTuple):
         return self._replace(profile=profiles[self.profile], enter_rows=enter, exit_rows=leave)
 
     def _at(self, places: Integers) -> StayColumns:
-        return StayColumns(
-            self.segment[places],
-            self.profile[places],
-            self.entered_at[places],
-            self.exited_at[places],
-            self.expires_at[places],
-            self.enter_cause[places],
-            self.exit_cause[places],
-            _chosen(self.enter_rows, places),
-            _chosen(self.exit_rows, places),
-        )
+        columns: list[Any] = [_chosen(one, places) if isinstance(one, Ragged) else one[places] for one in self]
+        return StayColumns(*columns)
 
 
 def of_segments(columns: Mapping[int, Columns]) -> StayColumns:
     """The stays of segments (by their places), in order."""
-    parts = list(columns.values())
-    return StayColumns(
-        np.repeat(np.array(list(columns), np.int32), [len(one.profile) for one in parts]),
-        np.concatenate([NOTHING, *(one.profile for one in parts)]),
-        np.concatenate([NOTHING, *(one.entered_at for one in parts)]),
-        np.concatenate([NOTHING, *(one.exited_at for one in parts)]),
-        np.concatenate([NOTHING, *(one.expires_at for one in parts)]),
-        np.concatenate([_NO_CAUSES, *(one.enter_cause for one in parts)]),
-        np.concatenate([_NO_CAUSES, *(one.exit_cause for one in parts)]),
-        _joined([one.enter_rows for one in parts]),
-        _joined([one.exit_rows for one in parts]),
-    ).ordered()
+    parts = [_of_segment(segment, one) for segment, one in columns.items()]
+    return united(parts) if parts else _NO_STAYS
+
+
+def _of_segment(segment: int, columns: Columns) -> StayColumns:
+    said: list[Any] = [getattr(columns, name) for name in StayColumns._fields[1:]]
+    return StayColumns(np.full(len(columns.profile), segment, np.int32), *said)
 
 
 def united(parts: Sequence[StayColumns]) -> StayColumns:
     """The stays of several groups, in order."""
-    return StayColumns(
-        np.concatenate([one.segment for one in parts]),
-        np.concatenate([one.profile for one in parts]),
-        np.concatenate([one.entered_at for one in parts]),
-        np.concatenate([one.exited_at for one in parts]),
-        np.concatenate([one.expires_at for one in parts]),
-        np.concatenate([one.enter_cause for one in parts]),
-        np.concatenate([one.exit_cause for one in parts]),
-        _joined([one.enter_rows for one in parts]),
-        _joined([one.exit_rows for one in parts]),
-    ).ordered()
+    columns: list[Any] = [
+        _joined(column) if isinstance(column[0], Ragged) else np.concatenate(column)
+        for column in zip(*parts, strict=True)
+    ]
+    return StayColumns(*columns).ordered()
 
 
-_NO_CAUSES = np.zeros(0, np.int8)
+_NO_CAUSES, _NO_ROWS = np.zeros(0, np.int8), Ragged(np.zeros(1, np.int64), NOTHING)
+_NO_STAYS = StayColumns(
+    np.zeros(0, np.int32), NOTHING, NOTHING, NOTHING, NOTHING, _NO_CAUSES, _NO_CAUSES, _NO_ROWS, _NO_ROWS
+)
 
 
 def _joined(parts: Sequence[Ragged]) -> Ragged:
