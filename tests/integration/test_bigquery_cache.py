@@ -1,11 +1,9 @@
 """`--cache` beside a stream into BigQuery: what Redis says is what the tables say, after Redis was away, too.
 
-The emulator stops for a minute, at least, when two requests come at once: all of them take turns. And each statement
-costs it memory for good, up to 2 GB, so nobody polls the tables: Redis, which costs nothing, tells when the cache is as
-a bounded job says, and the tables are read when the job has written and is quiet again.
+Each statement costs the emulator memory for good, and it ends at 2 GB. So nobody polls the tables: Redis, which costs
+nothing, tells when the cache is as a bounded job says; the tables are read when the job has written and is quiet again.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from services.service import Running
 from tests.integration import test_cache_of_a_job as local
 from tests.integration.stream_jobs import StreamJob, write_segments
 from tests.integration.test_cache_of_a_job import DEVICES_QUERY, NOW_QUERY, OwnRedis, in_cache, messages, own_redis
-from tests.io.faults import Plan, rest_proxy, write_proxy
+from tests.io.faults import Plan, write_proxy
 
 pytest_plugins = ("tests.integration.bigquery_fixtures",)
 
@@ -34,15 +32,10 @@ Row = tuple[object, ...]
 
 @pytest.fixture
 def writes(bigquery: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plan]:
-    """Has all requests take turns; counts those that write."""
-    turn, asked, written = threading.Lock(), Plan(seed=1, share=0.0), Plan(seed=1, share=0.0)
-    rest = bigquery.environment["BIGQUERY_EMULATOR_HOST"].removeprefix("http://")
-    with (
-        rest_proxy(rest, asked, turn) as rest_address,
-        write_proxy(bigquery.endpoints["grpc"], written, turn) as write_address,
-    ):
-        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", f"http://{rest_address}")
-        monkeypatch.setenv(WRITE_HOST, write_address)
+    """Counts the requests that write."""
+    written = Plan(seed=1, share=0.0)
+    with write_proxy(bigquery.endpoints["grpc"], written) as address:
+        monkeypatch.setenv(WRITE_HOST, address)
         yield written
 
 
