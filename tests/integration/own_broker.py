@@ -1,13 +1,16 @@
 """A broker of the test's own, to be stopped and started: its data and its ports stay."""
 
-import os
 import signal
 from pathlib import Path
 
+import psutil
+
 from services.manager import Manager
-from services.processes import start, stop
+from services.processes import start
 from services.registry import find_service
 from services.service import Running
+
+LONGEST_SECONDS = 60
 
 
 class OwnBroker:
@@ -29,10 +32,17 @@ class OwnBroker:
     def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
         """Ends it in peace, or with SIGKILL and all that it started."""
         running, self._running = self._running, None
-        if running is not None:
-            if by == signal.SIGKILL:
-                os.killpg(running.pid, by)
-            stop(running)
+        if running is None:
+            return
+        process = psutil.Process(running.pid)
+        family = [process, *process.children(recursive=True)]
+        for member in family if by == signal.SIGKILL else family[:1]:
+            member.send_signal(by)
+        for _ in range(LONGEST_SECONDS):
+            _, left = psutil.wait_procs(family, 1)
+            if not any(map(_lives, left)):
+                return
+        raise AssertionError(f"{self._service.name} does not end: {left}")
 
     def start(self) -> None:
         """Starts it where it was; returns when it answers."""
@@ -41,3 +51,11 @@ class OwnBroker:
         command = self._service.command(artifact, self._folder / "data" / self._service.name, self._ports)
         log = self._folder / "log" / f"{self._service.name}.log"
         self._running = start(self._service, command, self._ports, log, {})
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Not so a dead one that nobody has asked for its status."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
