@@ -19,9 +19,10 @@ from schemas.block import TableBlock
 from schemas.event import PREVIOUS_ID, TYPE, Event
 from schemas.tables import RETRACTIONS
 from transforms import counting
-from transforms.columns.blocks import Keyed, packed_by, rows_where, unpack
+from transforms.columns.blocks import Keyed, concatenated, packed_by, rows_where, unpack
 from transforms.columns.events import LINKS, columns_of, owned_events
 from transforms.columns.message_ids import are_among, numbers_of, repeated, united
+from transforms.columns.selection import Selection
 from transforms.deduplicate.copies import RETRACT, deduplicate, record_of, tell_retractions
 from transforms.failed_events import count_failures, failed_events_block
 from transforms.identity.routes import Routed, route
@@ -127,11 +128,17 @@ def _repeated(bucket: tuple[int, Iterable[bytes]]) -> Iterator[bytes]:
         yield numbers.tobytes()
 
 
-def standing(packed: Iterable[bytes], suspects: Iterable[bytes]) -> Iterator[pa.Table]:
-    """The events, or links, of some blocks, but for those whose message ids may be repeated."""
-    every = united(suspects)
-    for found in map(unpack, packed):
-        yield rows_where(found, ~are_among(numbers_of(found.column("message_id")), every))
+def standing(
+    parsed: Iterable[pa.Table], exact: Iterable[pa.Table], suspects: Iterable[bytes], schema: pa.Schema
+) -> Selection:
+    """The events, or links, of some blocks: as they were parsed all but those of suspect ids, and all exact ones."""
+    blocks = list(parsed)
+    compared = sum(block.num_rows for block in blocks)
+    every = concatenated((*blocks, *exact), schema)
+    stands = np.ones(every.num_rows, bool)
+    numbers = numbers_of(every.column("message_id").slice(0, compared))
+    stands[:compared] = ~are_among(numbers, united(suspects))
+    return Selection(every).where(stands)
 
 
 class _ExtractCopies(beam.DoFn):
@@ -240,7 +247,7 @@ class _Compare(beam.DoFn):
             ("exact_devices", columns_of([event for _, event, _ in told.devices if event is not None]), "anonymous_id"),
             ("exact_links", _links(told.devices), "device"),
         ):
-            for keyed in packed_by(pa.Table.from_batches([columns]), key, self._buckets):
+            for keyed in packed_by(Selection(pa.Table.from_batches([columns])), key, self._buckets):
                 yield TaggedOutput(name, keyed)
 
 

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
-import pyarrow as pa
 from apache_beam.pvalue import AsList, AsSingleton, TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
@@ -18,6 +17,7 @@ from transforms import counting
 from transforms.accounts.bucket import add_to_accounts
 from transforms.columns.blocks import concatenated, is_one_of, packed_by, rows_where, unpack
 from transforms.columns.events import OWNED_EVENTS, OWNER, records_of
+from transforms.columns.selection import Selection
 from transforms.deduplicate.bucket import standing
 from transforms.identity.plan import IdentityPlan
 from transforms.profiles.columns import OrderedEvents, gather_columns, histories, ordered
@@ -26,7 +26,7 @@ from transforms.records import Buckets, collection_paused
 from transforms.segments.history import compile_history, evaluate
 from transforms.segments.language import ast
 
-Take = Callable[[Any, list[bytes]], pa.Table]
+Take = Callable[[Any, list[bytes]], Selection]
 """(a bucket's element, suspects) -> its events with their owners."""
 
 
@@ -70,20 +70,21 @@ class BuildProfiles(beam.PTransform[tuple[Any, ...], BuiltProfiles]):
         return BuiltProfiles(outputs.tables, outputs.erased, outputs.merged, outputs.accounts)
 
 
-def take_known(told: dict[str, Iterable[bytes]], suspects: list[bytes]) -> pa.Table:
+def take_known(told: dict[str, Iterable[bytes]], suspects: list[bytes]) -> Selection:
     """Events of users: `known` as they were parsed, `exact` and `resolved` with their owner."""
-    owned = (events.append_column(OWNER, events.column("user_id")) for events in standing(told["known"], suspects))
-    return concatenated((*owned, *map(unpack, told["exact"]), *map(unpack, told["resolved"])), OWNED_EVENTS)
+    parsed = map(unpack, told["known"])
+    owned = (events.append_column(OWNER, events.column("user_id")) for events in parsed)
+    return standing(owned, map(unpack, (*told["exact"], *told["resolved"])), suspects, OWNED_EVENTS)
 
 
-def take_anonymous(events: pa.Table, _: list[bytes]) -> pa.Table:
+def take_anonymous(events: Selection, _: list[bytes]) -> Selection:
     """Events of devices that are nobody's: decided on in the same place."""
     return events
 
 
-def take_merged(packed: Iterable[bytes], _: list[bytes]) -> pa.Table:
+def take_merged(packed: Iterable[bytes], _: list[bytes]) -> Selection:
     """Events of users that aliases have made one profile, whose owner is the root."""
-    return concatenated(map(unpack, packed), OWNED_EVENTS)
+    return Selection(concatenated(map(unpack, packed), OWNED_EVENTS))
 
 
 class _BuildProfiles(beam.DoFn):
