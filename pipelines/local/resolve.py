@@ -16,10 +16,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pipelines.io.files.read_files import plan_ranges
+from pipelines.io.files.ranges import plan_ranges
 from pipelines.io.files.sizes import input_bytes
 from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, InputLocation
-from pipelines.io.tables.read_events import TableInput, table_bytes
+from pipelines.io.tables.event_rows import TableInput, table_bytes
 from pipelines.local.stages import Read, Settings, Stages, bucket_of_profile
 from pipelines.local.workers import Workers
 from schemas.errors import InputError

@@ -20,11 +20,11 @@ from zlib import crc32
 import duckdb
 import pyarrow as pa
 
-from pipelines.io.files.read_files import FileRange, messages
+from pipelines.io.files.ranges import FileRange, messages
 from pipelines.io.locations import DuckDBInput
+from pipelines.io.tables.event_rows import TableInput, event_batches
+from pipelines.io.tables.event_rows import messages as table_messages
 from pipelines.io.tables.read_back import to_events
-from pipelines.io.tables.read_events import TableInput, event_batches
-from pipelines.io.tables.read_events import messages as table_messages
 from pipelines.local.exchange import Exchange
 from schemas.errors import InputError, OutputError
 from schemas.event import TIMESTAMP, Event, Failure
