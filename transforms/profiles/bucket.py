@@ -19,7 +19,7 @@ from transforms.accounts.columns import users_of_accounts
 from transforms.columns.blocks import concatenated, packed_by, unpack
 from transforms.columns.events import OWNED_EVENTS
 from transforms.identity.plan import IdentityPlan
-from transforms.profiles.columns import OrderedEvents, gather_columns, histories, ordered, until
+from transforms.profiles.columns import OrderedEvents, gather_columns, histories, ordered, take_known, until
 from transforms.profiles.table_columns import event_blocks, membership_blocks, profile_block
 from transforms.records import Buckets, collection_paused
 from transforms.segments.history import compile_history, evaluate
@@ -95,7 +95,8 @@ class _BuildProfiles(beam.DoFn):
     ) -> Iterator[TaggedOutput[str, Any]]:
         number, told = bucket
         with collection_paused():
-            found = gather_columns(self._take(told, suspects), plan, regrouped=self._take is take_merged)
+            # Of users alone: a device may be called like a user that was merged.
+            found = gather_columns(self._take(told, suspects), plan, regrouped=self._take is not take_known)
             for deletion, rows in found.erased.items():
                 counting.count(counting.ERASED, rows)
                 yield TaggedOutput("erased", (deletion, (EVENTS.name, rows)))
