@@ -12,7 +12,7 @@ from transforms.profiles.columns import OrderedEvents
 from transforms.records import Record
 
 
-def users_of_accounts(found: OrderedEvents) -> Iterator[tuple[str, list[Record]]]:
+def users_in_accounts(found: OrderedEvents) -> Iterator[tuple[str, list[Record]]]:
     """Each profile that was ever put into an account, with its events as records, in order."""
     profiles = np.unique(found.profile[is_one_of(found.events.column("type"), ("group",))])
     if not len(profiles):

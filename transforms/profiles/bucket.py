@@ -15,7 +15,7 @@ from apache_beam.typehints.decorators import no_annotations
 from schemas.tables import EVENTS
 from transforms import counting
 from transforms.accounts.bucket import add_to_accounts
-from transforms.accounts.columns import users_of_accounts
+from transforms.accounts.columns import users_in_accounts
 from transforms.columns.blocks import concatenated, packed_by, unpack
 from transforms.columns.events import OWNED_EVENTS
 from transforms.identity.plan import IdentityPlan
@@ -130,6 +130,6 @@ class _BuildProfiles(beam.DoFn):
 
 def _of_accounts(found: OrderedEvents, buckets: int) -> Iterator[tuple[int, bytes]]:
     accounts = Buckets(buckets)
-    for profile_id, records in users_of_accounts(found):
+    for profile_id, records in users_in_accounts(found):
         add_to_accounts(accounts, profile_id, records)
     yield from accounts.blocks()
