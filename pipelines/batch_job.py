@@ -14,7 +14,7 @@ from apache_beam.runners.runner import PipelineState
 
 from pipelines.batch import build_batch
 from pipelines.forked.runner import ForkingRunner, LostWorkerError, ended_by_lost_workers
-from pipelines.io.files.read_files import plan_ranges
+from pipelines.io.files.ranges import plan_ranges
 from pipelines.io.job_record import note_end, note_start
 from pipelines.io.locations import FileInput
 from pipelines.io.tables.staging_place import StagingPlace, begin_staging, new_staging_place

@@ -29,7 +29,8 @@ from transforms.deduplicate.bucket import (
 from transforms.deduplicate.copies import RETRACT
 from transforms.identity.bucket import _merged_rows, _plan, _refuse, _ResolveDevices
 from transforms.identity.erasure import _erase, _receipt, _request
-from transforms.profiles.bucket import Take, _BuildProfiles, take_anonymous, take_known, take_merged
+from transforms.profiles.bucket import Take, _BuildProfiles, take_anonymous, take_merged
+from transforms.profiles.columns import take_known
 from transforms.whole import Tables, _Tables
 
 BUCKETS = 4

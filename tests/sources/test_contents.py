@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.io.files.containers import container_messages
-from pipelines.io.files.read_files import UnreadableFileError, messages, plan_ranges
+from pipelines.io.files.ranges import UnreadableFileError, messages, plan_ranges
 from pipelines.io.files.watch import WatchSource
 from pipelines.io.locations import parse_inputs
 from pipelines.io.stream.found_records import failure_of, found_message

@@ -21,7 +21,8 @@ from transforms.columns.events import EVENTS as EVENT_COLUMNS
 from transforms.columns.events import LINKS
 from transforms.columns.selection import Selection
 from transforms.columns.table_blocks import columns_block
-from transforms.deduplicate.bucket import DeduplicatedEvents, standing
+from transforms.deduplicate.bucket import DeduplicatedEvents
+from transforms.deduplicate.columns import standing
 from transforms.failed_events import count_failures, failed_events_block
 from transforms.identity.aliases import refusal
 from transforms.identity.columns import ResolvedColumns, resolve_columns, united

@@ -15,16 +15,19 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Event
+from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Event, Failure
 from transforms.columns.blocks import Keyed, pack, packed_by
 from transforms.columns.events import EVENTS, LINKS, TEXT, columns_of
 from transforms.columns.message_ids import numbers_of
 from transforms.columns.selection import Selection
 from transforms.deduplicate.copies import RETRACT, record_of
+from transforms.parse.events import EventParser
 from transforms.records import Buckets, Record
 
 ROWS_PER_BATCH: Final = 1024
 """Events that are held as objects: few enough that their memory is used again while it is in the cache."""
+_FLUSH_BYTES: Final = 32 * 1024 * 1024
+"""Of one file's events no more than this is held before blocks of them go on."""
 ID_BUCKETS: Final = 16
 """By which the numbers of message ids are sorted: a number is 8 bytes, so few are enough."""
 NO_ATTRIBUTES: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -158,3 +161,34 @@ def _own_and_retracted(claims: Iterable[Record]) -> Iterator[str]:
         yield claim[MESSAGE_ID]
         if claim[TYPE] == RETRACT:
             yield claim[PREVIOUS_ID]
+
+
+class Collected(NamedTuple):
+    """What some messages are: how many there were, their events, and those that are none."""
+
+    read: int
+    events: EventCollector
+    failures: list[Failure]
+
+
+def collect(parser: EventParser, found: Iterable[bytes | Failure], source: str, buckets: int) -> Iterator[Collected]:
+    """Parses messages; no more of them than _FLUSH_BYTES are held at once."""
+    parse, left = parser.parse, iter(found)
+    while True:
+        collected = Collected(0, EventCollector(buckets), [])
+        add, fail = collected.events.add, collected.failures.append
+        read = size_bytes = 0
+        for message in left:
+            read += 1
+            parsed = message if type(message) is Failure else parse(message, source)  # type: ignore[arg-type]
+            if type(parsed) is Event:
+                add(parsed, message, source)  # type: ignore[arg-type]
+                size_bytes += len(message)
+            else:
+                fail(parsed)  # type: ignore[arg-type]
+                size_bytes += len(parsed.raw)  # type: ignore[union-attr]
+            if size_bytes >= _FLUSH_BYTES:
+                break
+        yield collected._replace(read=read)
+        if size_bytes < _FLUSH_BYTES:
+            return

@@ -7,16 +7,25 @@ looked at one by one.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from transforms.columns.blocks import is_one_of, rows_where
+from transforms.columns.blocks import is_one_of, rows_where, unpack
+from transforms.columns.events import OWNED_EVENTS, OWNER
 from transforms.columns.order import in_order
 from transforms.columns.selection import Selection
+from transforms.deduplicate.columns import standing
 from transforms.identity.plan import IdentityPlan
 from transforms.segments.history import Histories
+
+
+def take_known(told: Mapping[str, Iterable[bytes]], suspects: Iterable[bytes]) -> Selection:
+    """The events of a bucket of users: `known` as they were parsed, `exact` and `resolved` with their owner."""
+    owned = (events.append_column(OWNER, events.column("user_id")) for events in map(unpack, told["known"]))
+    return standing(owned, map(unpack, (*told["exact"], *told["resolved"])), suspects, OWNED_EVENTS)
 
 
 class GatheredColumns(NamedTuple):
@@ -71,6 +80,11 @@ class OrderedEvents(NamedTuple):
     profile: np.ndarray
     profile_ids: list[str]
 
+    def of(self, profile: int) -> pa.Table:
+        """One profile's events, by its place."""
+        first, end = self.profile.searchsorted([profile, profile + 1]).tolist()
+        return self.events.slice(first, end - first)
+
 
 def ordered(events: Selection, kind: str) -> OrderedEvents:
     """Events with their owners, in order. `kind`: what profile ids begin with, "user:" or "anon:"."""
@@ -84,28 +98,30 @@ def ordered(events: Selection, kind: str) -> OrderedEvents:
     return OrderedEvents(events.take(order).copied(), profile[order], [kind + distinct[place] for place in by_name])
 
 
-def histories(found: OrderedEvents, as_of: int) -> tuple[Histories, pa.Table]:
-    """The histories up to an instant, of the profiles that exist then; and their events."""
+def until(found: OrderedEvents, as_of: int) -> OrderedEvents:
+    """The events up to an instant, of the profiles that exist then."""
+    happened = found.events.column("timestamp").to_numpy() <= as_of
+    if happened.all():
+        return found
+    existing, profile = np.unique(found.profile[happened], return_inverse=True)
+    profile_ids = [found.profile_ids[place] for place in existing.tolist()]
+    return OrderedEvents(rows_where(found.events, happened).combine_chunks(), profile, profile_ids)
+
+
+def histories(found: OrderedEvents) -> Histories:
+    """What the evaluator takes of the events."""
     events, profile, profile_ids = found
-    happened = events.column("timestamp").to_numpy() <= as_of
-    if not happened.all():
-        events, profile = rows_where(events, happened).combine_chunks(), profile[happened]
-        existing, profile = np.unique(profile, return_inverse=True)
-        profile_ids = [profile_ids[place] for place in existing.tolist()]
     text = pa.large_binary()
-    return (
-        Histories(
-            profile_ids,
-            profile,
-            events.column("timestamp").to_numpy(),
-            _whole(events, "message_id"),
-            _coded(events, "type"),
-            _coded(events, "name"),
-            _whole(events, "properties").view(text),
-            _whole(events, "traits").view(text),
-            _whole(events, "context").view(text),
-        ),
-        events,
+    return Histories(
+        profile_ids,
+        profile,
+        events.column("timestamp").to_numpy(),
+        _whole(events, "message_id"),
+        _coded(events, "type"),
+        _coded(events, "name"),
+        _whole(events, "properties").view(text),
+        _whole(events, "traits").view(text),
+        _whole(events, "context").view(text),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from pipelines.io.files.read_files import FileRange, messages, plan_ranges
+from pipelines.io.files.ranges import FileRange, messages, plan_ranges
 from pipelines.io.journal.history_first import HISTORY_US, Boot, hold
 from pipelines.io.locations import FileInput
 from pipelines.io.stream.found_records import found_message
