@@ -1,8 +1,10 @@
 """The counters of a job. Names of events and columns occur in them, values of data never do."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
+from transforms.lag import LAG_MILLISECONDS, ROWS_WRITTEN, lag_counts, lag_us
 from transforms.parse import EventParser
 
 NAMESPACE = "tidemark"
@@ -20,6 +22,14 @@ UNPLANNED = "unplanned:"
 DROPPED = "dropped:"
 """And an event's name and the path of a property that broke its schema and was left out."""
 NOT_NORMALISED = "not_normalised:"
+MESSAGES_READ = "messages_read:"
+"""And the input: its kind, and which of the `--input`s it is, such as `kafka-1`."""
+ARCHIVED = "archived:"
+DISCARDED = "discarded:"
+"""And the cell: events and links that it has left behind, to be kept elsewhere or gone for good."""
+LOG_BYTES = "log_bytes:"
+CELL_BYTES = "cell_bytes:"
+"""And the cell: distributions of the bytes of a shelf's log, and of a cell on it."""
 
 PROGRESS_FOLDER = "TIDEMARK_PROGRESS_FOLDER"
 """Environment variable of a local job and its workers: the folder in which they say how far they are."""
@@ -50,3 +60,23 @@ def count_parsed(parser: EventParser) -> None:
     """Adds what a parser has counted by name."""
     count_names(parser.unplanned_counts, UNPLANNED)
     count_names(parser.dropped_counts, DROPPED)
+
+
+def count_rows(rows: Mapping[str, int], came_us: Mapping[int, int], now_us: int) -> None:
+    """Adds rows that are in the output now, and how late they are.
+
+    Args:
+        rows: how many, by table.
+        came_us: when that came in from which they follow, microseconds since the epoch -> how many; 0: it did not.
+        now_us: the present.
+    """
+    from apache_beam.metrics import Metrics
+
+    for table, number in rows.items():
+        count(ROWS_WRITTEN + table, number)
+    for name, number in lag_counts(came_us, now_us).items():
+        count(name, number)
+    lags = Metrics.distribution(NAMESPACE, LAG_MILLISECONDS)
+    for at_us, number in came_us.items():
+        for _ in range(number if at_us else 0):
+            lags.update(lag_us(at_us, now_us) // 1_000)

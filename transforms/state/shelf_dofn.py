@@ -71,8 +71,8 @@ class ShelfDoFn(beam.DoFn):
         # What the shelves hold is a million small objects that stay. Python's cycle collector looked at them again and
         # again: a third of the time of the stream. Cells hold no cycles; what else does can wait this long.
         gc.set_threshold(*_COLLECT_AFTER)
-        self._log_bytes = Metrics.distribution(counting.NAMESPACE, f"log_bytes:{self._make.__name__}")
-        self._cell_bytes = Metrics.distribution(counting.NAMESPACE, f"cell_bytes:{self._make.__name__}")
+        self._log_bytes = Metrics.distribution(counting.NAMESPACE, counting.LOG_BYTES + self._make.__name__)
+        self._cell_bytes = Metrics.distribution(counting.NAMESPACE, counting.CELL_BYTES + self._make.__name__)
 
     def teardown(self) -> None:
         for key, _ in _SHELVES.snapshot():
@@ -129,8 +129,8 @@ class ArchivingDoFn(ShelfDoFn):
     def setup(self) -> None:
         super().setup()
         self.horizon = self._settings.horizon()
-        name = "archived" if self.horizon.archive else "dropped"
-        self._left_behind = Metrics.counter(counting.NAMESPACE, f"{name}:{self._make.__name__}")
+        prefix = counting.ARCHIVED if self.horizon.archive else counting.DISCARDED
+        self._left_behind = Metrics.counter(counting.NAMESPACE, prefix + self._make.__name__)
 
     def open_archive(self, bag: Any) -> Archive:
         """The shelf's archive, unread."""
