@@ -15,7 +15,7 @@ LAG_SECONDS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 LAG_BUCKET: Final = "row_lag_seconds_bucket:"
 """And the end of the bucket, or `inf`."""
 LAG_MILLISECONDS: Final = "row_lag_milliseconds"
-"""The lags' distribution, or the counter of their sum where a process keeps them itself."""
+"""The distribution of the lags."""
 ROWS_WRITTEN: Final = "rows_written:"
 """And the table."""
 _SECOND_US: Final = 1_000_000

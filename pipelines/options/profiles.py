@@ -17,6 +17,7 @@ from pipelines.io.files.beam_files import is_local, use_options
 from pipelines.io.outputs import Output, parse_output
 from pipelines.options.beam import check_values, unknown_options
 from pipelines.options.events import EventOptions, add_event_arguments, checked, read_event_options
+from pipelines.options.metrics import MetricsOptions, add_metrics_arguments, read_metrics_options
 from pipelines.options.stream import StreamOptions, add_stream_arguments, read_stream_options
 from schemas.errors import UsageError
 from transforms.segments.language import ast
@@ -35,6 +36,7 @@ class ProfilesOptions(EventOptions):
     stream: StreamOptions = field(default_factory=StreamOptions)
     cache: CacheLocation | None = None
     staging: str = ""
+    metrics: MetricsOptions = field(default_factory=MetricsOptions)
 
 
 def profiles_argument_parser() -> argparse.ArgumentParser:
@@ -77,6 +79,7 @@ def profiles_argument_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--verbose", action="store_true", help="log what Beam does, and where in the code a job failed")
     add_stream_arguments(parser)
+    add_metrics_arguments(parser)
     return parser
 
 
@@ -99,6 +102,8 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
     loaded = checked(problems, lambda: load_definitions(known.segments, known.traits, plan))
     output = checked(problems, lambda: parse_output(known.output, create_tables=known.create_tables == "true"))
     stream = read_stream_options(known, problems)
+    bounded = events is None or all(location.bounded for location in events.inputs)
+    metrics = read_metrics_options(known, problems, bounded=bounded)
     cache = None if known.cache is None else checked(problems, lambda: parse_cache(known.cache))
     if not problems:
         check_values(rest)
@@ -116,6 +121,7 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
         stream=stream,
         cache=cache,
         staging=staging,
+        metrics=metrics,
     )
 
 

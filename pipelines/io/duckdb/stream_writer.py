@@ -17,7 +17,7 @@ from typing import IO, ClassVar
 from pipelines.io.cache.location import CacheLocation
 from pipelines.io.duckdb.cache_updates import CacheUpdates
 from pipelines.io.duckdb.stream_database import LiveTables
-from pipelines.io.duckdb.written import Written, WrittenNumbers
+from pipelines.io.duckdb.written import Written
 from pipelines.io.journal.earlier_run import EarlierRun
 from pipelines.io.journal.erasing import Erasing
 from pipelines.io.journal.history_first import BEFORE_ALL_US
@@ -264,9 +264,10 @@ def check_writers() -> None:
         writer.check()
 
 
-def written_here() -> list[WrittenNumbers]:
-    """What the writers of this process have written, for metrics."""
-    return [writer.written.numbers() for _, writer in _WRITERS.snapshot()]
+def waiting_since_us() -> int:
+    """When that came in whose rows wait longest in the writers of this process; 0: none wait."""
+    since = [writer.written.waiting_since_us() for _, writer in _WRITERS.snapshot()]
+    return min((came_us for came_us in since if came_us), default=0)
 
 
 def close_writers() -> None:

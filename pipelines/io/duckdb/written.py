@@ -1,32 +1,18 @@
-"""What a local output holds and since when, for metrics: rows by table, their lags, the oldest that nobody sees yet.
-
-The writer has a thread of its own, in which Beam counts nothing; so it counts itself, under the names of the others.
-"""
+"""What a local output holds that its readers do not see yet, for metrics: how many rows, and since when."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from pipelines.io.stream.source import now_us
 from schemas.update import RowUpdate
-from transforms.lag import LAG_MILLISECONDS, ROWS_WRITTEN, lag_counts, lag_us
-
-
-class WrittenNumbers(NamedTuple):
-    """Counters by the names of `transforms/lag.py`, and since when the oldest row waits that is not in the output.
-
-    `waiting_since_us` is when that came in from which the row follows, microseconds since the epoch; 0: none waits.
-    """
-
-    counters: Counter[str]
-    waiting_since_us: int
+from transforms.counting import count_rows
 
 
 class Written:
-    """Notes updates when they are given to the writer, and that they are in the output. Thread-safe.
+    """Notes updates when they are given to the writer, and counts them when they are in the output. Thread-safe.
 
     Args:
         clock: microseconds since the epoch.
@@ -34,8 +20,8 @@ class Written:
 
     def __init__(self, clock: Callable[[], int] = now_us) -> None:
         self._clock = clock
-        self._counters: Counter[str] = Counter()
         self._held: Counter[int] = Counter()
+        self._tables: Counter[str] = Counter()
         self._unpublished: Counter[int] = Counter()
         self._lock = threading.Lock()
 
@@ -50,20 +36,17 @@ class Written:
             for update in updates:
                 self._held[update.came_us] -= 1
                 self._unpublished[update.came_us] += 1
-                self._counters[ROWS_WRITTEN + update.table] += 1
+                self._tables[update.table] += 1
             self._held = +self._held
 
     def publish(self) -> None:
         """What was written is in the output."""
-        now = self._clock()
         with self._lock:
-            self._counters += lag_counts(self._unpublished, now)
-            late_us = sum(lag_us(came_us, now) * rows for came_us, rows in self._unpublished.items() if came_us)
-            self._counters[LAG_MILLISECONDS] += round(late_us / 1_000)
-            self._unpublished.clear()
+            tables, self._tables = self._tables, Counter()
+            came_us, self._unpublished = self._unpublished, Counter()
+        count_rows(tables, came_us, self._clock())
 
-    def numbers(self) -> WrittenNumbers:
-        """What there is to tell now."""
+    def waiting_since_us(self) -> int:
+        """When that came in whose rows wait longest, microseconds since the epoch; 0: none wait."""
         with self._lock:
-            came = [came_us for came_us in (*self._held, *self._unpublished) if came_us]
-            return WrittenNumbers(Counter(self._counters), min(came, default=0))
+            return min((came_us for came_us in (*self._held, *self._unpublished) if came_us), default=0)
