@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from schemas.tracking_plan import EVENT_TYPES
 from transforms.lag import LAG_MILLISECONDS, ROWS_WRITTEN, lag_counts, lag_us
 from transforms.numbers import Numbers, Spread
 from transforms.parse import EventParser
@@ -41,6 +42,7 @@ CELL_BYTES = "cell_bytes:"
 
 PROGRESS_FOLDER = "TIDEMARK_PROGRESS_FOLDER"
 """Environment variable of a local job and its workers: the folder in which they say how far they are."""
+_OTHER = "other"
 _NO_PROGRESS = (UNPLANNED, DROPPED, NOT_NORMALISED)
 
 
@@ -114,9 +116,19 @@ def count_names(counts: dict[str, int], prefix: str) -> None:
 
 
 def count_parsed(parser: EventParser) -> None:
-    """Adds what a parser has counted by name."""
-    count_names(parser.unplanned_counts, UNPLANNED)
-    count_names(parser.dropped_counts, DROPPED)
+    """Adds what a parser has counted by name, where it may tell names; else as `other`, and by event."""
+    if parser.tells_names:
+        count_names(parser.unplanned_counts, UNPLANNED)
+        count_names(parser.dropped_counts, DROPPED)
+        return
+    planned = {*parser.planned_names(), *EVENT_TYPES}
+    for names, prefix in ((parser.unplanned_counts, UNPLANNED), (parser.dropped_counts, DROPPED)):
+        known: Counter[str] = Counter()
+        for name, number in names.items():
+            event = name.partition(": ")[0]
+            known[event if event in planned else _OTHER] += number
+        names.clear()
+        count_names(known, prefix)
 
 
 def count_rows(tables: Mapping[str, int], came_us: Mapping[int, int], now_us: int) -> None:

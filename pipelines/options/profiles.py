@@ -15,7 +15,7 @@ from pipelines.io.check_inputs import check_answers
 from pipelines.io.check_outputs import check_output
 from pipelines.io.files.beam_files import is_local, use_options
 from pipelines.io.outputs import Output, parse_output
-from pipelines.options.beam import check_values, unknown_options
+from pipelines.options.beam import check_values, runs_here, unknown_options
 from pipelines.options.events import EventOptions, add_event_arguments, checked, read_event_options
 from pipelines.options.metrics import MetricsOptions, add_metrics_arguments, read_metrics_options
 from pipelines.options.stream import StreamOptions, add_stream_arguments, read_stream_options
@@ -112,7 +112,8 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
     if problems or loaded is None or events is None or output is None:
         raise UsageError("\n\n".join(problems))
     return ProfilesOptions(
-        **{name: getattr(events, name) for name in EventOptions.__slots__},
+        **{name: getattr(events, name) for name in EventOptions.__slots__ if name != "tells_names"},
+        tells_names=runs_here(rest),
         output=output,
         definitions=loaded.definitions,
         verbose=known.verbose,
