@@ -121,14 +121,13 @@ def count_parsed(parser: EventParser) -> None:
         count_names(parser.unplanned_counts, UNPLANNED)
         count_names(parser.dropped_counts, DROPPED)
         return
+    count(UNPLANNED + _OTHER, sum(parser.unplanned_counts.values()))
+    parser.unplanned_counts.clear()
     planned = {*parser.planned_names(), *EVENT_TYPES}
-    for names, prefix in ((parser.unplanned_counts, UNPLANNED), (parser.dropped_counts, DROPPED)):
-        known: Counter[str] = Counter()
-        for name, number in names.items():
-            event = name.partition(": ")[0]
-            known[event if event in planned else _OTHER] += number
-        names.clear()
-        count_names(known, prefix)
+    for name, number in parser.dropped_counts.items():
+        event = name.partition(": ")[0]
+        count(DROPPED + (event if event in planned else _OTHER), number)
+    parser.dropped_counts.clear()
 
 
 def count_rows(tables: Mapping[str, int], came_us: Mapping[int, int], now_us: int) -> None:

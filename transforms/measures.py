@@ -20,7 +20,7 @@ from transforms.numbers import Numbers, Spread
 
 Kind = Literal["counter", "gauge", "histogram", "summary"]
 OTHER: Final = "other"
-_CELLS: Final = (
+CELLS: Final = (
     *("MessageIdCell", "NameCell", "RegistryCell", "LinkIndexCell", "DeviceCell", "UserCell", "ProfileCell"),
     *("AccountCell", "ReceiptCell", "RetractionCell", "FailureCell"),
 )
@@ -144,7 +144,7 @@ def samples(numbers: Numbers, planned: Collection[str], oldest_seconds: float) -
         for label, number in _by(counters, metric.beam[0], known).items():
             yield Sample(metric, (label,), number)
     for prefix, to in ((counting.ARCHIVED, "archive"), (counting.DISCARDED, "nowhere")):
-        for cell, number in _by(counters, prefix, _among(_CELLS)).items():
+        for cell, number in _by(counters, prefix, _among(CELLS)).items():
             yield Sample(LEFT_BEHIND, (cell, to), number)
     yield from _spreads(numbers)
     yield _lag(numbers)
@@ -152,7 +152,7 @@ def samples(numbers: Numbers, planned: Collection[str], oldest_seconds: float) -
 
 
 def _spreads(numbers: Numbers) -> Iterator[Sample]:
-    for cell in _CELLS:
+    for cell in CELLS:
         for metric in (LOG_BYTES, CELL_BYTES):
             if spread := numbers.spreads.get(metric.beam[0] + cell):
                 yield Sample(metric, (cell,), spread)
