@@ -25,6 +25,7 @@ from pipelines.options.profiles import ProfilesOptions
 from pipelines.runners import with_default_runner
 from pipelines.words.failure import describe_failure, quiet_beam
 from pipelines.words.job_progress import show_progress
+from pipelines.words.log import say_error
 from pipelines.words.summary import print_summary
 from schemas.errors import OutputError, UsageError
 from transforms.numbers import Numbers
@@ -42,7 +43,7 @@ def run_batch(options: ProfilesOptions, stopped: threading.Event, worker_command
         with told_metrics(options.metrics, options.plan.event_names()) as metrics:
             return metrics.end(_run(options, stopped, worker_command, metrics))
     except UsageError as error:
-        print(error, file=sys.stderr)
+        say_error(error)
         return 2
 
 
@@ -53,7 +54,7 @@ def _run(options: ProfilesOptions, stopped: threading.Event, worker_command: str
     try:
         begin_staging(place)
     except OutputError as error:
-        print(error, file=sys.stderr)
+        say_error(error)
         return 2
     result: Any = None
     try:

@@ -26,6 +26,7 @@ from pipelines.job_metrics import JobMetrics, stream_numbers, told_metrics
 from pipelines.options.profiles import ProfilesOptions
 from pipelines.stream_runner import keeps_no_state, with_stream_runner
 from pipelines.words.failure import end_quietly, quiet_beam, read_cause
+from pipelines.words.log import say_error
 from pipelines.words.retention import retention_lines
 from pipelines.words.summary import print_summary
 from schemas.errors import UsageError
@@ -47,7 +48,7 @@ def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
             metrics.oldest_us = waiting_since_us
             return metrics.end(_run(options, arguments, metrics, build))
     except UsageError as error:
-        print(error, file=sys.stderr)
+        say_error(error)
         return 2
 
 

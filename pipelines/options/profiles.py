@@ -19,6 +19,7 @@ from pipelines.options.beam import check_values, runs_here, unknown_options
 from pipelines.options.events import EventOptions, add_event_arguments, checked, read_event_options
 from pipelines.options.metrics import MetricsOptions, add_metrics_arguments, read_metrics_options
 from pipelines.options.stream import StreamOptions, add_stream_arguments, read_stream_options
+from pipelines.words.log import add_log_argument
 from schemas.errors import UsageError
 from transforms.segments.language import ast
 from transforms.segments.language.definitions import load_definitions
@@ -80,6 +81,7 @@ def profiles_argument_parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="log what Beam does, and where in the code a job failed")
     add_stream_arguments(parser)
     add_metrics_arguments(parser)
+    add_log_argument(parser)
     return parser
 
 

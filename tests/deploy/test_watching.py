@@ -14,7 +14,8 @@ from deploy.dashboard import DASHBOARD, dashboard
 from transforms.lag import LAG_SECONDS
 from transforms.measures import METRICS, Metric
 
-PROMETHEUS = Path(__file__).parents[2] / "deploy" / "prometheus"
+ROOT = Path(__file__).parents[2]
+PROMETHEUS = ROOT / "deploy" / "prometheus"
 NAMES = re.compile(r"\btidemark_\w+")
 LABELS = re.compile(r"(?:by|without)\s*\(([^)]*)\)|[{,]\s*(\w+)\s*(?:=~|!~|!=|=)")
 OF_PROMETHEUS = {"le", "instance", "job"}
@@ -170,6 +171,15 @@ def test_counters_of_flink_get_our_names(metric: Metric) -> None:
 def test_buckets_of_flink_get_our_ends(end: str) -> None:
     labels = relabelled(of_flink(f"row_lag_seconds_bucket:{end}"))
     assert labels == {"__name__": "tidemark_row_lag_seconds_bucket", "le": "+Inf" if end == "inf" else end}
+
+
+def test_alerts_on_dataflow_ask_for_counters_that_beam_has() -> None:
+    text = (ROOT / "deploy" / "terraform" / "monitoring.tf").read_text()
+    asked = re.findall(r'metric_name=~?\\"([^"\\]+)\\"', text)
+    assert len(asked) == 4
+    names = {name for metric in METRICS for name in metric.beam}
+    ends = {f"row_lag_seconds_bucket:{end:g}" for end in LAG_SECONDS} | {"row_lag_seconds_bucket:inf"}
+    assert {name.removesuffix(".*") for name in asked} <= names | ends
 
 
 def test_flinks_own_metrics_keep_their_names() -> None:

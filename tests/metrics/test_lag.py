@@ -102,7 +102,7 @@ def test_rows_of_all_stages_say_when_their_event_came_in(tmp_path: Path) -> None
     wire = {"messageId": "m", "type": "track", "event": "Order Completed", "userId": "ann", "anonymousId": "a"}
     raw = json.dumps(wire | {"timestamp": "2026-01-05T01:00:00Z", "receivedAt": "2026-01-05T01:00:02Z"}).encode()
     published_us = 1_767_574_805_000_000  # three seconds after it was received
-    settings = StreamSettings(FixedRules(Rules(ast.Definitions(()))), FixedClock(START_US), allowed_lateness_us=HOUR_US)
+    settings = StreamSettings(FixedRules(Rules(ast.Definitions(()))), FixedClock(START_US), HOUR_US, buckets=2)
     message = TimestampedValue(Message(raw, "kafka:x:1/t", {}, came_us=published_us), milliseconds(START_US))
     with beam.Pipeline(runner=BundleBasedDirectRunner(), options=PipelineOptions(["--streaming"])) as pipeline:
         messages = pipeline | TestStream().add_elements([message]).advance_watermark_to_infinity()
