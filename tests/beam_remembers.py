@@ -2,8 +2,8 @@
 
 Three things, each the same for as long as a process runs:
 
-- The arguments of a DoFn's methods. They are inspected for each DoFn when a graph is built, when it is translated and
-  when a worker takes it up; Beam's bundle-based runner does it again at every bundle.
+- The arguments of a DoFn's methods, and which of them are state and timers. They are inspected for each DoFn when a
+  graph is built, when it is translated and when a worker takes it up; by Beam's bundle-based runner at every bundle.
 - What a DoFn without type hints makes of a type. Beam reads its bytecode.
 - What the command line says to a class of options. Beam builds a parser for each transform that is applied.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.transforms import core
+from apache_beam.transforms import core, userstate
 
 
 @cache
@@ -24,6 +24,7 @@ def remember() -> None:
     """From the first call on, in this process."""
     patch = pytest.MonkeyPatch()
     patch.setattr(core, "get_function_arguments", _remembered_arguments())
+    patch.setattr(userstate, "get_dofn_specs", _remembered_specs())
     patch.setattr(core.DoFn, "infer_output_type", _remembered_output_type())
     patch.setattr(PipelineOptions, "view_as", _remembered_view())
 
@@ -33,14 +34,34 @@ def _remembered_arguments() -> Any:
     look = core.get_function_arguments
 
     def remembered(fn: Any, method: str) -> Any:
-        if not isinstance(fn, core.DoFn) or hasattr(fn, f"_inspect_{method}"):
-            return look(fn, method)  # what it says depends on the function that it holds
+        if not _is_as_its_class(fn):
+            return look(fn, method)
         key = (type(fn), method)
         if key not in known:
             known[key] = look(fn, method)
         return known[key]
 
     return remembered
+
+
+def _remembered_specs() -> Any:
+    known: dict[type, tuple[set[Any], set[Any]]] = {}
+    look = userstate.get_dofn_specs
+
+    def remembered(fn: Any) -> tuple[set[Any], set[Any]]:
+        if not _is_as_its_class(fn):
+            return look(fn)
+        if type(fn) not in known:
+            known[type(fn)] = look(fn)
+        states, timers = known[type(fn)]
+        return set(states), set(timers)
+
+    return remembered
+
+
+def _is_as_its_class(fn: Any) -> bool:
+    """Whether other DoFns of the class have the same arguments: Beam's own that hold a function have those of it."""
+    return isinstance(fn, core.DoFn) and not hasattr(fn, "_inspect_process")
 
 
 def _remembered_output_type() -> Any:
