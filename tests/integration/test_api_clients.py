@@ -312,3 +312,17 @@ def test_rudderstacks_client_in_a_browser(tmp_path: Path, modules: Path, refusal
     named = sorted((kind, name) for kind, name, _ in rows)
     assert named == [("identify", ""), ("page", "Home"), ("track", "Order Completed"), ("track", "Product Viewed")]
     assert table(tmp_path, "SELECT traits->>'plan' FROM profiles WHERE user_id = 'u1'") == [("gold",)]
+
+
+def test_rudderstacks_beacons_are_sent_when_a_page_is_closed(tmp_path: Path, modules: Path) -> None:
+    """`navigator.sendBeacon`: text/plain, no header of the client's own, no answer that anybody reads."""
+    beacons = "useBeacon: true, beaconQueueOptions: {maxItems: 100, flushQueueInterval: 600000}"
+    (tmp_path / "page").mkdir()
+    with (
+        collecting(tmp_path / "spool") as url,
+        shop(tmp_path / "page", RUDDER.replace("polyfillIfRequired", f"{beacons}, polyfillIfRequired"), url) as page,
+    ):
+        viewed, added = (f"client.track('{name}', {{product_id: 'p1'}}); 0" for name in CLOSING[:2])
+        browse(page, "wait:window.isReady", viewed, added, "close", f"safe:3:{url}")
+    rows = [(kind, name) for kind, name, _ in table(tmp_path, NAMES)]
+    assert sorted(rows) == [("page", "Home"), ("track", "Product Added"), ("track", "Product Viewed")]
