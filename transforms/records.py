@@ -27,9 +27,9 @@ _LENGTH_BYTES = 8
 _BYTES_PER_BUCKET = 64 * 1024 * 1024
 
 
-def bucket_count(input_bytes: int) -> int:
-    """How many buckets keep one bucket's events within some 64 MB; a power of two, so that it rarely changes."""
-    count = MIN_BUCKETS
+def bucket_count(input_bytes: int, least: int = MIN_BUCKETS) -> int:
+    """How many buckets keep one bucket's events within some 64 MB: `least`, doubled so that it rarely changes."""
+    count = least
     while count * _BYTES_PER_BUCKET < input_bytes:
         count *= 2
     return count

@@ -10,6 +10,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+import pyarrow as pa
+
 from transforms.records import collection_paused
 
 Worker = TypeVar("Worker")
@@ -55,6 +57,7 @@ class Workers(Generic[Worker]):
 def _start(make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     global _worker  # noqa: PLW0603 - one per process, by design
     gc.freeze()
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own returns memory at once, and asks for it page by page
     _worker = make(*arguments)
 
 
