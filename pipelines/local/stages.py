@@ -33,6 +33,7 @@ from schemas.errors import InputError, OutputError
 from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Failure
 from transforms.columns.blocks import concatenated, pack, packed_by, unpack
 from transforms.columns.events import EVENTS, LINKS, OWNED_EVENTS
+from transforms.columns.selection import Selection
 from transforms.deduplicate.columns import exact_blocks, extract_copies, standing
 from transforms.deduplicate.copies import RETRACT, Deduplicated, deduplicate
 from transforms.identity.columns import resolve_columns, united
@@ -134,10 +135,10 @@ class Stages:
             read += rows.num_rows
             latest += [] if not rows.num_rows else [pc.max(rows.column("timestamp").cast(pa.int64())).as_py()]
             for stage, events in zip(("users", "anonymous"), to_owned_events(rows), strict=True):
-                self._write(stage, events)
+                self._write(stage, Selection(events))
         return read, max(latest, default=None)
 
-    def _write(self, stage: str, events: pa.Table) -> None:
+    def _write(self, stage: str, events: Selection) -> None:
         """Events with their owners, to where those are."""
         for keyed in packed_by(events, "owner", self._buckets):
             self._exchange.write(stage, *keyed)
@@ -177,15 +178,17 @@ class Stages:
     def resolve_devices(self, bucket: int, plan: IdentityPlan, suspects: Sequence[bytes]) -> None:
         """Anonymous events of a bucket's devices."""
         found = resolve_columns(
-            self._standing(bucket, "devices", EVENTS, suspects), self._standing(bucket, "links", LINKS, suspects), plan
+            self._standing(bucket, "devices", EVENTS, suspects),
+            self._standing(bucket, "links", LINKS, suspects).copied(),
+            plan,
         )
         self._exchange.drop(bucket, "devices", "links", "exact_devices", "exact_links")
         self._write("resolved", united(found.known, found.exceptional.known))
-        self._exchange.write("anonymous", bucket, pack(united(found.anonymous, found.exceptional.anonymous)))
+        self._exchange.write("anonymous", bucket, pack(united(found.anonymous, found.exceptional.anonymous).copied()))
 
-    def _standing(self, bucket: int, stage: str, schema: pa.Schema, suspects: Sequence[bytes]) -> pa.Table:
-        exact = map(unpack, self._exchange.read(f"exact_{stage}", bucket))
-        return concatenated((*standing(self._exchange.read(stage, bucket), suspects), *exact), schema)
+    def _standing(self, bucket: int, stage: str, schema: pa.Schema, suspects: Sequence[bytes]) -> Selection:
+        parsed, exact = self._exchange.read(stage, bucket), self._exchange.read(f"exact_{stage}", bucket)
+        return standing(map(unpack, parsed), map(unpack, exact), suspects, schema)
 
     def gather_users(self, bucket: int, plan: IdentityPlan, suspects: Sequence[bytes]) -> None:
         """Events of a bucket's users: those of users that an alias has made one go to their root."""
@@ -193,14 +196,14 @@ class Stages:
         told = {name: self._exchange.read(stage, bucket) for name, stage in stages.items()}
         found = gather_columns(take_known(told, suspects), plan)
         self._exchange.drop(bucket, *stages.values())
-        self._exchange.write("users", bucket, pack(found.events))
+        self._exchange.write("users", bucket, pack(found.events.copied()))
         self._write("merged", found.merged)
 
     def profiles(self, bucket: int, as_of: int) -> Iterator[OrderedEvents]:
         """The profiles of a bucket that exist at an instant, and their events until then: users, then devices."""
         for kind, stages in (("user:", ("users", "merged")), ("anon:", ("anonymous",))):
             blocks = (unpack(block) for stage in stages for block in self._exchange.read(stage, bucket))
-            found = until(ordered(concatenated(blocks, OWNED_EVENTS), kind), as_of)
+            found = until(ordered(Selection(concatenated(blocks, OWNED_EVENTS)), kind), as_of)
             if found.profile_ids:
                 yield found
 

@@ -153,10 +153,11 @@ def check(part: int, parts: int, total: int, wrong: Wrong) -> None:
     """Tries a part of so many seeded worlds; the first that fails is told without the lines that it does not need."""
     seeds = range(part * total // parts, (part + 1) * total // parts)
     failing = [seed for seed in seeds if wrong(seeded_world(seed))]
-    assert not failing, f"seeds {failing[:9]}\n{_describe(seeded_world(failing[0]), wrong)}"
+    assert not failing, f"seeds {failing[:9]}\n{described(seeded_world(failing[0]), wrong)}"
 
 
-def _describe(world: World, wrong: Wrong) -> str:
+def described(world: World, wrong: Wrong) -> str:
+    """A world of which something is wrong, without the lines that it does not need."""
     index = 0
     while index < len(world.lines):
         fewer = world.without(index)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from schemas.event import Event
-from tests.laws.memory import World, by_name, reference, whole
-from tests.laws.test_whole_agrees import describe, wrong
+from tests.laws.memory import World, by_name, described, reference, whole
+from tests.laws.test_whole_agrees import wrong
 from tests.reference.values import iso
 from tests.strategies.identities import IdentityCase, identity_cases, seeded_identity_case
 from transforms.segments.language import ast
@@ -37,7 +37,7 @@ def line(event: Event) -> bytes:
 def check(part: int, total: int) -> None:
     seeds = range(part * total // PARTS, (part + 1) * total // PARTS)
     failing = [seed for seed in seeds if wrong(world_of(seeded_identity_case(seed)))]
-    assert not failing, f"seeds {failing[:9]}\n{describe(world_of(seeded_identity_case(failing[0])))}"
+    assert not failing, f"seeds {failing[:9]}\n{described(world_of(seeded_identity_case(failing[0])), wrong)}"
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -48,7 +48,7 @@ def test_identity_agrees_with_the_reference_on_seeded_cases(part: int) -> None:
 @pytest.mark.parametrize("seed", [2088, 10628, 21431])
 def test_an_alias_that_stands_only_after_an_erasure_takes_nothing_that_is_erased(seed: int) -> None:
     world = world_of(seeded_identity_case(seed))
-    assert not wrong(world), describe(world)
+    assert not wrong(world), described(world, wrong)
 
 
 @pytest.mark.long
@@ -60,7 +60,7 @@ def test_identity_agrees_with_the_reference_on_thousands_of_seeded_cases(part: i
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(identity_cases())
 def test_identity_agrees_with_the_reference_on_cases_that_shrink(case: IdentityCase) -> None:
-    assert not wrong(world_of(case)), "\n" + describe(world_of(case))
+    assert not wrong(world_of(case)), "\n" + described(world_of(case), wrong)
 
 
 @pytest.mark.parametrize("seed", range(100))

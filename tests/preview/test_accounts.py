@@ -18,6 +18,7 @@ from tests.preview.shop import preview_json, run_main_job, written
 from tests.strategies.accounts import account_case
 from tests.strategies.choices import seeded
 from transforms.columns.events import owned_events
+from transforms.columns.selection import Selection
 from transforms.explain.accounts import survey_accounts, tell_of_account, users_of_accounts
 from transforms.explain.question import Question, Rule
 from transforms.profiles.columns import OrderedEvents, ordered
@@ -127,7 +128,7 @@ def test_accounts_of_generated_people_are_those_of_the_engine() -> None:
 
 def as_columns(profiles: Mapping[str, Sequence[Record]]) -> OrderedEvents:
     pairs = [(profile_id, event) for profile_id, events in profiles.items() for event in events]
-    return ordered(pa.Table.from_batches([owned_events(pairs)]), "user:")
+    return ordered(Selection(pa.Table.from_batches([owned_events(pairs)])), "user:")
 
 
 def _plain(value: Any) -> Any:

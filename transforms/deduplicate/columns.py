@@ -15,20 +15,27 @@ import orjson
 import pyarrow as pa
 
 from schemas.event import Event
-from transforms.columns.blocks import Keyed, packed_by, rows_where, unpack
+from transforms.columns.blocks import Keyed, concatenated, packed_by, rows_where
 from transforms.columns.events import LINKS, columns_of, owned_events
 from transforms.columns.message_ids import are_among, numbers_of, united
+from transforms.columns.selection import Selection
 from transforms.deduplicate.copies import record_of
 from transforms.identity.routes import Routed
 from transforms.parse.events import EventParser
 from transforms.records import Record
 
 
-def standing(packed: Iterable[bytes], suspects: Iterable[bytes]) -> Iterator[pa.Table]:
-    """The events, or links, of some blocks, but for those whose message ids may be repeated."""
-    every = united(suspects)
-    for found in map(unpack, packed):
-        yield rows_where(found, ~are_among(numbers_of(found.column("message_id")), every))
+def standing(
+    parsed: Iterable[pa.Table], exact: Iterable[pa.Table], suspects: Iterable[bytes], schema: pa.Schema
+) -> Selection:
+    """The events, or links, of some blocks: as they were parsed all but those of suspect ids, and all exact ones."""
+    blocks = list(parsed)
+    compared = sum(block.num_rows for block in blocks)
+    every = concatenated((*blocks, *exact), schema)
+    stands = np.ones(every.num_rows, bool)
+    numbers = numbers_of(every.column("message_id").slice(0, compared))
+    stands[:compared] = ~are_among(numbers, united(suspects))
+    return Selection(every).where(stands)
 
 
 class Extracted(NamedTuple):
@@ -93,7 +100,7 @@ def exact_blocks(told: Routed, buckets: int) -> Iterator[tuple[str, Keyed]]:
         ("exact_devices", columns_of([event for _, event, _ in told.devices if event is not None]), "anonymous_id"),
         ("exact_links", _links(told.devices), "device"),
     ):
-        for keyed in packed_by(pa.Table.from_batches([columns]), key, buckets):
+        for keyed in packed_by(Selection(pa.Table.from_batches([columns])), key, buckets):
             yield name, keyed
 
 

@@ -19,11 +19,12 @@ from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Event, Failure
 from transforms.columns.blocks import Keyed, pack, packed_by
 from transforms.columns.events import EVENTS, LINKS, TEXT, columns_of
 from transforms.columns.message_ids import numbers_of
+from transforms.columns.selection import Selection
 from transforms.deduplicate.copies import RETRACT, record_of
 from transforms.parse.events import EventParser
 from transforms.records import Buckets, Record
 
-ROWS_PER_BATCH: Final = 4096
+ROWS_PER_BATCH: Final = 1024
 """Events that are held as objects: few enough that their memory is used again while it is in the cache."""
 _FLUSH_BYTES: Final = 32 * 1024 * 1024
 """Of one file's events no more than this is held before blocks of them go on."""
@@ -100,7 +101,7 @@ class EventCollector:
         if self._events:
             self._close_batch()
         if self._batches:
-            events = pa.Table.from_batches(self._batches, EVENTS)
+            events = pa.Table.from_batches(self._batches, EVENTS).combine_chunks()
             yield from _events_blocks(events, self._buckets)
             yield "originals", pack(pa.Table.from_batches(self._originals, ORIGINALS))
         if self._claims:
@@ -115,22 +116,23 @@ def _text(values: tuple[Any, ...]) -> pa.Array:
 
 
 def _events_blocks(events: pa.Table, buckets: int) -> Iterator[tuple[str, Keyed]]:
-    named = events.column("user_id").is_valid()
-    known, unnamed = events.filter(named), events.filter(pc.invert(named))
-    for name, columns, key in (
-        ("known", known, "user_id"),
-        ("devices", unnamed, "anonymous_id"),
-        ("links", links_of(known), "device"),
+    named = events.column("user_id").is_valid().to_numpy()
+    every = Selection(events)
+    for name, chosen, key in (
+        ("known", every.where(named), "user_id"),
+        ("devices", every.where(~named), "anonymous_id"),
+        ("links", Selection(links_of(events)), "device"),
     ):
-        for keyed in packed_by(columns, key, buckets):
+        for keyed in packed_by(chosen, key, buckets):
             yield name, keyed
     yield from _id_blocks(numbers_of(events.column("message_id")))
 
 
-def links_of(known: pa.Table) -> pa.Table:
-    """The links that events which name a user make."""
-    linking = known.filter(known.column("anonymous_id").is_valid())
+def links_of(events: pa.Table) -> pa.Table:
+    """The links that events make which name a user and a device."""
     names = ("anonymous_id", "timestamp", "message_id", "user_id")
+    linking = events.select(names)
+    linking = linking.filter(pc.and_(linking.column("anonymous_id").is_valid(), linking.column("user_id").is_valid()))
     said = pa.repeat(pa.scalar(False), linking.num_rows)
     return pa.Table.from_arrays([*(linking.column(name) for name in names), said], schema=LINKS)
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-import pyarrow as pa
 from apache_beam.pvalue import AsList, AsSingleton, TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
@@ -18,6 +17,7 @@ from transforms.accounts.bucket import add_to_accounts
 from transforms.accounts.columns import users_in_accounts
 from transforms.columns.blocks import concatenated, packed_by, unpack
 from transforms.columns.events import OWNED_EVENTS
+from transforms.columns.selection import Selection
 from transforms.identity.plan import IdentityPlan
 from transforms.profiles.columns import OrderedEvents, gather_columns, histories, ordered, take_known, until
 from transforms.profiles.table_columns import event_blocks, membership_blocks, profile_block
@@ -25,7 +25,7 @@ from transforms.records import Buckets, collection_paused
 from transforms.segments.history import compile_history, evaluate
 from transforms.segments.language import ast
 
-Take = Callable[[Any, list[bytes]], pa.Table]
+Take = Callable[[Any, list[bytes]], Selection]
 """(a bucket's element, suspects) -> its events with their owners."""
 
 
@@ -69,14 +69,14 @@ class BuildProfiles(beam.PTransform[tuple[Any, ...], BuiltProfiles]):
         return BuiltProfiles(outputs.tables, outputs.erased, outputs.merged, outputs.accounts)
 
 
-def take_anonymous(events: pa.Table, _: list[bytes]) -> pa.Table:
+def take_anonymous(events: Selection, _: list[bytes]) -> Selection:
     """Events of devices that are nobody's: decided on in the same place."""
     return events
 
 
-def take_merged(packed: Iterable[bytes], _: list[bytes]) -> pa.Table:
+def take_merged(packed: Iterable[bytes], _: list[bytes]) -> Selection:
     """Events of users that aliases have made one profile, whose owner is the root."""
-    return concatenated(map(unpack, packed), OWNED_EVENTS)
+    return Selection(concatenated(map(unpack, packed), OWNED_EVENTS))
 
 
 class _BuildProfiles(beam.DoFn):

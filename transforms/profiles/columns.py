@@ -13,18 +13,19 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from transforms.columns.blocks import concatenated, is_one_of, rows_where, unpack
+from transforms.columns.blocks import is_one_of, rows_where, unpack
 from transforms.columns.events import OWNED_EVENTS, OWNER
 from transforms.columns.order import in_order
+from transforms.columns.selection import Selection
 from transforms.deduplicate.columns import standing
 from transforms.identity.plan import IdentityPlan
 from transforms.segments.history import Histories
 
 
-def take_known(told: Mapping[str, Iterable[bytes]], suspects: Iterable[bytes]) -> pa.Table:
+def take_known(told: Mapping[str, Iterable[bytes]], suspects: Iterable[bytes]) -> Selection:
     """The events of a bucket of users: `known` as they were parsed, `exact` and `resolved` with their owner."""
-    owned = (events.append_column(OWNER, events.column("user_id")) for events in standing(told["known"], suspects))
-    return concatenated((*owned, *map(unpack, told["exact"]), *map(unpack, told["resolved"])), OWNED_EVENTS)
+    owned = (events.append_column(OWNER, events.column("user_id")) for events in map(unpack, told["known"]))
+    return standing(owned, map(unpack, (*told["exact"], *told["resolved"])), suspects, OWNED_EVENTS)
 
 
 class GatheredColumns(NamedTuple):
@@ -37,39 +38,39 @@ class GatheredColumns(NamedTuple):
         erased: how many events each deletion (its message id) erased.
     """
 
-    events: pa.Table
-    merged: pa.Table
+    events: Selection
+    merged: Selection
     erased: Counter[str]
 
 
-def gather_columns(events: pa.Table, plan: IdentityPlan, *, regrouped: bool = False) -> GatheredColumns:
+def gather_columns(events: Selection, plan: IdentityPlan, *, regrouped: bool = False) -> GatheredColumns:
     """Takes out what is erased or refused, and sets apart what is its root's (arguments as of `gather`)."""
     erased, events = _without_erased(events, plan)
     if plan.refused:
-        events = rows_where(events, ~is_one_of(events.column("message_id"), plan.refused))
+        events = events.where(~is_one_of(events.column("message_id"), plan.refused))
     if regrouped or not plan.roots:
-        return GatheredColumns(events, events.slice(0, 0), erased)
+        return GatheredColumns(events, Selection(events.table.slice(0, 0)), erased)
     shared = is_one_of(events.column("owner"), {*plan.roots, *plan.roots.values()})
-    merged = rows_where(events, shared)
+    merged = events.where(shared).copied()
     roots = [plan.root(user) for user in merged.column("owner").to_pylist()]
     place = merged.schema.get_field_index("owner")
     merged = merged.set_column(place, merged.schema.field(place), pa.array(roots, pa.large_string()))
-    return GatheredColumns(rows_where(events, ~shared), merged, erased)
+    return GatheredColumns(events.where(~shared), Selection(merged), erased)
 
 
-def _without_erased(events: pa.Table, plan: IdentityPlan) -> tuple[Counter[str], pa.Table]:
+def _without_erased(events: Selection, plan: IdentityPlan) -> tuple[Counter[str], Selection]:
     erased: Counter[str] = Counter()
     if not plan.erased:
         return erased, events
     keep = np.ones(events.num_rows, bool)
     concerned = np.flatnonzero(is_one_of(events.column("user_id"), plan.erased))
-    rows = events.select(["user_id", "timestamp"]).take(pa.array(concerned)).to_pydict()
+    rows = events.take(concerned).select(["user_id", "timestamp"]).to_pydict()
     for place, user_id, timestamp in zip(concerned.tolist(), rows["user_id"], rows["timestamp"], strict=True):
         deletion = plan.erased_by(user_id, timestamp)
         if deletion is not None:
             erased[deletion] += 1
             keep[place] = False
-    return erased, rows_where(events, keep)
+    return erased, events.where(keep)
 
 
 class OrderedEvents(NamedTuple):
@@ -90,18 +91,16 @@ class OrderedEvents(NamedTuple):
         return self.events.slice(first, end - first)
 
 
-def ordered(events: pa.Table, kind: str) -> OrderedEvents:
+def ordered(events: Selection, kind: str) -> OrderedEvents:
     """Events with their owners, in order. `kind`: what profile ids begin with, "user:" or "anon:"."""
-    owners = events.column("owner").combine_chunks().dictionary_encode()
+    owners = events.column("owner").dictionary_encode()
     distinct = owners.dictionary.to_pylist()
     by_name = sorted(range(len(distinct)), key=distinct.__getitem__)
     rank = np.empty(len(distinct), np.int64)
     rank[by_name] = np.arange(len(distinct))
     profile = rank[owners.indices.to_numpy()]
-    order = in_order(profile, events.column("timestamp").to_numpy(), events.column("message_id").combine_chunks())
-    return OrderedEvents(
-        events.take(pa.array(order)).combine_chunks(), profile[order], [kind + distinct[place] for place in by_name]
-    )
+    order = in_order(profile, events.numbers("timestamp"), events.column("message_id"))
+    return OrderedEvents(events.take(order).copied(), profile[order], [kind + distinct[place] for place in by_name])
 
 
 def until(found: OrderedEvents, as_of: int) -> OrderedEvents:
