@@ -10,8 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-import pyarrow as pa
-
+from pipelines.local.memory import keep_freed_memory
 from transforms.records import collection_paused
 
 Worker = TypeVar("Worker")
@@ -57,7 +56,7 @@ class Workers(Generic[Worker]):
 def _start(make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     global _worker  # noqa: PLW0603 - one per process, by design
     gc.freeze()
-    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own returns memory at once, and asks for it page by page
+    keep_freed_memory()
     _worker = make(*arguments)
 
 
