@@ -9,10 +9,10 @@ from pathlib import Path
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.loopback import bind_to_loopback
+from pipelines.options.beam import LOCAL_RUNNERS
 from schemas.errors import UsageError
 
 BUILT = Path(__file__).resolve().parent.parent / ".services" / "bin" / "prism"
-_NO_STATE = ("PrismRunner", "FnApiRunner", "DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner")
 
 ONE_BUNDLE_A_KEY = "prism_disable_sdf_split"
 """Prism splits any bundle that is slow. What it takes out of a keyed one it starts at once, also where the rest has
@@ -51,7 +51,7 @@ def with_stream_runner(beam_arguments: Sequence[str]) -> list[str]:
 def keeps_no_state(arguments: Sequence[str]) -> bool:
     """Whether the runner forgets everything when it ends. Without a runner among them it is Prism."""
     runner = runner_of(arguments) or "PrismRunner"
-    return runner.rpartition(".")[2] in _NO_STATE
+    return runner.rpartition(".")[2] in LOCAL_RUNNERS
 
 
 def runner_of(arguments: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.io.bigquery.errors import BigQueryError
-from pipelines.io.files.ranges import FileRange, messages
+from pipelines.io.files.ranges import FileRange
 from pipelines.io.tables.event_rows import TableInput, event_batches
 from pipelines.io.tables.event_rows import messages as table_messages
 from pipelines.io.tables.read_back import to_owned_events
@@ -41,7 +41,7 @@ from transforms.identity.columns import resolve_columns
 from transforms.identity.plan import IdentityPlan
 from transforms.identity.routes import route
 from transforms.parse import EventParser
-from transforms.parse.blocks import EventCollector, collect
+from transforms.parse.blocks import EventCollector, Originals, collect
 from transforms.profiles.columns import OrderedEvents, gather_columns, ordered, take_known, until
 from transforms.records import Buckets, Record
 from transforms.records import unpack as unpack_records
@@ -103,7 +103,7 @@ class Stages:
 
     def parse(self, piece: FileRange) -> Read:
         """A range of a file."""
-        return self._parse(messages(piece), piece.source)
+        return self._parse(piece.messages(), piece.source)
 
     def parse_table(self, location: TableInput) -> Read:
         """An `events` table as if it were a file: to be united with files."""
@@ -122,7 +122,7 @@ class Stages:
             if name == "ids":
                 read.ids.append(element[1])
             elif name == "originals":
-                self._exchange.write(name, next(self._turn) % self._buckets, element)
+                self._exchange.write(name, next(self._turn) % self._buckets, element.packed)
             else:
                 self._exchange.write(name, *element)
             for claim in unpack_records([element[1]]) if name == "claims" else ():
@@ -154,7 +154,7 @@ class Stages:
         latest: list[int] = []
         users: dict[str, int] = {}
         for block in self._exchange.read("originals", bucket):
-            found = extract_copies(unpack(block), suspects, previous_ids, self._parser, self._as_of)
+            found = extract_copies(Originals(None, block), suspects, previous_ids, self._parser, self._as_of)
             for record in found.copies:
                 copies.add(record[MESSAGE_ID], record)
             latest += [] if found.latest is None else [found.latest]

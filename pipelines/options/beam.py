@@ -17,6 +17,9 @@ from schemas.errors import nearest
 _ADDS = ("add_argument", "add_value_provider_argument")
 _FLAGS = ("store_true", "store_false")
 
+LOCAL_RUNNERS = ("PrismRunner", "FnApiRunner", "DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner")
+"""They do the work on this machine, and forget everything when they end."""
+
 FLINK_OPTIONS = (
     *("allow_non_restored_state", "auto_balance_write_files_sharding_enabled", "auto_watermark_interval"),
     *("checkpoint_timeout_millis", "checkpointing_interval", "checkpointing_mode", "disable_metrics"),
@@ -68,10 +71,19 @@ def check_values(arguments: Sequence[str]) -> None:
     beam.parse_known_args(list(arguments))
 
 
+def runs_here(rest: Sequence[str]) -> bool:
+    """Whether the runner that Beam's options name, or the default one, works on this machine."""
+    return _runner(rest) in ("", *LOCAL_RUNNERS)
+
+
 def _is_of_flink(rest: Sequence[str]) -> bool:
+    return _runner(rest) in ("FlinkRunner", "PortableRunner")
+
+
+def _runner(rest: Sequence[str]) -> str:
     named = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     named.add_argument("--runner", default="")
-    return named.parse_known_args(list(rest))[0].runner.rpartition(".")[2] in ("FlinkRunner", "PortableRunner")
+    return str(named.parse_known_args(list(rest))[0].runner).rpartition(".")[2]
 
 
 def _beam_parser(more: Sequence[str] = ()) -> argparse.ArgumentParser:

@@ -16,13 +16,13 @@ from schemas.block import TableBlock
 from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE
 from schemas.tables import RETRACTIONS
 from transforms import counting
-from transforms.columns.blocks import Keyed, unpack
+from transforms.columns.blocks import Keyed
 from transforms.columns.message_ids import repeated
 from transforms.deduplicate.columns import exact_blocks, extract_copies
 from transforms.deduplicate.copies import RETRACT, deduplicate, tell_retractions
 from transforms.failed_events import count_failures, failed_events_block
 from transforms.identity.routes import Routed, route
-from transforms.parse.blocks import EventBlocks
+from transforms.parse.blocks import EventBlocks, Originals
 from transforms.parse.events import EventParser
 from transforms.profiles.rows import block
 from transforms.records import Buckets, Record, collection_paused
@@ -134,9 +134,9 @@ class _ExtractCopies(beam.DoFn):
 
     @no_annotations
     def process(
-        self, packed: bytes, suspects: list[bytes], previous_ids: list[str]
+        self, originals: Originals, suspects: list[bytes], previous_ids: list[str]
     ) -> Iterator[TaggedOutput[str, Any]]:
-        found = extract_copies(unpack(packed), suspects, previous_ids, self._parser, self._as_of)
+        found = extract_copies(originals, suspects, previous_ids, self._parser, self._as_of)
         copies = Buckets(self._buckets)
         for record in found.copies:
             copies.add(record[MESSAGE_ID], record)

@@ -8,19 +8,22 @@ follows the others as *exact* blocks.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 import pyarrow as pa
 
-from schemas.event import Event
-from transforms.columns.blocks import Keyed, concatenated, packed_by, rows_where
+from schemas.event import MESSAGE_ID, Failure
+from transforms.columns.blocks import Keyed, concatenated, packed_by, rows_where, unpack
 from transforms.columns.events import LINKS, columns_of, owned_events
 from transforms.columns.message_ids import are_among, numbers_of, united
 from transforms.columns.selection import Selection
 from transforms.deduplicate.copies import record_of
 from transforms.identity.routes import Routed
+from transforms.parse.blocks import Origin, Originals
 from transforms.parse.events import EventParser
 from transforms.records import Record
 
@@ -53,7 +56,7 @@ class Extracted(NamedTuple):
 
 
 def extract_copies(
-    originals: pa.Table,
+    originals: Originals,
     suspects: Iterable[bytes],
     previous_ids: Collection[str],
     parser: EventParser,
@@ -62,26 +65,48 @@ def extract_copies(
     """Takes out what may have copies.
 
     Args:
-        originals: ORIGINALS of `transforms.parse.blocks`.
+        originals: of some events.
         suspects: packed numbers of the ids that may be repeated.
         previous_ids: of all aliases.
         parser: what parsed the messages: those with copies are parsed once more.
         as_of: after it, where it is given, nothing has happened yet.
     """
-    among = are_among(numbers_of(originals.column("message_id")), united(suspects))
-    copies = [_record(row, parser) for row in originals.filter(pa.array(among)).to_pylist()]
-    others = rows_where(originals, ~among)
+    block = unpack(originals.packed)
+    among = are_among(block.column("number").to_numpy(), united(suspects))
+    copies = list(_records(block.filter(pa.array(among)), originals.origin, parser))
+    others = rows_where(block, ~among)
     timestamps = others.column("timestamp").to_numpy()
     latest = int(timestamps.max()) if len(timestamps) else None
     return Extracted(copies, latest, _last_seen(others, timestamps, frozenset(previous_ids), as_of))
 
 
-def _record(row: dict[str, Any], parser: EventParser) -> Record:
-    attributes = orjson.loads(row["attributes"]) if row["attributes"] else {}
-    event = parser.parse(row["raw"], row["source"], attributes)
-    if not isinstance(event, Event):
-        raise TypeError("an event that was parsed once must parse again")
-    return record_of(event, row["raw"], row["source"], attributes)
+class ChangedInputError(Exception):
+    """An input does not hold what it held when the job began."""
+
+
+def _records(rows: pa.Table, origin: Origin | None, parser: EventParser) -> Iterator[Record]:
+    """What the rows of originals were read from, parsed once more."""
+    if origin is None:
+        for row in rows.to_pylist():
+            attributes = orjson.loads(row["attributes"]) if row["attributes"] else {}
+            yield _again(parser, row["raw"], row["source"], attributes)
+    elif rows.num_rows:
+        places = rows.column("place").to_numpy()
+        wanted = np.zeros(places[-1] + 1, bool)
+        wanted[places] = True
+        with closing(origin.messages()) as messages:
+            found = [_again(parser, raw, origin.source, {}) for raw in compress(messages, wanted.tolist())]
+        ids = pa.array([record[MESSAGE_ID] for record in found], pa.large_string())
+        if not np.array_equal(numbers_of(ids), rows.column("number").to_numpy()):
+            raise ChangedInputError(f"{origin.source} has changed while it was read")
+        yield from found
+
+
+def _again(parser: EventParser, raw: bytes | Failure, source: str, attributes: dict[str, Any]) -> Record:
+    event = parser.parse(raw, source, attributes) if isinstance(raw, bytes) else raw
+    if isinstance(raw, Failure) or isinstance(event, Failure):
+        raise ChangedInputError(f"{source} has changed while it was read")
+    return record_of(event, raw, source, attributes)
 
 
 def _last_seen(events: pa.Table, timestamps: np.ndarray, wanted: Collection[str], as_of: int | None) -> dict[str, int]:

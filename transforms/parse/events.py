@@ -73,6 +73,8 @@ class EventParser:
         max_event_bytes: longer records fail as too_large.
         epoch: what a bare number as an instant counts since the epoch; None: it is a violation.
         violations: whether an event whose properties break its schema fails, or is kept without them (and counted).
+        tells_names: whether names that are not of the plan, and paths, may stand in the names of counters; a sender
+            can put anything into them, and counters of a job in a cloud go far.
 
     Attributes:
         unplanned_counts: accepted or failed track events without a schema, by name.
@@ -89,12 +91,14 @@ class EventParser:
         max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES,
         epoch: Epoch | None = None,
         violations: Literal["fail", "drop"] = "fail",
+        tells_names: bool = True,
     ) -> None:
         if unplanned not in ("accept", "fail"):
             raise ValueError(f"unplanned must be accept or fail, not {unplanned!r}")
         self.unplanned_counts: dict[str, int] = {}
         self.dropped_counts: dict[str, int] = {}
-        self._settings = (plan, blocked_identifiers, unplanned, max_event_bytes, epoch, violations)
+        self._settings = (plan, blocked_identifiers, unplanned, max_event_bytes, epoch, violations, tells_names)
+        self.tells_names = tells_names
         self._plan = plan
         self._planned = plan.event_names()
         self._blocks = BlockedIdentifiers(blocked_identifiers).blocks
@@ -107,6 +111,10 @@ class EventParser:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return EventParser, self._settings
+
+    def planned_names(self) -> frozenset[str]:
+        """The track events that have a schema."""
+        return self._planned
 
     def parse(self, raw: bytes, source: str, attributes: Attributes | None = None) -> Event | Failure:
         """One JSON message. A failure keeps `raw` untouched. Blank lines are the caller's business.

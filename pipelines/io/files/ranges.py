@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import NamedTuple
 
 from pipelines.io.files.containers import ContainerError
@@ -11,6 +11,10 @@ from pipelines.io.files.listing import RANGE_BYTES, InputFile
 from pipelines.io.locations import FileInput
 from schemas.event import Failure
 from transforms.parse.lines import CutOffError
+
+
+class UnreadableFileError(Exception):
+    """A file that the operating system does not let be read, or not to its planned end; names it."""
 
 
 class FileRange(NamedTuple):
@@ -25,6 +29,20 @@ class FileRange(NamedTuple):
     end: int
     source: str
 
+    def messages(self) -> Generator[bytes | Failure, None, None]:
+        """The records: JSON messages as they stand, Avro and Parquet rows as JSON.
+
+        Raises:
+            UnreadableFileError: the file cannot be read. What is in it does not raise.
+        """
+        try:
+            if self.whole:
+                yield from file_messages(self.path, self.source, self.end)
+            else:
+                yield from range_messages(self.path, self.source, self.start, self.end)
+        except (ContainerError, CutOffError, OSError) as error:
+            raise UnreadableFileError(f"{self.path} cannot be read: {error}") from error
+
 
 def plan_ranges(locations: Iterable[FileInput]) -> list[FileRange]:
     """What there is to read, in pieces."""
@@ -38,22 +56,3 @@ def _pieces(file: InputFile, source: str) -> Iterator[FileRange]:
         return
     for start in range(0, size_bytes, RANGE_BYTES):
         yield FileRange(file.path, False, start, min(start + RANGE_BYTES, size_bytes), source)
-
-
-class UnreadableFileError(Exception):
-    """A file that the operating system does not let be read, or not to its planned end; names it."""
-
-
-def messages(piece: FileRange) -> Iterator[bytes | Failure]:
-    """The records of a range: JSON messages as they stand, Avro and Parquet rows as JSON.
-
-    Raises:
-        UnreadableFileError: the file cannot be read. What is in it does not raise.
-    """
-    try:
-        if piece.whole:
-            yield from file_messages(piece.path, piece.source, piece.end)
-        else:
-            yield from range_messages(piece.path, piece.source, piece.start, piece.end)
-    except (ContainerError, CutOffError, OSError) as error:
-        raise UnreadableFileError(f"{piece.path} cannot be read: {error}") from error

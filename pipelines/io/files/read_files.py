@@ -12,12 +12,12 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
-from pipelines.io.files.ranges import FileRange, messages, plan_ranges
+from pipelines.io.files.ranges import FileRange, plan_ranges
 from pipelines.io.locations import FileInput
 from schemas.event import Failure
 from transforms import counting
 from transforms.parse import EventParser
-from transforms.parse.blocks import collect
+from transforms.parse.blocks import Origin, collect
 from transforms.parse.bucket import OUTPUTS, ParsedEvents, outputs_of, parsed_events
 from transforms.records import collection_paused
 
@@ -49,15 +49,21 @@ class _ParseRange(beam.DoFn):
     @no_annotations
     def process(self, piece: FileRange) -> Iterator[TaggedOutput[str, Any]]:
         with collection_paused():
-            yield from parse_messages(self._parser, messages(piece), piece.source, self._buckets)
+            # What is no line of a file would have to be unpacked once more for a few of its records.
+            origin = None if piece.whole else piece
+            yield from parse_messages(self._parser, piece.messages(), piece.source, self._buckets, origin)
         counting.count(counting.RANGES)
 
 
 def parse_messages(
-    parser: EventParser, found: Iterable[bytes | Failure], source: str, bucket_count: int
+    parser: EventParser,
+    found: Iterable[bytes | Failure],
+    source: str,
+    bucket_count: int,
+    origin: Origin | None = None,
 ) -> Iterator[TaggedOutput[str, Any]]:
     """Parses messages into blocks for the outputs of a DoFn that parses."""
-    for parsed in collect(parser, found, source, bucket_count):
+    for parsed in collect(parser, found, source, bucket_count, origin):
         counting.count(counting.READ, parsed.read)
         for tag, element in outputs_of(parsed.events, parsed.failures, parser):
             yield TaggedOutput(tag, element)
