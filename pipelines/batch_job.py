@@ -14,6 +14,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.batch import build_batch
+from pipelines.beam_remembers import remember
 from pipelines.forked.runner import ForkingRunner, LostWorkerError, ended_by_lost_workers
 from pipelines.io.files.ranges import plan_ranges
 from pipelines.io.job_record import note_end, note_start
@@ -60,6 +61,7 @@ def _run(options: ProfilesOptions, stopped: threading.Event, worker_command: str
     try:
         note_start(options.output)
         progress = show_progress(len(ranges), str(options.output))
+        remember()
         with quiet_beam(verbose=options.verbose), progress as so_far, place.kept_alive():
             metrics.numbers = lambda: Numbers(so_far(), {})
             runner = ForkingRunner(worker_command) if worker_command else None

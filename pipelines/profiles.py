@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from pipelines.forked.start import fork_server, takes_processes
+from pipelines.import_beam import import_beam
 from pipelines.options.profiles import ProfilesOptions, parse_profiles_options
 from pipelines.temporary import interruptible, own_temporary_folder
 from pipelines.words.failure import end_quietly
@@ -37,10 +38,12 @@ def run(options: ProfilesOptions) -> int:
             return run_stream(options)
     with own_temporary_folder(), interruptible() as stopped:
         if not takes_processes(options):
+            import_beam()
             from pipelines.batch_job import run_batch
 
             return run_batch(options, stopped)
         with fork_server() as worker_command:
+            import_beam()
             from pipelines.batch_job import run_batch
 
             return run_batch(options, stopped, worker_command)

@@ -1,4 +1,4 @@
-"""From `--input` to histories by profile, on this machine: what `pipelines.profiles` does up to its rules.
+"""From `--input` to the events of profiles, on this machine: what `pipelines.profiles` does up to its rules.
 
     with resolve_events(inputs, settings..., report=say) as events:
         for answer in events.ask(work, question): ...
@@ -117,9 +117,9 @@ def resolve_events(
         if location not in files and location not in tables:
             raise InputError(f"--input {location.text}: expected files, or the events table of duckdb: or bigquery:")
     size = input_bytes(files) + table_bytes(tables)
-    buckets = bucket_count(size)
     if processes is None:
         processes = (os.cpu_count() or 1) if size > _WORTH_PROCESSES_BYTES else 1
+    buckets = bucket_count(size, least=processes)
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tidemark-"))
         settings = Settings(folder, buckets, parser, as_of)

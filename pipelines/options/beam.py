@@ -17,6 +17,10 @@ from schemas.errors import nearest
 _ADDS = ("add_argument", "add_value_provider_argument")
 _FLAGS = ("store_true", "store_false")
 
+NO_MAIN_SESSION = "--no_save_main_session"
+"""What Beam 2.77 does by itself otherwise: it pickles the module that was started and sends it to every worker. What
+workers need is in the package, which they have; the module is a command line."""
+
 LOCAL_RUNNERS = ("PrismRunner", "FnApiRunner", "DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner")
 """They do the work on this machine, and forget everything when they end."""
 

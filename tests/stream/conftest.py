@@ -10,7 +10,7 @@ from apache_beam.runners.direct import transform_evaluator
 
 
 class PicklesOnce:
-    """Beam's bundle-based runner gives each bundle a DoFn of its own, unpickled. Pickling it once is enough for that."""
+    """Beam's bundle-based runner gives each bundle a DoFn of its own, unpickled. Pickling it once is enough."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[Any, bytes]] = {}

@@ -10,28 +10,31 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from typing import Any
 from zlib import crc32
 
 import numpy as np
+import pyarrow as pa
 
 from transforms.columns.events import records_of
-from transforms.explain.mentioned import Property, concerns, mentioned
+from transforms.explain.mentioned import Property, concerns, mentioned, reads
 from transforms.explain.occurrences import Occurrences
 from transforms.explain.question import Question, Rule
 from transforms.explain.timers import Timers
 from transforms.profiles.columns import OrderedEvents, histories
+from transforms.profiles.normalize.columns import DEVICE_TYPE
 from transforms.profiles.rows import Row
-from transforms.profiles.table_columns import membership_columns
+from transforms.profiles.table_columns import membership_columns, naming_devices
 from transforms.records import Record
 from transforms.segments.history import (
     NO_INSTANT,
     Evaluated,
     Flags,
     Histories,
+    Integers,
     compile_history,
     evaluate,
     rows_by_pair,
@@ -41,7 +44,6 @@ from transforms.segments.language import ast
 from transforms.segments.language.resolve import needed_definitions
 from transforms.segments.values import trait_value
 
-_RECORDS_AT_ONCE = 1 << 12
 Example = tuple[int, str, Sequence[Record]]
 """(place in the sample, profile id, events)."""
 
@@ -151,15 +153,16 @@ class _Surveyor:
         """Adds some profiles."""
         found, told = self._found, histories(part)
         pairs = rows_by_pair(told)
+        events_of = partial(self._events, part, self._concerned(told, pairs))
         found.profiles += len(part.profile_ids)
         evaluated = self._rule.evaluate(told)
         self.occurrences.look_for(told, pairs)
         self.occurrences.look_for_traits(evaluated.traits)
-        found.timers = self._timers.most(told, pairs, partial(self._events, part), found.timers)
+        found.timers = self._timers.most(told, pairs, events_of, found.timers)
         found.rows += self._rule.rows(told, evaluated)
         here = self._rule.members(evaluated)
         self._compare_with_others(evaluated, here)
-        self._add(found.members, part, here)
+        _add(found.members, part, here, events_of)
         consent = self._rule.segment.consent
         for profile in np.flatnonzero(here).tolist():
             if has_consent(evaluated.traits[profile], consent):
@@ -168,8 +171,8 @@ class _Surveyor:
             was = self._against.evaluate(told)
             found.against_rows += self._against.rows(told, was)
             there = self._against.members(was)
-            self._add(found.added, part, here & ~there)
-            self._add(found.removed, part, there & ~here)
+            _add(found.added, part, here & ~there, events_of)
+            _add(found.removed, part, there & ~here, events_of)
 
     def _compare_with_others(self, evaluated: Evaluated, here: Flags) -> None:
         lasting = evaluated.exited_at == NO_INSTANT
@@ -180,19 +183,28 @@ class _Surveyor:
                 self._found.others[name] += len(members)
                 self._found.shared[name] += int(here[members].sum())
 
-    def _add(self, sample: Sample, part: OrderedEvents, profiles: Flags) -> None:
-        for profile in np.flatnonzero(profiles).tolist():
-            sample.add(part.profile_ids[profile], partial(self._events, part, profile))
+    def _concerned(self, told: Histories, pairs: Mapping[tuple[str, str], Integers]) -> Flags:
+        """Which events can matter to the rule, and which may because they name a device."""
+        found = np.zeros(len(told.profile), bool)
+        for pair, rows in pairs.items():
+            found[rows] = any(reads(read, *pair) for read in self._reads)
+        if any(DEVICE_TYPE in read.columns for read in self._reads):
+            found |= naming_devices(told.context)
+        return found
 
-    def _events(self, part: OrderedEvents, profile: int) -> list[Record]:
-        """A profile's events that concern the rule, and its first; the others are not held, however many there are."""
-        events = part.of(profile)
-        return [
-            event
-            for start in range(0, events.num_rows, _RECORDS_AT_ONCE)
-            for place, event in enumerate(records_of(events.slice(start, _RECORDS_AT_ONCE)), start)
-            if not place or any(concerns(read, event) for read in self._reads)
-        ]
+    def _events(self, part: OrderedEvents, concerned: Flags, profile: int) -> list[Record]:
+        """A profile's events that concern the rule, and its first."""
+        first, end = part.rows_of(profile)
+        rows = np.flatnonzero(concerned[first:end]) + first
+        if not concerned[first]:
+            rows = np.append(first, rows)
+        start, *others = records_of(part.events.take(pa.array(rows)))
+        return [start, *(event for event in others if any(concerns(read, event) for read in self._reads))]
+
+
+def _add(sample: Sample, part: OrderedEvents, profiles: Flags, events_of: Callable[[int], Sequence[Record]]) -> None:
+    for profile in np.flatnonzero(profiles).tolist():
+        sample.add(part.profile_ids[profile], partial(events_of, profile))
 
 
 class _Evaluator:

@@ -80,9 +80,14 @@ class OrderedEvents(NamedTuple):
     profile: np.ndarray
     profile_ids: list[str]
 
-    def of(self, profile: int) -> pa.Table:
-        """One profile's events, by its place."""
+    def rows_of(self, profile: int) -> tuple[int, int]:
+        """Where the events of one profile, by its place, start and end."""
         first, end = self.profile.searchsorted([profile, profile + 1]).tolist()
+        return first, end
+
+    def of(self, profile: int) -> pa.Table:
+        """One profile's events."""
+        first, end = self.rows_of(profile)
         return self.events.slice(first, end - first)
 
 

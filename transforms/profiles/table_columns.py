@@ -106,14 +106,19 @@ def _typed(histories: Histories, found: Evaluated, starts: np.ndarray) -> tuple[
 
 def _device_types(histories: Histories) -> dict[int, str]:
     """`context.device.type` of the latest event of each profile that names one."""
-    mentions = pc.match_substring(histories.context, '"device"').fill_null(False)
-    places = np.flatnonzero(mentions.to_numpy(zero_copy_only=False))[::-1]
+    places = np.flatnonzero(naming_devices(histories.context))[::-1]
     found: dict[int, str] = {}
     for place, profile in zip(places.tolist(), histories.profile[places].tolist(), strict=True):
         if profile not in found:
             kind = device_type_of(histories.context[place].as_py())
             if kind is not None:
                 found[profile] = kind
+    return found
+
+
+def naming_devices(contexts: pa.Array) -> np.ndarray:
+    """Which contexts may name a device."""
+    found: np.ndarray = pc.match_substring(contexts, '"device"').fill_null(False).to_numpy(zero_copy_only=False)
     return found
 
 
