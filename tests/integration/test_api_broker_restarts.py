@@ -15,7 +15,8 @@ from tests.integration.own_broker import OwnBroker
 from tests.integration.stream_jobs import StreamJob, ask, messages_written, write_segments
 from tests.integration.test_api_brokers import made_topic
 
-PAUSE_SECONDS = 0.1
+PAUSE_SECONDS = 0.5
+"""Between two requests of a client: the job must keep up, also where it takes long to start."""
 
 
 def kafka_place(address: str) -> str:

@@ -169,15 +169,17 @@ class KafkaSource:
         return [str(partition) for partition in partitions if partition % reader.of == reader.number]
 
     def _added(self, client: ReaderClient, reader: Reader, known: Mapping[str, int]) -> dict[str, int]:
-        """Where to begin with partitions that are new; while no broker answers there are none."""
+        """Where to begin with partitions that are new; none while no broker answers, or one that knows no topics."""
         try:
             added = [name for name in self._partitions_of(client, reader) if name not in known]
             return self._start_positions(client, added)
+        except InputError as error:
+            _LOGGER.warning("%s; trying again", error)
         except KafkaException as error:
             if not is_passing(error):
                 raise
             _LOGGER.warning("%s: %s; trying again", self.text, error.args[0].str())
-            return {}
+        return {}
 
     def _start_positions(self, client: ReaderClient, names: Sequence[str]) -> dict[str, int]:
         """After what the group committed; from the first record where that is nothing, or nothing that still exists."""
