@@ -17,17 +17,6 @@ from pipelines.io.files.sizes import input_bytes
 from pipelines.io.locations import FileInput
 from pipelines.options.profiles import ProfilesOptions
 
-_ALLOCATOR = ":".join(
-    (
-        "glibc.malloc.arena_max=1",
-        "glibc.malloc.mmap_threshold=1073741824",
-        "glibc.malloc.trim_threshold=4294967296",
-        "glibc.malloc.top_pad=67108864",
-    )
-)
-"""Workers keep the memory that they free: blocks of megabytes come and go, and page faults are dear (with this 0.9
-million for a million events, without it 2.6 million and a tenth more time). Huge pages cost more than they save.
-Only glibc reads this."""
 _WORTH_PROCESSES_BYTES = 64 * 1024 * 1024
 """Below this much input one process is done sooner: of what travels between processes each MB costs 15 ms."""
 
@@ -50,10 +39,7 @@ def fork_server() -> Iterator[str]:
             listening.listen()  # from now on, though nobody answers yet: a client that calls early waits
             descriptor = listening.fileno()
             arguments = [sys.executable, "-m", "pipelines.forked.server", str(descriptor)]
-            environment = {"GLIBC_TUNABLES": _ALLOCATOR, **os.environ}
-            server = subprocess.Popen(  # noqa: S603 - ourselves
-                arguments, stdin=subprocess.PIPE, pass_fds=[descriptor], env=environment
-            )
+            server = subprocess.Popen(arguments, stdin=subprocess.PIPE, pass_fds=[descriptor])  # noqa: S603 - ourselves
         with server:
             try:
                 yield shlex.join([sys.executable, "-S", "-E", client.__file__, path])
