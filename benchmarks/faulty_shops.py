@@ -7,7 +7,6 @@ running the job.
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
+import orjson
 import pyarrow as pa
 
 from schemas.arrow import arrow_schema, to_record_batch
@@ -248,7 +248,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, table: Table, rows: list[dict[s
     empty = {column.name: [] if column.repeated else None for column in table.columns}
     if not rows:
         return
-    columns = tuple([{**empty, **row}[name] for row in rows] for name in names)
+    columns = tuple([row.get(name, empty[name]) for row in rows] for name in names)
     batch = to_record_batch(table, TableBlock(table.name, 0, columns))
     given = pa.Table.from_batches([batch], arrow_schema(table))
     connection.register("given", given)
@@ -259,7 +259,8 @@ def _fill(connection: duckdb.DuckDBPyConnection, table: Table, rows: list[dict[s
 def _event_row(event: Event) -> dict[str, Any]:
     plain = {name: event[name] for name in ("message_id", "profile_id", "user_id", "anonymous_id", "type", "event")}
     objects = {
-        name: None if event[name] is None else json.dumps(event[name]) for name in ("properties", "traits", "context")
+        name: None if event[name] is None else orjson.dumps(event[name]).decode()
+        for name in ("properties", "traits", "context")
     }
     return plain | objects | {"timestamp": event["at"] * 1000, "received_at": event["received"] * 1000}
 

@@ -11,8 +11,8 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8
 """As glibc's malloc.h numbers what `mallopt` sets."""
 _SETTINGS = (
     (_ARENA_MAX, 1),
-    (_MMAP_THRESHOLD, 1 << 30),
-    (_TRIM_THRESHOLD, (1 << 31) - 1),
+    (_MMAP_THRESHOLD, 32 << 20),
+    (_TRIM_THRESHOLD, 256 << 20),
     (_TOP_PAD, 64 << 20),
 )
 

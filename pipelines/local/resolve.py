@@ -1,4 +1,4 @@
-"""From `--input` to histories by profile, on this machine: what `pipelines.profiles` does up to its rules.
+"""From `--input` to the events of profiles, on this machine: what `pipelines.profiles` does up to its rules.
 
     with resolve_events(inputs, settings..., report=say) as events:
         for answer in events.ask(work, question): ...

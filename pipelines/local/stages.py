@@ -20,6 +20,7 @@ from itertools import count
 from typing import NamedTuple
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -32,18 +33,20 @@ from pipelines.local.exchange import Exchange
 from schemas.errors import InputError, OutputError
 from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Failure
 from transforms.columns.blocks import concatenated, pack, packed_by, unpack
-from transforms.columns.events import EVENTS, LINKS, OWNED_EVENTS
+from transforms.columns.events import EVENTS, LINKS, OWNED_EVENTS, owned_events
 from transforms.columns.selection import Selection
 from transforms.deduplicate.columns import exact_blocks, extract_copies, standing
 from transforms.deduplicate.copies import RETRACT, Deduplicated, deduplicate
-from transforms.identity.columns import resolve_columns, united
+from transforms.identity.columns import resolve_columns
 from transforms.identity.plan import IdentityPlan
 from transforms.identity.routes import route
 from transforms.parse import EventParser
 from transforms.parse.blocks import EventCollector, Originals, collect
 from transforms.profiles.columns import OrderedEvents, gather_columns, ordered, take_known, until
-from transforms.records import Buckets
+from transforms.records import Buckets, Record
 from transforms.records import unpack as unpack_records
+
+_ROWS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +186,10 @@ class Stages:
             plan,
         )
         self._exchange.drop(bucket, "devices", "links", "exact_devices", "exact_links")
-        self._write("resolved", united(found.known, found.exceptional.known))
-        self._exchange.write("anonymous", bucket, pack(united(found.anonymous, found.exceptional.anonymous).copied()))
+        for known in (found.known, _selection(found.exceptional.known)):
+            self._write("resolved", known)
+        for anonymous in (found.anonymous, _selection(found.exceptional.anonymous)):
+            self._keep_here("anonymous", bucket, anonymous)
 
     def _standing(self, bucket: int, stage: str, schema: pa.Schema, suspects: Sequence[bytes]) -> Selection:
         parsed, exact = self._exchange.read(stage, bucket), self._exchange.read(f"exact_{stage}", bucket)
@@ -196,8 +201,14 @@ class Stages:
         told = {name: self._exchange.read(stage, bucket) for name, stage in stages.items()}
         found = gather_columns(take_known(told, suspects), plan)
         self._exchange.drop(bucket, *stages.values())
-        self._exchange.write("users", bucket, pack(found.events.copied()))
+        self._keep_here("users", bucket, found.events)
         self._write("merged", found.merged)
+
+    def _keep_here(self, stage: str, bucket: int, events: Selection) -> None:
+        """Events whose owners are in this bucket; half of all may be one visitor's, so they are copied part by part."""
+        for start in range(0, events.num_rows, _ROWS_AT_ONCE):
+            part = events.take(np.arange(start, min(start + _ROWS_AT_ONCE, events.num_rows)))
+            self._exchange.write(stage, bucket, pack(part.copied()))
 
     def profiles(self, bucket: int, as_of: int) -> Iterator[OrderedEvents]:
         """The profiles of a bucket that exist at an instant, and their events until then: users, then devices."""
@@ -206,6 +217,11 @@ class Stages:
             found = until(ordered(Selection(concatenated(blocks, OWNED_EVENTS)), kind), as_of)
             if found.profile_ids:
                 yield found
+
+
+def _selection(pairs: Iterable[Record]) -> Selection:
+    """(profile id, event) as columns."""
+    return Selection(pa.Table.from_batches([owned_events(pairs)]))
 
 
 def _rows(location: TableInput) -> Iterator[pa.RecordBatch]:

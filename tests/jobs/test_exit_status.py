@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from pipelines.io.files import read_files
 from pipelines.io.files.ranges import FileRange, plan_ranges
 from pipelines.io.locations import FileInput
+from tests.jobs.conftest import VIEWERS
 from tests.jobs.job import read_bytes, run_command, run_job, write_lines, write_segment
 from tests.jobs.messages import track
 
@@ -104,6 +106,17 @@ def test_an_output_that_holds_something_else_is_left_alone(shop: Path) -> None:
 # --- 1: it failed; what was there before still is --------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def previous_output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a job that ran on one event."""
+    folder = tmp_path_factory.mktemp("previous")
+    write_segment(folder, "viewers", VIEWERS)
+    write_lines(folder / "events" / "a.ndjson", [track("m1", "Product Viewed")])
+    ran = run_job(folder)
+    assert ran.status == 0
+    return ran.database
+
+
 def disk_full(*_: Any) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -118,10 +131,11 @@ def disk_full(*_: Any) -> None:
     ],
 )
 def test_a_crash_midway_leaves_the_previous_output(
-    shop: Path, place: str, doing: str, monkeypatch: pytest.MonkeyPatch
+    shop: Path, previous_output: Path, place: str, doing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run_job(shop).status == 0
+    shutil.copy(previous_output, shop / "out.duckdb")
     before = read_bytes(shop / "out.duckdb")
+    assert [row[0] for row in before["events"]] == ["m1"]
     write_lines(shop / "events" / "b.ndjson", [track("m2", "Product Viewed", userId="bob")])
     monkeypatch.setattr(place, disk_full)
     ran = run_job(shop)

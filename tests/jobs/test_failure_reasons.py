@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas import failure_reasons as reasons
-from tests.jobs.job import Row, run_job, write_lines
+from tests.jobs.conftest import VIEWERS
+from tests.jobs.job import Ran, Row, run_job, write_lines, write_segment
 from tests.jobs.messages import message, track
 
 # What only a stream finds (too_late), or an output that refuses rows.
@@ -22,52 +23,70 @@ NOT_HERE = {reasons.TOO_LATE, reasons.REJECTED_BY_OUTPUT}
 Lines = list[bytes]
 
 
-def line(**fields: Any) -> bytes:
-    return orjson.dumps(track("m1", "Product Viewed", **fields))
+def line(message_id: str = "m1", **fields: Any) -> bytes:
+    return orjson.dumps(track(message_id, "Product Viewed", **fields))
 
 
 RETRACTED_DELETE = [message("d", "delete", userId="p"), message("r", "retract", retracts="d")]
-ALIASES = [message(f"a{number}", "alias", f"12:0{number}") for number in range(3)]
-USERS = [track(f"m{user}", "Product Viewed", "11:00", userId=user) for user in "pqr"]
 
 
 def aliases(*pairs: str) -> Lines:
-    """Aliases, a previous id and its user each, one minute after the other, among the users p, q and r."""
-    found = [alias | {"previousId": pair[0], "userId": pair[1]} for alias, pair in zip(ALIASES, pairs, strict=False)]
-    return [orjson.dumps(one) for one in [*USERS, *found]]
+    """Aliases, a previous id and its user each, one minute after the other, among three users of their own."""
+    world = "-".join(pairs)
+    users = [track(f"{user} {world}", "Product Viewed", "11:00", userId=f"{user} {world}") for user in "pqr"]
+    found = [
+        message(f"a{at} {world}", "alias", f"12:0{at}", previousId=f"{pair[0]} {world}", userId=f"{pair[1]} {world}")
+        for at, pair in enumerate(pairs)
+    ]
+    return [orjson.dumps(one) for one in [*users, *found]]
 
 
-# What is sent, the place of the line that fails, the options.
-CASES: dict[str, tuple[Lines, int, list[str]]] = {
-    reasons.TOO_LARGE: ([line(properties={"text": "x" * 900})], 0, ["--max_event_bytes=800"]),
-    reasons.NOT_UTF8: ([b'{"messageId": "caf\xe9"}'], 0, []),
-    reasons.MALFORMED_JSON: ([b'  {"messageId": "m1", '], 0, []),
-    reasons.SCHEMA_VIOLATION: ([line(userId=5, properties={"price": "cheap"})], 0, []),
-    reasons.UNPLANNED_EVENT: ([orjson.dumps(track("m1", "Tea Poured"))], 0, ["--unplanned=fail"]),
-    reasons.MISSING_IDENTIFIER: ([line(userId=None)], 0, []),
-    reasons.BLOCKED_IDENTIFIER: ([line(userId="UNDEFINED")], 0, []),
-    reasons.MISSING_TIMESTAMP: ([line(timestamp=None)], 0, []),
-    reasons.TIMESTAMP_IN_FUTURE: ([line(receivedAt="2026-02-27T12:00:00Z")], 0, []),
-    reasons.NOT_RETRACTABLE: ([orjson.dumps(one) for one in RETRACTED_DELETE], 1, []),
-    reasons.ALIAS_CYCLE: (aliases("pq", "qp"), 4, []),
-    reasons.ALIAS_CONFLICT: (aliases("pq", "pr"), 4, []),
-    reasons.MERGE_LIMIT: (aliases("pq", "rq"), 4, ["--max_merges=1"]),
+OPTIONS = ["--max_event_bytes=800", "--unplanned=fail", "--max_merges=1"]
+# What is sent, and the place of the line that fails.
+CASES: dict[str, tuple[Lines, int]] = {
+    reasons.TOO_LARGE: ([line("large", properties={"text": "x" * 900})], 0),
+    reasons.NOT_UTF8: ([b'{"messageId": "caf\xe9"}'], 0),
+    reasons.MALFORMED_JSON: ([b'  {"messageId": "m1", '], 0),
+    reasons.SCHEMA_VIOLATION: ([line("wrong", userId=5, properties={"price": "cheap"})], 0),
+    reasons.UNPLANNED_EVENT: ([orjson.dumps(track("tea", "Tea Poured"))], 0),
+    reasons.MISSING_IDENTIFIER: ([line("nobody", userId=None)], 0),
+    reasons.BLOCKED_IDENTIFIER: ([line("blocked", userId="UNDEFINED")], 0),
+    reasons.MISSING_TIMESTAMP: ([line("timeless", timestamp=None)], 0),
+    reasons.TIMESTAMP_IN_FUTURE: ([line("early", receivedAt="2026-02-27T12:00:00Z")], 0),
+    reasons.NOT_RETRACTABLE: ([orjson.dumps(one) for one in RETRACTED_DELETE], 1),
+    reasons.ALIAS_CYCLE: (aliases("pq", "qp"), 4),
+    reasons.ALIAS_CONFLICT: (aliases("pq", "pr"), 4),
+    reasons.MERGE_LIMIT: (aliases("pq", "rq"), 4),
 }
 
 
-@pytest.mark.parametrize("reason", CASES)
-def test_a_refused_record_is_kept_as_it_came(reason: str, folder: Path) -> None:
-    lines, place, options = CASES[reason]
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """All cases in one run, and one event that is good."""
+    folder = tmp_path_factory.mktemp("everything")
+    write_segment(folder, "viewers", VIEWERS)
+    lines = [line for lines, _ in CASES.values() for line in lines]
     write_lines(folder / "events" / "a.ndjson", [*lines, track("good", "Product Viewed", userId="bob")])
-    ran = run_job(folder, *options)
-    assert ran.status == 0, ran.err
-    tables = ran.tables()
-    (failed,) = tables["failed_events"]
-    assert (failed["reason"], failed["raw"]) == (reason, lines[place])
-    assert failed["source"] == str(folder / "events")
+    return run_job(folder, *OPTIONS)
+
+
+@pytest.mark.parametrize("reason", CASES)
+def test_a_refused_record_is_kept_as_it_came(reason: str, everything: Ran) -> None:
+    assert everything.status == 0, everything.err
+    lines, place = CASES[reason]
+    (failed,) = (row for row in everything.tables()["failed_events"] if row["reason"] == reason)
+    assert failed["raw"] == lines[place]
+    assert failed["source"] == str(everything.database.parent / "events")
     assert failed["errors"]
-    assert "good" in [row["message_id"] for row in tables["events"]]
-    assert f"{reason:<23} {1:>8}" in ran.out
+    assert f"{reason:<23} {1:>8}" in everything.out
+
+
+def test_nothing_else_is_refused(everything: Ran) -> None:
+    tables = everything.tables()
+    assert len(tables["failed_events"]) == len(CASES)
+    others = [line for lines, place in CASES.values() for at, line in enumerate(lines) if at != place]
+    ids = {orjson.loads(line)["messageId"] for line in others} - {"d"}  # a deletion is in its own table
+    assert {row["message_id"] for row in tables["events"]} == ids | {"good"}
 
 
 def test_every_reason_has_its_case() -> None:
@@ -151,12 +170,17 @@ def test_a_file_that_is_no_parquet_is_kept_whole(folder: Path) -> None:
     assert [row["message_id"] for row in tables["events"]] == ["m1"]
 
 
-@pytest.mark.parametrize("line_break", [b"\n", b"\r\n"])
-@pytest.mark.parametrize("suffix", ["ndjson", "ndjson.gz"])
-def test_line_breaks_are_no_part_of_a_record(folder: Path, line_break: bytes, suffix: str) -> None:
-    content = line_break.join([b"bad one", b"", b"   ", b"bad\rtwo", orjson.dumps(track("m1", "Product Viewed"))])
+def test_line_breaks_are_no_part_of_a_record(folder: Path) -> None:
     (folder / "events").mkdir()
-    (folder / "events" / f"a.{suffix}").write_bytes(gzip.compress(content) if suffix.endswith("gz") else content)
+    for name, line_break in (("lf", b"\n"), ("crlf", b"\r\n")):
+        for suffix, packed in (("ndjson", bytes), ("ndjson.gz", gzip.compress)):
+            of_file = f"{name} {suffix}".encode()
+            good = line(of_file.decode())
+            content = line_break.join([b"bad one " + of_file, b"", b"   ", b"bad\rtwo " + of_file, good])
+            (folder / "events" / f"{name}.{suffix}").write_bytes(packed(content))
     tables = run_job(folder).tables()
-    assert sorted(row["raw"] for row in tables["failed_events"]) == [b"bad\rtwo", b"bad one"]
-    assert len(tables["events"]) == 1
+    files = [f"{name} {suffix}" for name in ("crlf", "lf") for suffix in ("ndjson", "ndjson.gz")]
+    raw = {row["raw"].decode() for row in tables["failed_events"]}
+    assert raw == {f"{start} {file}" for start in ("bad one", "bad\rtwo") for file in files}
+    assert len(tables["failed_events"]) == len(raw)
+    assert [row["message_id"] for row in tables["events"]] == files

@@ -5,11 +5,15 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
-import subprocess
-import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
+
+from tests.jobs.job import run_command
+
+BETWEEN_LOOKS_SECONDS = 0.05
 
 
 def listening(pid: int) -> set[str]:
@@ -32,13 +36,21 @@ def test_worker_processes_are_served_on_loopback_only(tmp_path: Path) -> None:
     arguments = ["--input", f"{tmp_path}/1.ndjson", "--segments", f"{tmp_path}/segments"]
     arguments += ["--output", f"duckdb:{tmp_path}/out.duckdb"]
     arguments += ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
-    command = [sys.executable, "-m", "pipelines.profiles", *arguments]
     found: set[str] = set()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=dict(os.environ)) as job:
-        while job.poll() is None:
-            found |= listening(job.pid)
-        assert job.stderr is not None
-        assert job.returncode == 0, job.stderr.read()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(BETWEEN_LOOKS_SECONDS):
+            found.update(listening(os.getpid()))
+
+    with ThreadPoolExecutor(1) as beside:
+        looked = beside.submit(look)
+        try:
+            ran = run_command(tmp_path / "out.duckdb", *arguments)
+        finally:
+            done.set()
+        looked.result()
+    assert ran.status == 0, ran.err
     assert found, "it was looked at while it ran"
     assert all(is_loopback(ipaddress.ip_address(address)) for address in found), found
 

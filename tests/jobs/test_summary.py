@@ -14,6 +14,7 @@ from pipelines.io.outputs import BigQueryOutput
 from pipelines.options.profiles import parse_profiles_options
 from pipelines.words.event import plain, tell_event, tell_instant
 from pipelines.words.summary import summary_lines
+from tests.jobs.conftest import VIEWERS
 from tests.jobs.job import Ran, run_job, write_lines, write_segment
 from tests.jobs.messages import message, track
 
@@ -21,9 +22,11 @@ ROOT = Path(__file__).parents[2]
 BOOT = {"product_id": "p_018", "name": "Rain Boot"}
 
 
-@pytest.fixture(params=["duckdb:{}/tables.duckdb", "files:{}/tables"], ids=["duckdb", "files"])
-def ran(request: pytest.FixtureRequest, folder: Path) -> Ran:
+@pytest.fixture(scope="module", params=["duckdb:{}/tables.duckdb", "files:{}/tables"], ids=["duckdb", "files"])
+def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """A small shop with one event of each outcome."""
+    folder = tmp_path_factory.mktemp("shop")
+    write_segment(folder, "viewers", VIEWERS)
     (folder / "segments" / "vip.yaml").write_text("description: Regulars.\nmembers: [ann]\n")
     write_segment(folder, "quiet", "event('Order Completed').count() = 0")
     write_lines(

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.temporary import own_temporary_folder
+from tests.jobs.job import run_command
 
 LONGEST_SECONDS = 60
 
@@ -45,7 +46,9 @@ def test_folders_of_others_are_left_alone(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_what_a_stopped_job_leaves_goes_with_it_or_with_the_next(number: signal.Signals, tmp_path: Path) -> None:
+def test_what_a_stopped_job_leaves_goes_with_it_or_with_the_next(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     temporary, segments, events = tmp_path / "tmp", tmp_path / "segments", tmp_path / "e.ndjson"
     temporary.mkdir()
     segments.mkdir()
@@ -72,6 +75,8 @@ def test_what_a_stopped_job_leaves_goes_with_it_or_with_the_next(number: signal.
         assert list(temporary.iterdir()) == []
         assert not list(tmp_path.glob(".o.duckdb*"))
     events.write_text(json.dumps(event | {"messageId": "m", "userId": "u"}) + "\n")
-    subprocess.run(command, env=environment, check=True, capture_output=True)
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert run_command(tmp_path / "o.duckdb", *places).status == 0
     assert list(temporary.iterdir()) == []
     assert not list(tmp_path.glob(".o.duckdb*"))

@@ -27,8 +27,8 @@ from transforms.segments.nodes.state import State
 from transforms.segments.replay import run
 from transforms.whole import Tables
 
-CASES = int(os.environ.get("TIDEMARK_CASES", "120"))
-LONG_CASES = int(os.environ.get("TIDEMARK_CASES", "4000"))
+CASES = int(os.environ.get("TIDEMARK_CASES", "80"))
+LONG_CASES = int(os.environ.get("TIDEMARK_CASES", "2000"))
 PARTS = 4
 SEGMENT = MEMBERSHIPS.column_names().index("segment")
 MERGED_INTO = PROFILES.column_names().index("merged_into")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from typing import Any
 
 from tests.reference.history import History
@@ -12,15 +13,20 @@ from tests.reference.values import as_instant
 from transforms.segments.language import ast
 
 
-def nodes(tree: Any) -> Iterator[Any]:
+@lru_cache(maxsize=1024)
+def nodes(tree: Any) -> tuple[Any, ...]:
     """Every node below (and with) a node of the syntax tree."""
+    return tuple(_nodes(tree))
+
+
+def _nodes(tree: Any) -> Iterator[Any]:
     if isinstance(tree, tuple):
         for item in tree:
-            yield from nodes(item)
+            yield from _nodes(item)
     elif is_dataclass(tree):
         yield tree
         for part in fields(tree):
-            yield from nodes(getattr(tree, part.name))
+            yield from _nodes(getattr(tree, part.name))
 
 
 def lengths(definitions: ast.Definitions) -> set[int]:

@@ -76,7 +76,10 @@ class Timers:
 
 def _waits_by_itself(node: Node) -> bool:
     """Whether it may wait though no event of its own is recent."""
-    return isinstance(node, SegmentNode | HeldNode | RelativeDateNode)
+    if isinstance(node, SegmentNode):
+        limits = (node.definition.expires, node.definition.max_membership, node.definition.reentry_after)
+        return any(limit is not None for limit in limits)
+    return isinstance(node, HeldNode | RelativeDateNode)
 
 
 def _matters_for(node: Node) -> int:
