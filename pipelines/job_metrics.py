@@ -76,7 +76,11 @@ def told_metrics(options: MetricsOptions, planned: frozenset[str]) -> Iterator[J
             yield metrics
         finally:
             if options.file is not None:
-                write_metrics(options.file, metrics.samples)
+                try:
+                    write_metrics(options.file, metrics.samples)
+                except OSError as error:  # the tables are what they should be, whatever becomes of the metrics
+                    told = f"warning: --metrics_file {options.file}: cannot be written: {error.strerror}"
+                    print(told, file=sys.stderr)
 
 
 def stream_numbers(result: Any) -> Numbers:

@@ -102,6 +102,14 @@ def test_a_job_that_fails_says_so_in_its_file(tmp_path: Path) -> None:
     assert parsed(file.read_text())["tidemark_job_succeeded"] == 0
 
 
+def test_metrics_that_cannot_be_written_are_no_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "shop.prom"
+    file.mkdir()
+    with told_metrics(MetricsOptions(file=file), frozenset()) as metrics:
+        metrics.end(0)
+    assert capsys.readouterr().err == f"warning: --metrics_file {file}: cannot be written: Is a directory\n"
+
+
 def test_a_port_that_is_taken_stops_the_job_before_it_starts(shop: Path) -> None:
     with serve_metrics(FREE, lambda: ()) as address:
         ran = run_job(shop, "--metrics_port", address.split("/")[2])
