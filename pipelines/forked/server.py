@@ -33,9 +33,9 @@ _TRAITS: Final = {
 
 def main(descriptor: int) -> None:
     """Serves until the job ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the job's business
     _import_what_workers_need()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the workers but their clients
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the job's business
     with socket.socket(fileno=descriptor) as listening:
         while True:
             ready, _, _ = select.select([listening, sys.stdin], [], [])
@@ -51,18 +51,17 @@ def main(descriptor: int) -> None:
 def _import_what_workers_need() -> None:
     import_beam()
     import apache_beam.runners.worker.sdk_worker_main
-    import pyarrow as pa
 
     import pipelines.batch
     from pipelines.beam_remembers import remember
+    from pipelines.forked.memory import keep_freed_memory
     from transforms.profiles.normalize.traits import normalize_traits
 
     remember()
     _ = (apache_beam.runners.worker.sdk_worker_main, pipelines.batch)
     # The libraries behind the typed columns are loaded when the first value needs them, which takes half a second.
     normalize_traits({name: (value, 0, "") for name, value in _TRAITS.items()}, None)
-    # Arrow's own allocator gives memory back at once and has it anew, page by page: a fifth of a worker's time.
-    pa.set_memory_pool(pa.system_memory_pool())
+    keep_freed_memory()
     gc.collect()
     gc.freeze()  # what all workers share stays one copy in memory
 

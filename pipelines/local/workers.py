@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from pipelines.local.memory import keep_freed_memory
+from pipelines.forked.memory import keep_freed_memory
 from transforms.records import collection_paused
 
 Worker = TypeVar("Worker")

@@ -20,7 +20,7 @@ and properties together, and lists of errors made only for what failed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -137,6 +137,9 @@ class EventParser:
         if len(raw) > MAX_RECEIVED_BYTES and RECEIVED_BYTES in record:
             too_many = f": expected at most {MAX_RECEIVED_BYTES} bytes over HTTP, not {record[RECEIVED_BYTES]}"
             return Failure(reasons.TOO_LARGE, (too_many,), "parse", None, raw, attributes or {}, source, None)
+        if self._epoch is None:  # as parse_record would, without the call
+            result = self._event(record)
+            return result if type(result) is Event else self._refused(result, record, raw, source, attributes)  # type: ignore[arg-type]
         return self.parse_record(record, raw, source, attributes)
 
     def parse_record(
@@ -146,11 +149,16 @@ class EventParser:
         if self._epoch is not None:
             record = with_text_instants(record, self._epoch)
         result = self._event(record)
-        if type(result) is not Event and self._drops:
-            result = self._repaired(record) or result
-        if type(result) is Event:
-            return result
-        reason, errors = cast("Refusal", result)
+        return result if type(result) is Event else self._refused(result, record, raw, source, attributes)  # type: ignore[arg-type]
+
+    def _refused(
+        self, refusal: Refusal, record: Record, raw: bytes, source: str, attributes: Attributes | None
+    ) -> Event | Failure:
+        """The event without what is wrong with it, where that is asked for and possible; else what is wrong."""
+        repaired = self._repaired(record) if self._drops else None
+        if repaired is not None:
+            return repaired
+        reason, errors = refusal
         message_id, received = record.get("messageId"), record.get("receivedAt")
         return Failure(
             reason,
