@@ -77,7 +77,9 @@ def test_messages_come_with_their_attributes(shop: Shop) -> None:
     shop.publish(b"hello", shop="north")
     job = Job(shop.subscription)
     (record,) = job.batch_with_records().records
-    assert record.message == Message(b"hello", f"pubsub:{shop.subscription}", {"shop": "north"})
+    came_us = record.message.came_us
+    assert record.message == Message(b"hello", f"pubsub:{shop.subscription}", {"shop": "north"}, came_us=came_us)
+    assert 0 < came_us <= now_us(), "when it was published"
     assert job.progress.positions == {"subscription": 1}
 
 
