@@ -9,7 +9,7 @@ import duckdb
 
 from pipelines.io.files.atomic import replace_file
 from pipelines.io.tables.staging import Shard, open_staging_database, select_rows
-from schemas.duckdb import create_statements
+from schemas.duckdb import create_all
 from schemas.tables import TABLES
 
 _OPTIONS = "(STORAGE_VERSION 'v1.2.0')"
@@ -37,10 +37,9 @@ def write_database(target: Path, staging: Path, shards: Mapping[str, Sequence[Sh
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, shards: Mapping[str, Sequence[Shard]]) -> dict[str, int]:
+    connection.execute(create_all(TABLES))
     rows = {}
     for table in TABLES:
-        for statement in create_statements(table):
-            connection.execute(statement)
         rows[table.name] = 0
         if shards.get(table.name):
             query, parameters = select_rows(table, shards[table.name])
