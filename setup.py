@@ -37,6 +37,7 @@ API = [
     "boto3>=1.44",
     "botocore>=1.44",
     "httptools>=0.8",
+    "prometheus-client>=0.22",
     "starlette>=1.10",
     "uvicorn>=0.54",
     "uvloop>=0.23",
@@ -48,7 +49,8 @@ ACTIVATE = ["httpx>=0.28"]
 CONTENT = ["python-liquid>=2.3"]
 TRUST = ["nicknames>=1.0", "scipy>=1.17", "splink>=5.0"]
 REPORT = ["matplotlib>=3.9"]
-EVERYTHING = sorted({*API, *AWS, *SOURCES, *ACTIVATE, *CONTENT, *TRUST, *REPORT})
+METRICS = ["prometheus-client>=0.22"]  # --metrics_port, --metrics_file
+EVERYTHING = sorted({*API, *AWS, *SOURCES, *ACTIVATE, *CONTENT, *TRUST, *REPORT, *METRICS})
 
 # The peer of the batch benchmark. It has no wheels for newer Pythons; the benchmark says so and goes on without it.
 BENCHMARKS = ['bytewax==0.21.*; python_version < "3.13"']
@@ -100,6 +102,7 @@ setup(
         "content": CONTENT,
         "trust": TRUST,
         "report": REPORT,
+        "metrics": METRICS,
         "all": EVERYTHING,
         "dev": [*DEVELOPMENT, *EVERYTHING],
         "benchmarks": BENCHMARKS,

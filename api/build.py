@@ -51,6 +51,7 @@ class ApiOptions:
         webhooks: definitions by name.
         tables: a job's output, for look-ups, or None.
         cache: who is in which segment, for look-ups, or None.
+        log_format: how log lines look.
     """
 
     host: str
@@ -62,6 +63,7 @@ class ApiOptions:
     webhooks: dict[str, WebhookDefinition] = field(default_factory=dict)
     tables: Output | None = None
     cache: CacheLocation | None = None
+    log_format: str = "text"
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -20,6 +20,8 @@ PUT_SECONDS = 10.0
 """How long a request waits: clients give up soon after, and not to know is worse for them than to try again."""
 MOST_WAITING = 20_000
 """More requests than that are not made to wait."""
+MOST_WAITING_BYTES = 128_000_000
+"""Nor more events than that: with a broker that is away, a write may last for a minute."""
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -49,7 +51,7 @@ class Writer(Protocol):
         """Ends it."""
 
 
-_Waiting = tuple[Sequence[bytes], "asyncio.Future[None]"]
+_Waiting = dict["asyncio.Future[None]", Sequence[bytes]]
 
 
 class Gather:
@@ -70,7 +72,8 @@ class Gather:
         self._writer = writer
         self._failures = failures
         self._took = took
-        self._waiting: list[_Waiting] = []
+        self._waiting: _Waiting = {}
+        self._held_bytes = 0
         self._wake = asyncio.Event()
         self._closing = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="events")
@@ -95,15 +98,20 @@ class Gather:
             return
         if self._closing:
             raise TargetAway("the server is stopping")
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MOST_WAITING or self._held_bytes >= MOST_WAITING_BYTES:
             raise TargetAway("too many requests wait")
         taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((events, taken))
+        self._waiting[taken] = events
+        self._held_bytes += _size(events)
         self._wake.set()
         try:
             await asyncio.wait_for(taken, PUT_SECONDS)
         except TimeoutError:
             raise TargetAway("no acknowledgement in time") from None
+        finally:
+            # Whoever has gone or waited too long was told that nothing is sure: what no write has taken is let go of.
+            if self._waiting.pop(taken, None) is not None:
+                self._held_bytes -= _size(events)
 
     async def check(self) -> str:
         """Nothing if events could be taken now, else what stands in the way."""
@@ -124,16 +132,16 @@ class Gather:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), left)
             self._wake.clear()
-            # Whoever has gone or waited too long was told that nothing is sure.
-            group, self._waiting = [one for one in self._waiting if not one[1].done()], []
+            group, self._waiting = self._waiting, {}
             if group:
-                failure = await loop.run_in_executor(self._thread, self._write, group)
+                events = [event for some in group.values() for event in some]
+                failure = await loop.run_in_executor(self._thread, self._write, events)
+                self._held_bytes -= _size(events)
                 _answer(group, failure)
             left = await loop.run_in_executor(self._thread, self._writer.rest)
         await loop.run_in_executor(self._thread, self._writer.close)
 
-    def _write(self, group: list[_Waiting]) -> TargetAway | None:
-        events = [event for some, _ in group for event in some]
+    def _write(self, events: list[bytes]) -> TargetAway | None:
         start = time.perf_counter()
         try:
             self._writer.write(events)
@@ -142,12 +150,16 @@ class Gather:
         except Exception as error:
             _LOGGER.exception("writing events: %s", type(error).__name__)
             return TargetAway("the events could not be written")
-        self._took(len(events), sum(map(len, events)), time.perf_counter() - start)
+        self._took(len(events), _size(events), time.perf_counter() - start)
         return None
 
 
-def _answer(group: list[_Waiting], failure: TargetAway | None) -> None:
-    for _, taken in group:
+def _size(events: Sequence[bytes]) -> int:
+    return sum(map(len, events))
+
+
+def _answer(group: Iterable[asyncio.Future[None]], failure: TargetAway | None) -> None:
+    for taken in group:
         if taken.done():  # the client has gone
             continue
         if failure is None:

@@ -17,9 +17,9 @@ import orjson
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from api.answers import ApiError, error_body
+from api.answers import ApiError, error_body, retry_after
 from api.keys import key_of_header
-from api.lookups import LookupPages, query_instant
+from api.lookups import LookupPages, no_tables, query_instant
 from api.services import Services
 from pipelines.io.cache.layout import candidates
 from pipelines.io.tables.lookups import ChangeFeed, TablesAwayError
@@ -110,9 +110,9 @@ class LivePages:
 
     async def _listener(self, socket: WebSocket) -> Listener:
         if self._feed is None:
-            raise ApiError(503, "unavailable", "this server was not given --tables")
+            raise no_tables()
         if len(self._listeners) >= MOST_LISTENERS:
-            raise ApiError(503, "unavailable", "too many listen")
+            raise ApiError(503, "unavailable", "too many listen", retry_after(5))
         query = socket.query_params
         profiles: frozenset[str] = frozenset()
         if query.get("profile"):

@@ -50,7 +50,7 @@ class LookupPages:
         if self._tables is None:
             found = await self._cached(identifier, now_us)
             if found is None:
-                raise self._nothing_to_ask()
+                raise self._nothing_answers()
             if found.profile_id is None:
                 raise ApiError(404, "not_found", "nobody with this id is in a segment; profiles need --tables")
             return _json({"profile_id": found.profile_id, "segments": [one.segment for one in found.memberships]})
@@ -65,6 +65,8 @@ class LookupPages:
         found = await self._cached(identifier, now_us)
         if found is not None and (found.profile_id is not None or self._tables is None):
             return _json({"profile_id": found.profile_id, "segments": [_membership(one) for one in found.memberships]})
+        if self._tables is None:
+            raise self._nothing_answers()
         answer = await self._in_thread(lambda tables: tables.segments(identifier, now_us))
         if answer is None:
             raise ApiError(404, "not_found", "there is no such profile")
@@ -82,7 +84,10 @@ class LookupPages:
         return _json({"segment": segment, "at": instant_text(at_us), "members": page, "next": following})
 
     async def resolve(self, identifier: str) -> str | None:
-        """The profile that an identifier stands for, if the tables know."""
+        """The profile that an identifier stands for, if the cache or the tables know."""
+        found = await self._cached(identifier, self._services.now_us())
+        if found is not None and found.profile_id is not None:
+            return found.profile_id
         return await self._in_thread(lambda tables: tables.resolve(identifier))
 
     async def close(self) -> None:
@@ -100,18 +105,25 @@ class LookupPages:
         """What the cache says; None: it is not there, away or incomplete, so that the tables are to be asked."""
         return None if self._cache is None else await self._cache.segments_of(identifier, now_us)
 
-    def _nothing_to_ask(self) -> ApiError:
-        what = "this server was not given --tables" if self._cache is None else "the cache does not answer"
-        return ApiError(503, "unavailable", what, retry_after(5))
+    def _nothing_answers(self) -> ApiError:
+        """There are no tables, and the cache has not answered, if there is one."""
+        if self._cache is None:
+            return no_tables()
+        return ApiError(503, "unavailable", "the cache does not answer", retry_after(5))
 
     async def _in_thread(self, ask: Callable[[Lookups], Result]) -> Result:
         tables = self._tables
         if tables is None:
-            raise self._nothing_to_ask()
+            raise no_tables()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: ask(tables))
         except TablesAwayError:
             raise ApiError(503, "unavailable", "there are no tables yet", retry_after(1)) from None
+
+
+def no_tables() -> ApiError:
+    """What only the tables tell was asked for: members, changes. The cache knows profiles, one at a time."""
+    return ApiError(503, "unavailable", "this server was not given --tables", retry_after(5))
 
 
 def _membership(found: Any) -> dict[str, Any]:

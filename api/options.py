@@ -14,6 +14,7 @@ from api.keys import load_keys
 from api.places import EventsError, open_place
 from pipelines.io.cache.location import CacheError, parse_cache
 from pipelines.io.outputs import parse_output
+from pipelines.words.log import add_log_argument
 from schemas.errors import DefinitionErrors, OutputError, UsageError
 from transforms.webhooks.definition import WebhookDefinition
 from transforms.webhooks.files import load_webhooks
@@ -50,6 +51,7 @@ def argument_parser() -> argparse.ArgumentParser:
         "--analytics_js", metavar="DIR", help="folder dist/umd of @segment/analytics-next, served to the snippet"
     )
     parser.add_argument("--workers", default="1", metavar="N", help="processes that share the port (default: 1)")
+    add_log_argument(parser)
     return parser
 
 
@@ -99,7 +101,7 @@ def parse_options(arguments: Sequence[str]) -> ApiOptions:
         problems.append(f"--analytics_js {folder}: there is no standalone.js in it")
     if problems or keys is None:
         raise UsageError("\n".join(problems))
-    return ApiOptions(host, port, given.events, keys, folder, workers, webhooks, tables, cache)
+    return ApiOptions(host, port, given.events, keys, folder, workers, webhooks, tables, cache, given.log_format)
 
 
 def _listen(text: str, problems: list[str]) -> tuple[str, int]:

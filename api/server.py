@@ -6,34 +6,34 @@ SIGTERM: no new connection is taken, what has come is made safe and answered, th
 from __future__ import annotations
 
 import contextlib
-import logging
 import multiprocessing
 import signal
 import socket
-import sys
 from functools import partial
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from api.app import Application
 from api.build import ApiOptions, Counters, build
 from api.metrics import Metrics
 from api.protocol import GuardedProtocol
 from api.routes import NAMES
+from pipelines.words.log import begin_logging, say_error
 
 _BACKLOG = 2048
 _KEEP_ALIVE_SECONDS = 65
 _STOP_SECONDS = 20
 _SPARE_ROWS = 4
+LOG_TEXT = "%(levelname)s %(name)s: %(message)s"
 
 
 def serve(options: ApiOptions) -> int:
     """Serves until it is stopped; returns the exit status."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         listener = bind(options.host, options.port)
     except OSError as error:
-        print(f"--listen {options.host}:{options.port}: {error.strerror}", file=sys.stderr)
+        say_error(f"--listen {options.host}:{options.port}: {error.strerror}")
         return 2
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
@@ -60,7 +60,7 @@ def server_config(options: ApiOptions) -> uvicorn.Config:
         array = spawn.Array("d", Metrics.size(NAMES) * rows, lock=False)
         counters = Counters(array, spawn.Value("i", 0))
     return uvicorn.Config(
-        partial(build, options, counters),
+        partial(_build, options, counters),
         factory=True,
         loop="uvloop",
         http=GuardedProtocol,
@@ -78,6 +78,13 @@ def server_config(options: ApiOptions) -> uvicorn.Config:
         timeout_graceful_shutdown=_STOP_SECONDS,
         backlog=_BACKLOG,
     )
+
+
+def _build(options: ApiOptions, counters: Counters | None) -> Application:
+    """The application of one process; one of several has its logging still to begin."""
+    if counters is not None:
+        begin_logging(options.log_format, LOG_TEXT)
+    return build(options, counters)
 
 
 def _end(_signal: int, _frame: object) -> None:

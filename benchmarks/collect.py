@@ -1,8 +1,9 @@
 """`python -m benchmarks.collect`: events per second that the API takes, durably, beside an endpoint that only answers.
 
 Each server runs alone, on this machine, under the same load from one process beside it: requests that are sent on kept
-connections as soon as the one before is answered. What a server's own processes used of the CPU is told, too: the load
-takes the rest.
+connections, as soon as the one before is answered ("as fast as it goes"), or at a rate, where each connection has its
+own times to send, and a request's latency counts from its time, also where it had to wait for the one before. What a
+server's own processes used of the CPU is told, too: the load takes the rest.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -31,6 +33,8 @@ ROOT = Path(__file__).parent.parent
 KEY = "benchmark"
 SINGLE_CONNECTIONS, BATCH_CONNECTIONS = 96, 12
 BATCH_EVENTS = 100
+SINGLE_RATE, BATCH_RATE = 5_000, 500
+"""Requests a second that a shop of some 400 million events a day sends, at its busiest ten times that."""
 _WARM_UP_SECONDS = 1.0
 _EVENT = {
     "type": "track",
@@ -80,19 +84,21 @@ def request_bytes(events: int) -> bytes:
 
 
 class _Client(asyncio.Protocol):
-    """One connection that sends again and again until `until`."""
+    """One connection that sends again and again until `until`: every so many seconds, or at once (0)."""
 
-    def __init__(self, request: bytes, until: float, took: list[float]) -> None:
+    def __init__(self, request: bytes, until: float, took: list[float], every: float) -> None:
         self._request = request
         self._until = until
         self._took = took
-        self._sent = 0.0
+        self._every = every
+        self._due = 0.0
         self._said = b""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._send()
+        self._due = time.perf_counter() + random.random() * self._every
+        self._wait_and_send()
 
     def data_received(self, data: bytes) -> None:
         self._said += data
@@ -103,10 +109,11 @@ class _Client(asyncio.Protocol):
             self._transport.close()
             return
         now = time.perf_counter()
-        self._took.append(now - self._sent)
+        self._took.append(now - self._due)
         self._said = b""
         if now < self._until:
-            self._send()
+            self._due = self._due + self._every if self._every else now
+            self._wait_and_send()
         else:
             self._transport.close()
             self.done.set_result(None)
@@ -115,16 +122,20 @@ class _Client(asyncio.Protocol):
         if not self.done.done():
             self.done.set_exception(exc or ConnectionError("the server hung up"))
 
-    def _send(self) -> None:
-        self._sent = time.perf_counter()
-        self._transport.write(self._request)
+    def _wait_and_send(self) -> None:
+        wait = self._due - time.perf_counter()
+        if wait > 0:
+            asyncio.get_running_loop().call_later(wait, self._transport.write, self._request)
+        else:
+            self._transport.write(self._request)
 
 
-async def _load(port: int, request: bytes, connections: int, seconds: float) -> list[float]:
+async def _load(port: int, request: bytes, connections: int, seconds: float, rate: float = 0) -> list[float]:
     loop, took = asyncio.get_running_loop(), list[float]()
-    until = time.perf_counter() + seconds
+    until, every = time.perf_counter() + seconds, connections / rate if rate else 0.0
     made = [
-        loop.create_connection(lambda: _Client(request, until, took), "127.0.0.1", port) for _ in range(connections)
+        loop.create_connection(lambda: _Client(request, until, took, every), "127.0.0.1", port)
+        for _ in range(connections)
     ]
     clients = [client for _, client in await asyncio.gather(*made)]
     await asyncio.gather(*(client.done for client in clients))
@@ -176,7 +187,7 @@ def _free_port() -> int:
 
 
 def measure(server: str, folder: Path, workers: int, seconds: float) -> Iterator[Result]:
-    """Both loads on a server of its own: `api` or `plain`."""
+    """All loads on a server of its own: `api` or `plain`."""
     port = _free_port()
     if server == "api":
         keys.add_key(folder / "keys.yaml", "benchmark", ["collect"], KEY)
@@ -195,17 +206,23 @@ def measure(server: str, folder: Path, workers: int, seconds: float) -> Iterator
         (folder / "plain.py").write_text(PLAIN)
         command = [sys.executable, "-m", "uvicorn", "plain:app", "--port", str(port), "--no-access-log"]
         command += ["--log-level", "warning", "--workers", str(workers), "--timeout-graceful-shutdown", "1"]
-    for events, connections in ((1, SINGLE_CONNECTIONS), (BATCH_EVENTS, BATCH_CONNECTIONS)):
+    for events, connections, asked in (
+        (1, SINGLE_CONNECTIONS, 0),
+        (BATCH_EVENTS, BATCH_CONNECTIONS, 0),
+        (1, SINGLE_CONNECTIONS, SINGLE_RATE),
+        (BATCH_EVENTS, BATCH_CONNECTIONS, BATCH_RATE),
+    ):
         with _running(command, folder, port) as pid:
             request = request_bytes(events)
             uvloop.run(_load(port, request, connections, _WARM_UP_SECONDS))
             cpu, started = _cpu_seconds(pid), time.perf_counter()
-            took = sorted(uvloop.run(_load(port, request, connections, seconds)))
+            took = sorted(uvloop.run(_load(port, request, connections, seconds, asked)))
             passed = time.perf_counter() - started
             cores = (_cpu_seconds(pid) - cpu) / passed
         rate = len(took) / passed
         median, p99 = (took[int(len(took) * part)] * 1000 for part in (0.5, 0.99))
-        yield Result(server, f"{events} event(s)", rate, rate * events, median, p99, cores)
+        load = f"{events} at {f'{asked:,} a second' if asked else 'full speed'}"
+        yield Result(server, load, rate, rate * events, median, p99, cores)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -214,12 +231,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=6.0, metavar="S", help="per load (%(default)s)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes of each server (%(default)s)")
     options = parser.parse_args(arguments)
-    print(f"{'server':8}{'request of':>14}{'requests/s':>12}{'events/s':>12}{'p50 ms':>9}{'p99 ms':>9}{'cores':>8}")
+    print(
+        f"{'server':8}{'events a request':>24}{'requests/s':>12}{'events/s':>12}{'p50 ms':>9}{'p99 ms':>9}{'cores':>8}"
+    )
     for server in ("plain", "api"):
         with tempfile.TemporaryDirectory() as folder:
             for found in measure(server, Path(folder), options.workers, options.seconds):
                 print(
-                    f"{found.server:8}{found.load:>14}{found.requests_per_second:12,.0f}{found.events_per_second:12,.0f}"
+                    f"{found.server:8}{found.load:>24}{found.requests_per_second:12,.0f}{found.events_per_second:12,.0f}"
                     f"{found.median_ms:9.1f}{found.p99_ms:9.1f}{found.server_cores:8.2f}",
                     flush=True,
                 )

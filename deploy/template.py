@@ -56,6 +56,9 @@ PARAMETERS = {
 LEFT_OUT = {
     "help": "the console has its own",
     "verbose": "Dataflow has the log",
+    "log_format": "Dataflow has the log, by severity",
+    "metrics_port": "Dataflow has the counters (docs/metrics.md)",
+    "metrics_file": "the same",
     "write_every": "of a local output only",
     "journal": "of a local output only: Dataflow keeps state",
 }

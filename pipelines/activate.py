@@ -21,6 +21,7 @@ from pipelines.io.ledger import LedgerError, open_ledger
 from pipelines.io.outputs import DuckDBOutput, local_target
 from pipelines.options.activate import ActivateOptions, parse_activate_options
 from pipelines.words.activation import dry_run_lines, result_lines
+from pipelines.words.log import log_format_of, log_lines, say_error
 from schemas.errors import OutputError, TidemarkError
 
 logger = logging.getLogger(__name__)
@@ -28,21 +29,26 @@ logger = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0 as wanted, 1 something is pending, 2 wrong arguments or files."""
-    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.WARNING)
+    given = sys.argv[1:] if arguments is None else arguments
+    with log_lines(log_format_of(given)):
+        return _main(given)
+
+
+def _main(arguments: Sequence[str]) -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs
     try:
-        options = parse_activate_options(sys.argv[1:] if arguments is None else arguments)
+        options = parse_activate_options(arguments)
         for one in () if options.dry_run else options.destinations:
             connect(one).close()  # settings are checked before anything is sent
     except TidemarkError as error:
-        print(error, file=sys.stderr)
+        say_error(error)
         return 2
     for warning in options.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     try:
         return _run(options)
     except (OutputError, BigQueryError, LedgerError) as error:
-        print(error, file=sys.stderr)
+        say_error(error)
         return 1
     except KeyboardInterrupt:
         print("Stopped. The next run goes on where this one ended.", file=sys.stderr)

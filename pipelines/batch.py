@@ -6,7 +6,8 @@ from pipelines.io.files.read_files import ReadFiles
 from pipelines.io.files.sizes import input_bytes
 from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, KafkaInput
 from pipelines.io.stream.read_topics import ReadTopics
-from pipelines.io.tables.read_events import ReadTables, table_bytes
+from pipelines.io.tables.event_rows import table_bytes
+from pipelines.io.tables.read_events import ReadTables
 from pipelines.io.tables.staging_place import StagingPlace
 from pipelines.io.tables.write_tables import WriteTables
 from pipelines.options.profiles import ProfilesOptions

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import traceback
+from functools import partial
 from typing import Any
 
 import apache_beam as beam
@@ -13,19 +14,22 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.batch import build_batch
+from pipelines.beam_remembers import remember
 from pipelines.forked.runner import ForkingRunner, LostWorkerError, ended_by_lost_workers
-from pipelines.io.files.read_files import plan_ranges
+from pipelines.io.files.ranges import plan_ranges
 from pipelines.io.job_record import note_end, note_start
 from pipelines.io.locations import FileInput
 from pipelines.io.tables.staging_place import StagingPlace, begin_staging, new_staging_place
 from pipelines.io.tables.write_tables import finish_tables
+from pipelines.job_metrics import JobMetrics, read_numbers, told_metrics
 from pipelines.options.profiles import ProfilesOptions
 from pipelines.runners import with_default_runner
 from pipelines.words.failure import describe_failure, quiet_beam
 from pipelines.words.job_progress import show_progress
+from pipelines.words.log import say_error
 from pipelines.words.summary import print_summary
-from pipelines.words.summary_facts import read_counters
-from schemas.errors import OutputError
+from schemas.errors import OutputError, UsageError
+from transforms.numbers import Numbers
 
 
 def run_batch(options: ProfilesOptions, stopped: threading.Event, worker_command: str | None = None) -> int:
@@ -36,25 +40,37 @@ def run_batch(options: ProfilesOptions, stopped: threading.Event, worker_command
         stopped: it was told to end.
         worker_command: what starts a worker process; None: what Beam itself would start.
     """
+    try:
+        with told_metrics(options.metrics, options.plan.event_names()) as metrics:
+            return metrics.end(_run(options, stopped, worker_command, metrics))
+    except UsageError as error:
+        say_error(error)
+        return 2
+
+
+def _run(options: ProfilesOptions, stopped: threading.Event, worker_command: str | None, metrics: JobMetrics) -> int:
     started = time.monotonic()
     ranges = plan_ranges(location for location in options.inputs if isinstance(location, FileInput))
     place = new_staging_place(options.output, options.staging)
     try:
         begin_staging(place)
     except OutputError as error:
-        print(error, file=sys.stderr)
+        say_error(error)
         return 2
     result: Any = None
     try:
         note_start(options.output)
         progress = show_progress(len(ranges), str(options.output))
-        with quiet_beam(verbose=options.verbose), progress, place.kept_alive():
+        remember()
+        with quiet_beam(verbose=options.verbose), progress as so_far, place.kept_alive():
+            metrics.numbers = lambda: Numbers(so_far(), {})
             runner = ForkingRunner(worker_command) if worker_command else None
             pipeline = beam.Pipeline(runner, options=PipelineOptions(with_default_runner(options)))
             build_batch(pipeline, options, place)
             with ended_by_lost_workers():
                 result = pipeline.run()
                 state = result.wait_until_finish()
+            metrics.numbers = partial(read_numbers, result)
             if place.finished_by_launcher and state in (None, PipelineState.DONE):
                 finish_tables(place)
     except LostWorkerError as error:
@@ -75,7 +91,7 @@ def run_batch(options: ProfilesOptions, stopped: threading.Event, worker_command
 
         keep_in_cache(options.cache, options.output)
     try:
-        print_summary(options, read_counters(result), time.monotonic() - started)
+        print_summary(options, read_numbers(result).counters, time.monotonic() - started)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough; the tables are written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,16 +15,9 @@ from pipelines.words.progress import Progress
 from pipelines.words.story_text import story_text
 from schemas.errors import DefinitionErrors, InputError, UsageError
 from schemas.text import printable, printable_json
-from transforms.explain.accounts import (
-    AccountExplainers,
-    merged_users,
-    survey_accounts,
-    tell_of_account,
-    users_of_accounts,
-)
 from transforms.explain.preview import make_preview
+from transforms.explain.question import Question
 from transforms.explain.story import Story, tell
-from transforms.explain.survey import Question, merged, survey
 from transforms.explain.words import instant_words
 
 if TYPE_CHECKING:
@@ -41,7 +34,7 @@ def main(arguments: Sequence[str] | None = None, wait: Wait = wait_for_change) -
     except (UsageError, DefinitionErrors) as error:
         print(error, file=sys.stderr)
         return 2
-    from pipelines.local.resolve import resolve_events  # with Beam: a mistake is told before
+    from pipelines.local.resolve import resolve_events  # with numpy and Arrow: a mistake is told before
 
     progress = Progress()
     try:
@@ -78,11 +71,15 @@ def _show(options: PreviewOptions, rules: Rules, events: ResolvedEvents, progres
 
 
 def _segment(options: PreviewOptions, rules: Rules, events: ResolvedEvents) -> str:
+    from transforms.explain import accounts
+    from transforms.explain.survey import merged, survey
+
     question = Question(rules.rule, rules.against, events.as_of, options.sample)
     if rules.rule.segment.of == "accounts":
-        users = merged_users(events.ask(users_of_accounts))
-        found = survey_accounts(users, question)
-        preview = make_preview(question, found, rules.folder, AccountExplainers(users, events.as_of))
+        users = accounts.merged_users(events.ask(accounts.users_of_accounts))
+        found = accounts.survey_accounts(users, question)
+        explainers = accounts.AccountExplainers(users, events.as_of)
+        preview = make_preview(question, found, rules.folder, explainers)
     else:
         found = merged(events.ask(survey, question), options.sample)
         preview = make_preview(question, found, rules.folder)
@@ -118,6 +115,8 @@ def _story_of_person(given: str, rules: Rules, events: ResolvedEvents) -> Story:
 
 
 def _story_of_account(given: str, rules: Rules, events: ResolvedEvents) -> Story:
+    from transforms.explain.accounts import merged_users, tell_of_account, users_of_accounts
+
     users = merged_users(events.ask(users_of_accounts))
     story = tell_of_account(rules.rule, given.removeprefix("account:"), users, events.as_of)
     if story is None:

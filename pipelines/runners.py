@@ -6,6 +6,7 @@ import os
 
 from pipelines.forked.start import takes_processes
 from pipelines.loopback import bind_to_loopback
+from pipelines.options.beam import NO_MAIN_SESSION
 from pipelines.options.profiles import ProfilesOptions
 
 LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
@@ -18,7 +19,7 @@ def with_default_runner(options: ProfilesOptions) -> list[str]:
     What Beam itself serves in this process listens on loopback only from here on.
     """
     bind_to_loopback()
-    arguments = list(options.beam_arguments)
+    arguments = [NO_MAIN_SESSION, *options.beam_arguments]
     if any(argument.partition("=")[0] == "--runner" for argument in arguments):
         return arguments
     arguments.append(f"--runner={LOCAL_RUNNER}")

@@ -19,9 +19,11 @@ from pipelines.watched_rules import WatchedRules
 from schemas import failure_reasons
 from schemas.event import Failure
 from schemas.message import Message
+from schemas.stamp import earlier
 from transforms import counting
 from transforms.deduplicate.copies import RETRACT, failure_of, record_of
 from transforms.failed_events import count_failures
+from transforms.lag import came_in_us
 from transforms.parse import EventParser
 from transforms.records import Record
 from transforms.state.outbox import Keyed
@@ -101,6 +103,7 @@ class _ParseMessages(beam.DoFn):
         self._records: list[Record] = []
         self._failed: list[Failure] = []
         self._at_us = MAX_TIMESTAMP.micros
+        self._came_us = 0
 
     def process(self, message: Message, at: Timestamp = TIMESTAMP_PARAM) -> Iterator[Keyed]:
         self._read += 1
@@ -108,6 +111,8 @@ class _ParseMessages(beam.DoFn):
         self._at_us = min(self._at_us, at_us)
         unreadable = failure_of_message(message)
         parsed = unreadable or self._parser.parse(message.raw, message.source, message.attributes)
+        if message.came_us:
+            self._came_us = earlier(self._came_us, came_in_us(message.came_us, parsed.received_at))
         if isinstance(parsed, Failure):
             self._failed.append(parsed)
             return iter(())
@@ -124,7 +129,7 @@ class _ParseMessages(beam.DoFn):
         counting.count_parsed(self._parser)
         at = Timestamp(micros=self._at_us)
         count_failures(self._failed)
-        for keyed in keyed_records(self._records, self._buckets, self._failed):
+        for keyed in keyed_records(self._records, self._buckets, self._failed, self._came_us):
             yield WindowedValue(keyed, at, (GlobalWindow(),))
 
 

@@ -8,6 +8,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any, TextIO
 
@@ -15,20 +16,22 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
-from pipelines.io.duckdb.stream_writer import WriteOptions, check_writers, close_writers
+from pipelines.io.duckdb.stream_writer import WriteOptions, check_writers, close_writers, waiting_since_us
 from pipelines.io.job_record import note_end
 from pipelines.io.journal.history_first import BEFORE_ALL_US, Boot
 from pipelines.io.journal.read_history import ReadHistoryAndLive, begin
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.tables.write_updates import WriteUpdates
+from pipelines.job_metrics import JobMetrics, stream_numbers, told_metrics
 from pipelines.options.profiles import ProfilesOptions
 from pipelines.stream_runner import keeps_no_state, with_stream_runner
 from pipelines.words.failure import end_quietly, quiet_beam, read_cause
+from pipelines.words.log import say_error
 from pipelines.words.retention import retention_lines
 from pipelines.words.summary import print_summary
-from pipelines.words.summary_facts import read_counters
 from schemas.errors import UsageError
 from schemas.message import Message
+from transforms.counting import begin_counting
 from transforms.state.process import PROCESS
 
 Build = Callable[[beam.Pipeline, Sequence[beam.PCollection[Message]], ProfilesOptions], beam.PCollection[bytes]]
@@ -40,9 +43,16 @@ def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
     """Runs until the inputs end or somebody stops it (Ctrl-C, SIGTERM): 0. Returns 1 when the job failed."""
     try:
         arguments = with_stream_runner(options.beam_arguments)
+        with told_metrics(options.metrics, options.plan.event_names()) as metrics:
+            begin_counting()
+            metrics.oldest_us = waiting_since_us
+            return metrics.end(_run(options, arguments, metrics, build))
     except UsageError as error:
-        print(error, file=sys.stderr)
+        say_error(error)
         return 2
+
+
+def _run(options: ProfilesOptions, arguments: list[str], metrics: JobMetrics, build: Build | None) -> int:
     for line in retention_lines(options):
         print(line, file=sys.stderr)
     stopped, shown = threading.Event(), sys.stderr
@@ -54,13 +64,14 @@ def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
             build_live(pipeline, options, arguments, build)
             with _stoppable(stopped):
                 result = pipeline.run()
+                metrics.numbers = partial(stream_numbers, result)
             with _stoppable(stopped):  # once more: the runner has put its own handler in the place of ours
                 _wait(result, stopped)
     except Exception as error:  # noqa: BLE001 - whatever it is, it has ended the job
         failure = None if stopped.is_set() else error  # work that is cut off fails, of course
     if stopped.is_set() and not options.verbose:
         end_quietly()
-    counters = _counters(result)
+    counters = {} if result is None else stream_numbers(result).counters
     try:
         close_all()
     except Exception as error:  # noqa: BLE001 - what is left could not be published
@@ -157,14 +168,6 @@ def _wait(result: Any, stopped: threading.Event) -> None:
     state = result.wait_until_finish()  # raises what ended the job
     if state not in (None, PipelineState.DONE, PipelineState.DRAINED):
         raise RuntimeError(f"the runner says {state}")
-
-
-def _counters(result: Any) -> dict[str, int]:
-    """What the job has counted; nothing where the runner does not say, or is gone already."""
-    try:
-        return {} if result is None else read_counters(result)
-    except Exception:  # noqa: BLE001 - a summary is no reason to fail
-        return {}
 
 
 def _failed(error: BaseException, options: ProfilesOptions, shown: TextIO) -> int:

@@ -9,10 +9,14 @@ from pathlib import Path
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.loopback import bind_to_loopback
+from pipelines.options.beam import LOCAL_RUNNERS, NO_MAIN_SESSION
 from schemas.errors import UsageError
 
 BUILT = Path(__file__).resolve().parent.parent / ".services" / "bin" / "prism"
-_NO_STATE = ("PrismRunner", "FnApiRunner", "DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner")
+
+STATE_CACHE_MB = 512
+"""Beam's cache of state in a worker is off on runners of several machines, where it is needed most: without it each
+bundle of a shelf reads its state over the network."""
 
 ONE_BUNDLE_A_KEY = "prism_disable_sdf_split"
 """Prism splits any bundle that is slow. What it takes out of a keyed one it starts at once, also where the rest has
@@ -34,8 +38,10 @@ def with_stream_runner(beam_arguments: Sequence[str]) -> list[str]:
         UsageError: no runner is named, and Prism is not built.
     """
     bind_to_loopback()
-    arguments = ["--streaming", *beam_arguments]
+    arguments = ["--streaming", NO_MAIN_SESSION, *beam_arguments]
     named = {argument.partition("=")[0] for argument in arguments}
+    if not keeps_no_state(arguments) and "--max_cache_memory_usage_mb" not in named:
+        arguments.append(f"--max_cache_memory_usage_mb={STATE_CACHE_MB}")
     if "--runner" not in named:
         arguments.append("--runner=PrismRunner")
     if not _is_prism(arguments):
@@ -51,7 +57,7 @@ def with_stream_runner(beam_arguments: Sequence[str]) -> list[str]:
 def keeps_no_state(arguments: Sequence[str]) -> bool:
     """Whether the runner forgets everything when it ends. Without a runner among them it is Prism."""
     runner = runner_of(arguments) or "PrismRunner"
-    return runner.rpartition(".")[2] in _NO_STATE
+    return runner.rpartition(".")[2] in LOCAL_RUNNERS
 
 
 def runner_of(arguments: Sequence[str]) -> str:

@@ -28,6 +28,7 @@ def _command(_binary: Path, data: Path, ports: Ports) -> list[str]:
     loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
     settings = {
         "HOME": str(data),  # of Erlang's cookie
+        "ERL_CRASH_DUMP": str(data / "erl_crash.dump"),
         "RABBITMQ_NODENAME": name,
         "RABBITMQ_DIST_PORT": str(ports["distribution"]),
         "RABBITMQ_CONFIG_FILE": str(data / "rabbitmq.conf"),

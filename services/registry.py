@@ -6,12 +6,11 @@ from services.bigquery import BIGQUERY
 from services.flink import FLINK
 from services.gcs import GCS
 from services.kafka import KAFKA
-from services.kinesis import KINESIS
+from services.moto import KINESIS, S3
 from services.prism import PRISM
 from services.pubsub import PUBSUB
 from services.rabbitmq import RABBITMQ
 from services.redis import REDIS
-from services.s3 import S3
 from services.service import Service, ServiceError
 from services.shop import SHOP
 

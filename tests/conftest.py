@@ -38,6 +38,6 @@ def _state_of_the_tests_own(tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def pytest_runtest_setup() -> None:
     if "apache_beam.transforms.core" in sys.modules:  # what needs no Beam does not wait for it
-        from tests.beam_remembers import remember
+        from pipelines.beam_remembers import remember
 
         remember()

@@ -17,7 +17,8 @@ from transforms.identity.erasure import EraseFailed, WriteReceipts
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
 from transforms.parse.bucket import ParsedEvents
 from transforms.parse.events import EventParser
-from transforms.profiles.bucket import BuildProfiles, take_anonymous, take_known, take_merged
+from transforms.profiles.bucket import BuildProfiles, take_anonymous, take_merged
+from transforms.profiles.columns import take_known
 from transforms.segments.language import ast
 
 

@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+import yaml
+
+from schemas.errors import DefinitionErrors
+from transforms.segments.language.errors import SourceFile, closest
+from transforms.segments.language.yaml_source import wrong
+
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*)|(\$))")
 
 
@@ -27,3 +33,17 @@ def with_variables(text: str, environment: Mapping[str, str], missing: Callable[
         return environment[name]
 
     return _VARIABLE.sub(value, text)
+
+
+def node_with_variables(source: SourceFile, node: yaml.Node, text: str, environment: Mapping[str, str]) -> str:
+    """As `with_variables`, of the text of a file's node.
+
+    Raises:
+        DefinitionErrors: a variable that is not set, or empty, at the node's place.
+    """
+
+    def missing(name: str) -> DefinitionErrors:
+        expected = f"{name}=... before the command"
+        return wrong(source, node, f"the environment variable {name} is not set", expected, closest(name, environment))
+
+    return with_variables(text, environment, missing)

@@ -17,8 +17,6 @@ from typing import Any
 from zlib import crc32
 
 Record = tuple[Any, ...]
-RETRACTED = -1
-"""The bucket of the message ids that retracts name: beside those of the records."""
 MIN_BUCKETS = 16
 _WITHOUT_REFERENCES = 2
 """The version of the format that does not look for repeated objects: compression finds them anyway, and faster."""
@@ -27,9 +25,9 @@ _LENGTH_BYTES = 8
 _BYTES_PER_BUCKET = 64 * 1024 * 1024
 
 
-def bucket_count(input_bytes: int) -> int:
-    """How many buckets keep one bucket's events within some 64 MB; a power of two, so that it rarely changes."""
-    count = MIN_BUCKETS
+def bucket_count(input_bytes: int, least: int = MIN_BUCKETS) -> int:
+    """How many buckets keep one bucket's events within some 64 MB: `least`, doubled so that it rarely changes."""
+    count = least
     while count * _BYTES_PER_BUCKET < input_bytes:
         count *= 2
     return count
@@ -65,10 +63,6 @@ class Buckets:
             self._records[bucket] = [record]
         else:
             records.append(record)
-
-    def add_retracted(self, message_id: str | None) -> None:
-        """Notes that a retract names an event."""
-        self._records.setdefault(RETRACTED, []).append((message_id,))
 
     def blocks(self) -> Iterator[tuple[int, bytes]]:
         """Every bucket that holds anything, packed."""

@@ -18,6 +18,7 @@ import tempfile
 from typing import Final
 
 from pipelines.forked.client import LENGTH_BYTES
+from pipelines.import_beam import import_beam
 
 _OUTPUTS: Final = (1, 2)
 _TRAITS: Final = {
@@ -48,17 +49,19 @@ def main(descriptor: int) -> None:
 
 
 def _import_what_workers_need() -> None:
+    import_beam()
     import apache_beam.runners.worker.sdk_worker_main
-    import pyarrow as pa
 
     import pipelines.batch
+    from pipelines.beam_remembers import remember
+    from pipelines.forked.memory import keep_freed_memory
     from transforms.profiles.normalize.traits import normalize_traits
 
+    remember()
     _ = (apache_beam.runners.worker.sdk_worker_main, pipelines.batch)
     # The libraries behind the typed columns are loaded when the first value needs them, which takes half a second.
     normalize_traits({name: (value, 0, "") for name, value in _TRAITS.items()}, None)
-    # Arrow's own allocator gives memory back at once and has it anew, page by page: a fifth of a worker's time.
-    pa.set_memory_pool(pa.system_memory_pool())
+    keep_freed_memory()
     gc.collect()
     gc.freeze()  # what all workers share stays one copy in memory
 

@@ -1,42 +1,52 @@
-"""The stages from records to histories, each for one piece or bucket; made of what the bounded job is made of.
+"""The stages of the bounded job up to its profiles, each for one piece or bucket, without a runner.
 
 | method | reads | writes |
 | --- | --- | --- |
-| parse, parse_table | the input | messages: (event, its bytes, its source) |
-| deduplicate | messages | known: (profile id, event); devices: (anonymous id, event or None, link or None); users |
-| resolve_devices | devices | known and anonymous: (profile id, event) |
-| move_merged | known | merged: (profile id, event), of users that aliases made one |
-| histories | known, merged, anonymous | |
+| parse, parse_table | the input | what `EventBlocks` names, but for `ids` |
+| extract_copies | originals | copies |
+| compare_copies | copies, claims | exact_known, exact_devices, exact_links |
+| resolve_devices | devices, links, exact_devices, exact_links | resolved, anonymous |
+| gather_users | known, exact_known, resolved | users; merged, of users that aliases made one, where their root is |
+| read_table | an `events` table that is taken at its word | users, anonymous |
+| profiles | users, merged, anonymous | |
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import NamedTuple
-from zlib import crc32
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipelines.io.files.read_files import FileRange, messages
-from pipelines.io.locations import DuckDBInput
-from pipelines.io.tables.read_back import to_events
-from pipelines.io.tables.read_events import TableInput, event_batches
-from pipelines.io.tables.read_events import messages as table_messages
+from pipelines.io.bigquery.errors import BigQueryError
+from pipelines.io.files.ranges import FileRange
+from pipelines.io.tables.event_rows import TableInput, event_batches
+from pipelines.io.tables.event_rows import messages as table_messages
+from pipelines.io.tables.read_back import to_owned_events
 from pipelines.local.exchange import Exchange
 from schemas.errors import InputError, OutputError
-from schemas.event import TIMESTAMP, Event, Failure
-from schemas.tables import EVENTS
-from transforms.deduplicate.copies import deduplicate
-from transforms.identity.devices import resolve_devices
+from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Failure
+from transforms.columns.blocks import concatenated, pack, packed_by, unpack
+from transforms.columns.events import EVENTS, LINKS, OWNED_EVENTS, owned_events
+from transforms.columns.selection import Selection
+from transforms.deduplicate.columns import exact_blocks, extract_copies, standing
+from transforms.deduplicate.copies import RETRACT, Deduplicated, deduplicate
+from transforms.identity.columns import resolve_columns
 from transforms.identity.plan import IdentityPlan
 from transforms.identity.routes import route
 from transforms.parse import EventParser
-from transforms.profiles.gather import gather
-from transforms.profiles.history import BY_TIME
-from transforms.records import RETRACTED, Buckets, Record, unpack
+from transforms.parse.blocks import EventCollector, Originals, collect
+from transforms.profiles.columns import OrderedEvents, gather_columns, ordered, take_known, until
+from transforms.records import Buckets, Record
+from transforms.records import unpack as unpack_records
+
+_ROWS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,154 +60,173 @@ class Settings:
 
 
 class Read(NamedTuple):
-    """What a piece of the input held. `latest`: the last event time, where it is known already."""
+    """What a piece of the input held.
+
+    Attributes:
+        records: how many.
+        failures: of those that are no events, by reason.
+        ids: numbers of message ids, packed, as in `EventBlocks`.
+        retracted: the ids that retracts name; `previous_ids` those of aliases.
+    """
 
     records: int
     failures: Counter[str]
-    latest: int | None = None
+    ids: list[bytes]
+    retracted: set[str]
+    previous_ids: set[str]
 
 
-class Claims(NamedTuple):
-    """Of one bucket: aliases and deletions, the latest time, how many copies were dropped, what conflicts, retracts."""
+class Seen(NamedTuple):
+    """Of some events: the latest time (None: there is none), and which previous ids are users, with their last time."""
 
-    records: list[Record]
-    latest: int
-    duplicates: int
-    failures: Counter[str]
-    retracts: list[Record]
-    retracted: dict[str, bool]
+    latest: int | None
+    users: dict[str, int]
+
+
+class Compared(NamedTuple):
+    """Of one bucket: what copies came to, without the records that stand; aliases and deletions; and what is seen."""
+
+    copies: Deduplicated
+    claims: list[tuple[object, ...]]
+    seen: Seen
 
 
 class Stages:
     """One process's share of the work."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._parser, self._buckets, self._as_of = settings.parser, settings.buckets, settings.as_of
         self._exchange = Exchange(settings.folder)
+        self._turn = count()
 
-    def _buckets(self) -> Buckets:
-        return Buckets(self._settings.buckets)
-
-    def _write(self, **stages: Buckets) -> None:
-        for stage, records in stages.items():
-            self._exchange.write(stage, records)
-
-    def _by_profile(self, pairs: Iterable[Record]) -> Buckets:
-        """(profile id, event), by the id without its kind."""
-        found = self._buckets()
-        for pair in pairs:
-            found.add(pair[0][5:], pair)
-        return found
-
-    def _by_first(self, records: Iterable[Record]) -> Buckets:
-        found = self._buckets()
-        for record in records:
-            found.add(record[0], record)
-        return found
+    # --- reading -------------------------------------------------------------------------------------------------
 
     def parse(self, piece: FileRange) -> Read:
-        """A range of a file into "messages"."""
-        found = self._buckets()
-        failures: Counter[str] = Counter()
-        read = 0
-        for message in messages(piece):
-            read += 1
-            self._take(message, piece.source, found, failures)
-        self._write(messages=found)
-        return Read(read, failures)
-
-    def _take(self, message: bytes | Failure, source: str, found: Buckets, failures: Counter[str]) -> None:
-        parsed = message if isinstance(message, Failure) else self._settings.parser.parse(message, source)
-        if isinstance(parsed, Event):
-            found.add(parsed.message_id, (*parsed, message, source))
-            if parsed.type == "retract":
-                found.add_retracted(parsed.previous_id)
-        else:
-            failures[parsed.reason] += 1
+        """A range of a file."""
+        return self._parse(piece.messages(), piece.source)
 
     def parse_table(self, location: TableInput) -> Read:
-        """An `events` table into "messages", as if it were a file: to be united with files."""
-        found = self._buckets()
-        failures: Counter[str] = Counter()
-        read = 0
-        for batch in _batches(location):
-            for message in table_messages(batch):
-                read += 1
-                self._take(message, location.text, found, failures)
-        self._write(messages=found)
-        return Read(read, failures)
+        """An `events` table as if it were a file: to be united with files."""
+        return self._parse((message for rows in _rows(location) for message in table_messages(rows)), location.text)
 
-    def read_table(self, location: TableInput) -> Read:
-        """An `events` table into "known" and "anonymous": its events are unique, and their profiles known."""
-        read, latest = 0, None
-        for batch in _batches(location):
-            known, anonymous = self._buckets(), self._buckets()
-            for profile_id, event in zip(batch.column("profile_id").to_pylist(), to_events(batch), strict=True):
-                (known if profile_id.startswith("user:") else anonymous).add(profile_id[5:], (profile_id, tuple(event)))
-                latest = event.timestamp if latest is None else max(latest, event.timestamp)
-            self._write(known=known, anonymous=anonymous)
-            read += batch.num_rows
-        return Read(read, Counter(), latest)
+    def _parse(self, found: Iterable[bytes | Failure], source: str) -> Read:
+        read = Read(0, Counter(), [], set(), set())
+        for parsed in collect(self._parser, found, source, self._buckets):
+            read = read._replace(records=read.records + parsed.read)
+            read.failures.update(failure.reason for failure in parsed.failures)
+            self._keep(parsed.events, read)
+        return read
 
-    def deduplicate(self, bucket: int) -> Claims:
-        """Messages of a bucket into "known", "devices" and "users" (user id -> last seen)."""
-        retracted = frozenset(message_id for (message_id,) in unpack(self._exchange.read("messages", RETRACTED)))
-        result = deduplicate(unpack(self._exchange.read("messages", bucket)), retracted)
-        self._exchange.drop("messages", bucket)
-        told = route(result.records, self._settings.as_of)
-        self._write(known=self._by_profile(told.known))
-        self._write(devices=self._by_first(told.devices), users=self._by_first(told.last_seen.items()))
-        failures = Counter(failure.reason for failure in result.failures)
-        return Claims(told.claims, told.latest, result.duplicates, failures, result.retracts, result.retracted)
+    def _keep(self, events: EventCollector, read: Read) -> None:
+        for name, element in events.blocks():
+            if name == "ids":
+                read.ids.append(element[1])
+            elif name == "originals":
+                self._exchange.write(name, next(self._turn) % self._buckets, element.packed)
+            else:
+                self._exchange.write(name, *element)
+            for claim in unpack_records([element[1]]) if name == "claims" else ():
+                if claim[TYPE] == RETRACT:
+                    read.retracted.add(claim[PREVIOUS_ID])
+                elif claim[TYPE] == "alias":
+                    read.previous_ids.add(claim[PREVIOUS_ID])
 
-    def last_seen(self, bucket: int, wanted: frozenset[str]) -> dict[str, int]:
-        """Which of the wanted ids are users in the bucket, and when they were last seen."""
-        found: dict[str, int] = {}
-        for user_id, seen in unpack(self._exchange.read("users", bucket)):
-            if user_id in wanted:
-                found[user_id] = max(seen, found.get(user_id, seen))
-        return found
+    def read_table(self, location: TableInput) -> tuple[int, int | None]:
+        """An `events` table whose events are unique, and their profiles known: how many there are, and the latest."""
+        read, latest = 0, list[int]()
+        for rows in _rows(location):
+            read += rows.num_rows
+            latest += [] if not rows.num_rows else [pc.max(rows.column("timestamp").cast(pa.int64())).as_py()]
+            for stage, events in zip(("users", "anonymous"), to_owned_events(rows), strict=True):
+                self._write(stage, Selection(events))
+        return read, max(latest, default=None)
 
-    def resolve_devices(self, bucket: int, plan: IdentityPlan) -> int:
-        """Anonymous events of a bucket's devices into "known" or "anonymous". Returns how many were erased."""
-        found = resolve_devices(unpack(self._exchange.read("devices", bucket)), plan)
-        self._exchange.drop("devices", bucket)
-        self._write(known=self._by_profile(found.known), anonymous=self._by_profile(found.anonymous))
-        return sum(rows for (_, table), rows in found.erased.items() if table == EVENTS.name)
+    def _write(self, stage: str, events: Selection) -> None:
+        """Events with their owners, to where those are."""
+        for keyed in packed_by(events, "owner", self._buckets):
+            self._exchange.write(stage, *keyed)
 
-    def move_merged(self, bucket: int, plan: IdentityPlan) -> None:
-        """Events of the bucket's users that aliases have made one profile into "merged", where their root is."""
-        found = gather(unpack(self._exchange.read("known", bucket)), plan)
-        self._write(merged=self._by_profile(found.merged))
+    # --- copies --------------------------------------------------------------------------------------------------
 
-    def histories(self, bucket: int, plan: IdentityPlan) -> Iterator[tuple[str, list[Record]]]:
-        """Every profile of a bucket that exists at `as_of`, with its events in order."""
+    def extract_copies(self, bucket: int, suspects: Sequence[bytes], previous_ids: Collection[str]) -> Seen:
+        """What may have copies, by message id."""
+        copies = Buckets(self._buckets)
+        latest: list[int] = []
+        users: dict[str, int] = {}
+        for block in self._exchange.read("originals", bucket):
+            found = extract_copies(Originals(None, block), suspects, previous_ids, self._parser, self._as_of)
+            for record in found.copies:
+                copies.add(record[MESSAGE_ID], record)
+            latest += [] if found.latest is None else [found.latest]
+            users |= {user: max(at, users.get(user, at)) for user, at in found.users.items()}
+        self._exchange.drop(bucket, "originals")
+        for keyed in copies.blocks():
+            self._exchange.write("copies", *keyed)
+        return Seen(max(latest, default=None), users)
+
+    def compare_copies(self, bucket: int, retracted: Collection[str], previous_ids: Collection[str]) -> Compared:
+        """Everything that was taken out, and claims."""
         read = self._exchange.read
-        histories = gather(unpack((*read("known", bucket), *read("anonymous", bucket))), plan).histories
-        histories |= gather(unpack(read("merged", bucket)), plan, regrouped=True).histories
-        for profile_id in sorted(histories):
-            records = [record for record in histories.pop(profile_id) if record[TIMESTAMP] <= plan.as_of]
-            records.sort(key=BY_TIME)
-            if records:
-                yield profile_id, records
+        found = deduplicate(unpack_records((*read("copies", bucket), *read("claims", bucket))), retracted)
+        self._exchange.drop(bucket, "copies", "claims")
+        told = route(found.records, self._as_of)
+        for stage, keyed in exact_blocks(told, self._buckets):
+            self._exchange.write(stage, *keyed)
+        users = {user: at for user, at in told.last_seen.items() if user in previous_ids}
+        seen = Seen(told.latest if found.records else None, users)
+        return Compared(found._replace(records=[]), told.claims, seen)
+
+    # --- whose an event is ---------------------------------------------------------------------------------------
+
+    def resolve_devices(self, bucket: int, plan: IdentityPlan, suspects: Sequence[bytes]) -> None:
+        """Anonymous events of a bucket's devices."""
+        found = resolve_columns(
+            self._standing(bucket, "devices", EVENTS, suspects),
+            self._standing(bucket, "links", LINKS, suspects).copied(),
+            plan,
+        )
+        self._exchange.drop(bucket, "devices", "links", "exact_devices", "exact_links")
+        for known in (found.known, _selection(found.exceptional.known)):
+            self._write("resolved", known)
+        for anonymous in (found.anonymous, _selection(found.exceptional.anonymous)):
+            self._keep_here("anonymous", bucket, anonymous)
+
+    def _standing(self, bucket: int, stage: str, schema: pa.Schema, suspects: Sequence[bytes]) -> Selection:
+        parsed, exact = self._exchange.read(stage, bucket), self._exchange.read(f"exact_{stage}", bucket)
+        return standing(map(unpack, parsed), map(unpack, exact), suspects, schema)
+
+    def gather_users(self, bucket: int, plan: IdentityPlan, suspects: Sequence[bytes]) -> None:
+        """Events of a bucket's users: those of users that an alias has made one go to their root."""
+        stages = {"known": "known", "exact": "exact_known", "resolved": "resolved"}
+        told = {name: self._exchange.read(stage, bucket) for name, stage in stages.items()}
+        found = gather_columns(take_known(told, suspects), plan)
+        self._exchange.drop(bucket, *stages.values())
+        self._keep_here("users", bucket, found.events)
+        self._write("merged", found.merged)
+
+    def _keep_here(self, stage: str, bucket: int, events: Selection) -> None:
+        """Events whose owners are in this bucket; half of all may be one visitor's, so they are copied part by part."""
+        for start in range(0, events.num_rows, _ROWS_AT_ONCE):
+            part = events.take(np.arange(start, min(start + _ROWS_AT_ONCE, events.num_rows)))
+            self._exchange.write(stage, bucket, pack(part.copied()))
+
+    def profiles(self, bucket: int, as_of: int) -> Iterator[OrderedEvents]:
+        """The profiles of a bucket that exist at an instant, and their events until then: users, then devices."""
+        for kind, stages in (("user:", ("users", "merged")), ("anon:", ("anonymous",))):
+            blocks = (unpack(block) for stage in stages for block in self._exchange.read(stage, bucket))
+            found = until(ordered(Selection(concatenated(blocks, OWNED_EVENTS)), kind), as_of)
+            if found.profile_ids:
+                yield found
 
 
-def _batches(location: TableInput) -> Iterator[pa.RecordBatch]:
+def _selection(pairs: Iterable[Record]) -> Selection:
+    """(profile id, event) as columns."""
+    return Selection(pa.Table.from_batches([owned_events(pairs)]))
+
+
+def _rows(location: TableInput) -> Iterator[pa.RecordBatch]:
     """The rows of an `events` table; whatever cannot be read is an InputError."""
     try:
-        if isinstance(location, DuckDBInput):
-            yield from event_batches(location)
-            return
-        from pipelines.io.bigquery.errors import BigQueryError
-
-        try:
-            yield from event_batches(location)
-        except BigQueryError as error:
-            raise InputError(f"--input {location.text}: {error}") from error
-    except (OutputError, duckdb.Error) as error:
+        yield from event_batches(location)
+    except (OutputError, BigQueryError, duckdb.Error) as error:
         raise InputError(f"--input {location.text}: {error}") from error
-
-
-def bucket_of_profile(profile_id: str, buckets: int) -> int:
-    """Where a profile's history is (as `Buckets` sorts ids)."""
-    return crc32(profile_id[5:].encode()) % buckets

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from pipelines.forked.memory import keep_freed_memory
 from transforms.records import collection_paused
 
 Worker = TypeVar("Worker")
@@ -55,6 +56,7 @@ class Workers(Generic[Worker]):
 def _start(make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     global _worker  # noqa: PLW0603 - one per process, by design
     gc.freeze()
+    keep_freed_memory()
     _worker = make(*arguments)
 
 

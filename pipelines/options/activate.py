@@ -22,6 +22,7 @@ from pipelines.io.outputs import (
     local_target,
     parse_output,
 )
+from pipelines.words.log import add_log_argument
 from schemas.errors import UsageError
 from transforms.activation.destination import Destination
 from transforms.activation.read_destinations import read_destinations
@@ -98,6 +99,7 @@ def activate_argument_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--segments", metavar="DIR", help="segment files, for the consent they ask for (default: as the job noted it)"
     )
+    add_log_argument(parser)
     return parser
 
 

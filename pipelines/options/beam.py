@@ -17,6 +17,13 @@ from schemas.errors import nearest
 _ADDS = ("add_argument", "add_value_provider_argument")
 _FLAGS = ("store_true", "store_false")
 
+NO_MAIN_SESSION = "--no_save_main_session"
+"""What Beam 2.77 does by itself otherwise: it pickles the module that was started and sends it to every worker. What
+workers need is in the package, which they have; the module is a command line."""
+
+LOCAL_RUNNERS = ("PrismRunner", "FnApiRunner", "DirectRunner", "BundleBasedDirectRunner", "SwitchingDirectRunner")
+"""They do the work on this machine, and forget everything when they end."""
+
 FLINK_OPTIONS = (
     *("allow_non_restored_state", "auto_balance_write_files_sharding_enabled", "auto_watermark_interval"),
     *("checkpoint_timeout_millis", "checkpointing_interval", "checkpointing_mode", "disable_metrics"),
@@ -68,10 +75,19 @@ def check_values(arguments: Sequence[str]) -> None:
     beam.parse_known_args(list(arguments))
 
 
+def runs_here(rest: Sequence[str]) -> bool:
+    """Whether the runner that Beam's options name, or the default one, works on this machine."""
+    return _runner(rest) in ("", *LOCAL_RUNNERS)
+
+
 def _is_of_flink(rest: Sequence[str]) -> bool:
+    return _runner(rest) in ("FlinkRunner", "PortableRunner")
+
+
+def _runner(rest: Sequence[str]) -> str:
     named = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     named.add_argument("--runner", default="")
-    return named.parse_known_args(list(rest))[0].runner.rpartition(".")[2] in ("FlinkRunner", "PortableRunner")
+    return str(named.parse_known_args(list(rest))[0].runner).rpartition(".")[2]
 
 
 def _beam_parser(more: Sequence[str] = ()) -> argparse.ArgumentParser:

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class EventOptions:
-    """Which events, and how they are read. Instants and durations in microseconds."""
+    """Which events, and how they are read. Instants and durations in microseconds. `tells_names`: see `EventParser`."""
 
     inputs: tuple[InputLocation, ...]
     plan: TrackingPlan
@@ -32,6 +32,7 @@ class EventOptions:
     max_event_bytes: int
     stitch_window_us: int
     max_merges: int
+    tells_names: bool = True
 
     def parser(self) -> EventParser:
         """The parser that every input goes through."""
@@ -42,6 +43,7 @@ class EventOptions:
             self.max_event_bytes,
             self.epoch,
             self.violations,
+            self.tells_names,
         )
 
 

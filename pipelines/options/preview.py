@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipelines.options.events import EventOptions, add_event_arguments, check_numbers, read_event_options
 from schemas.errors import DefinitionErrors, Problem, UsageError
-from transforms.explain.survey import SAMPLE_SIZE, Rule
+from transforms.explain.question import SAMPLE_SIZE, Rule
 from transforms.segments.language import ast
 from transforms.segments.language.definition_files import SUFFIXES
 from transforms.segments.language.definitions import load_definitions, load_segment_file

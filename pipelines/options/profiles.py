@@ -15,9 +15,11 @@ from pipelines.io.check_inputs import check_answers
 from pipelines.io.check_outputs import check_output
 from pipelines.io.files.beam_files import is_local, use_options
 from pipelines.io.outputs import Output, parse_output
-from pipelines.options.beam import check_values, unknown_options
+from pipelines.options.beam import check_values, runs_here, unknown_options
 from pipelines.options.events import EventOptions, add_event_arguments, checked, read_event_options
+from pipelines.options.metrics import MetricsOptions, add_metrics_arguments, read_metrics_options
 from pipelines.options.stream import StreamOptions, add_stream_arguments, read_stream_options
+from pipelines.words.log import add_log_argument
 from schemas.errors import UsageError
 from transforms.segments.language import ast
 from transforms.segments.language.definitions import load_definitions
@@ -35,6 +37,7 @@ class ProfilesOptions(EventOptions):
     stream: StreamOptions = field(default_factory=StreamOptions)
     cache: CacheLocation | None = None
     staging: str = ""
+    metrics: MetricsOptions = field(default_factory=MetricsOptions)
 
 
 def profiles_argument_parser() -> argparse.ArgumentParser:
@@ -77,6 +80,8 @@ def profiles_argument_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--verbose", action="store_true", help="log what Beam does, and where in the code a job failed")
     add_stream_arguments(parser)
+    add_metrics_arguments(parser)
+    add_log_argument(parser)
     return parser
 
 
@@ -99,6 +104,8 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
     loaded = checked(problems, lambda: load_definitions(known.segments, known.traits, plan))
     output = checked(problems, lambda: parse_output(known.output, create_tables=known.create_tables == "true"))
     stream = read_stream_options(known, problems)
+    bounded = events is None or all(location.bounded for location in events.inputs)
+    metrics = read_metrics_options(known, problems, bounded=bounded)
     cache = None if known.cache is None else checked(problems, lambda: parse_cache(known.cache))
     if not problems:
         check_values(rest)
@@ -107,7 +114,8 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
     if problems or loaded is None or events is None or output is None:
         raise UsageError("\n\n".join(problems))
     return ProfilesOptions(
-        **{name: getattr(events, name) for name in EventOptions.__slots__},
+        **{name: getattr(events, name) for name in EventOptions.__slots__ if name != "tells_names"},
+        tells_names=runs_here(rest),
         output=output,
         definitions=loaded.definitions,
         verbose=known.verbose,
@@ -116,6 +124,7 @@ def parse_profiles_options(arguments: Sequence[str]) -> ProfilesOptions:
         stream=stream,
         cache=cache,
         staging=staging,
+        metrics=metrics,
     )
 
 

@@ -22,6 +22,7 @@ from pipelines.trust.arguments import (
     tables_of,
 )
 from schemas.errors import UsageError
+from transforms.environment import with_variables
 from transforms.segments.language.errors import closest
 
 _KEYS: Final = ("table", "by", "key", "source", "date", "consent", "fields", "headers", "description")
@@ -142,10 +143,8 @@ def _headers(value: Any) -> dict[str, str]:
         return {}
     if not isinstance(value, dict):
         raise UsageError("headers: expected names and values")
-    found = {}
-    for name, text in value.items():
-        filled = os.path.expandvars(str(text))
-        if "$" in filled:
-            raise UsageError(f"headers: {name}: an environment variable that it names is not set")
-        found[str(name)] = filled
-    return found
+
+    def missing(name: str) -> UsageError:
+        return UsageError(f"headers: the environment variable {name} is not set")
+
+    return {str(name): with_variables(str(text), os.environ, missing) for name, text in value.items()}

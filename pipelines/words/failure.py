@@ -14,8 +14,9 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final, TextIO
 
+from pipelines.words.log import TEXT
+
 WIDTH: Final = 100
-LOG_FORMAT: Final = "%(levelname)s %(message)s"
 _OURS: Final = ("pipelines", "transforms")
 _STEP: Final = re.compile(r" \[while running '([^']*)'\]")
 _MODULES: Final = re.compile(r"^(?:\w+\.)+(?=\w+:)")
@@ -71,7 +72,7 @@ def _our_warnings_on(stream: TextIO) -> Iterator[None]:
     """What our own code warns of, such as a broker that is away, is for whoever runs the job; others' is not."""
     handler = logging.StreamHandler(stream)
     handler.setLevel(logging.WARNING)
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    handler.setFormatter(logging.Formatter(TEXT))
     loggers = [logging.getLogger(name) for name in _OURS]
     for logger in loggers:
         logger.addHandler(handler)

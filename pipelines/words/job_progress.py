@@ -36,8 +36,8 @@ LOG: Final = Rhythm(10, 10)
 @contextmanager
 def show_progress(
     ranges: int, output: str, stream: TextIO | None = None, rhythm: Rhythm | None = None
-) -> Iterator[None]:
-    """Shows how far the job is that runs inside the `with`.
+) -> Iterator[Callable[[], dict[str, int]]]:
+    """Shows how far the job is that runs inside the `with`; gives what tells its counters so far.
 
     Args:
         ranges: how many pieces of input there are to read.
@@ -51,13 +51,16 @@ def show_progress(
     with tempfile.TemporaryDirectory(prefix="tidemark-progress-") as folder:
 
         def describe() -> str:
-            return describe_progress(add_up(Path(folder)), ranges, output)
+            return describe_progress(so_far(), ranges, output)
+
+        def so_far() -> dict[str, int]:
+            return add_up(Path(folder)) if Path(folder).is_dir() else {}  # it is gone when the job is
 
         os.environ[counting.PROGRESS_FOLDER] = folder
         thread = threading.Thread(target=_tell, args=(describe, stream, rhythm, ended), name="progress", daemon=True)
         thread.start()
         try:
-            yield
+            yield so_far
         finally:
             ended.set()
             thread.join()

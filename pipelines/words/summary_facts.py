@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import duckdb
-from apache_beam.metrics.metric import MetricsFilter
 
 from pipelines.words.event import tell_event
 from transforms import counting
@@ -53,15 +52,6 @@ class TableFacts:
     members: dict[str, int]
     samples: dict[str, Member]
     accounts: int = 0
-
-
-def read_counters(result: Any) -> dict[str, int]:
-    """The job's counters by name, from a Beam PipelineResult."""
-    found: dict[str, int] = {}
-    for metric in result.metrics().query(MetricsFilter().with_namespace(counting.NAMESPACE))["counters"]:
-        name = metric.key.metric.name
-        found[name] = found.get(name, 0) + metric.result
-    return found
 
 
 def named_counters(counters: Mapping[str, int], prefix: str) -> dict[str, int]:

@@ -71,7 +71,7 @@ class FlinkCluster:
     Args:
         root: where the artifacts are (`.services`).
         data: a folder for logs and the job server's artifacts.
-        environment: of the workers: how they reach servers, the S3 one (`services/s3.py`) among them.
+        environment: of the workers: how they reach servers, the S3 one (`services/moto.py`) among them.
         bucket: S3 URL for checkpoints and savepoints.
         shared_ports: ports of the isolated network that every host sees: of the S3 server, a broker ...
         task_managers: how many.

@@ -61,7 +61,7 @@ def test_a_mistake_is_told_at_its_place(change: tuple[str, str], place: str, sai
 
 def test_a_variable_that_is_not_set(tmp_path: Path) -> None:
     text = read(tmp_path, GOOD, environment={"MAILCHIMP_APIKEY": "x"})
-    assert "the environment has no MAILCHIMP_API_KEY" in text
+    assert "the environment variable MAILCHIMP_API_KEY is not set" in text
     assert "did you mean 'MAILCHIMP_APIKEY'?" in text
 
 

@@ -137,6 +137,25 @@ def test_without_tables_or_cache_it_says_so(tmp_path: Path) -> None:
     run(options(tmp_path), story)
 
 
+def test_with_a_cache_alone_what_it_does_not_know_asks_for_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def segments_of(_reader: object, identifier: str, _now_us: int) -> Found | None:
+        return Found("user:u1", (Membership("cached", 5, NOW + 1),)) if identifier == "d1" else None
+
+    monkeypatch.setattr(AsyncCacheReader, "segments_of", segments_of)
+
+    async def story(client: httpx.AsyncClient) -> None:
+        told = await client.get("/profiles/d1", auth=basic(READ))
+        assert told.json() == {"profile_id": "user:u1", "segments": ["cached"]}
+        for path, why in {"/segments/cached/members": "--tables", "/profiles/x/segments": "does not answer"}.items():
+            refused = await client.get(path, auth=basic(READ))
+            assert (refused.status_code, why in refused.json()["message"]) == (503, True), path
+            assert int(refused.headers["Retry-After"]) > 0
+
+    run(options(tmp_path, cache=parse_cache("redis://h:1")), story)
+
+
 def test_the_cache_answers_first_and_the_tables_where_it_is_silent(
     tables: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

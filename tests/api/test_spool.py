@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import tempfile
@@ -12,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.gather import Gather, TargetAway
 from pipelines.io.locations import list_files
 from pipelines.io.spool.segment import Segment, recover_segments
 from pipelines.io.spool.writer import SpoolWriter
@@ -87,53 +85,3 @@ def test_a_full_disk_is_503_and_nothing_of_the_batch_stays(
     assert kept(tmp_path) == []
     assert ask(options(tmp_path), "POST", "/v1/batch", json=batch, auth=basic(COLLECT)).status_code == 200
     assert len(kept(tmp_path)) == 3
-
-
-class Slow:
-    """A writer that says what it was given, one group at a time."""
-
-    def __init__(self) -> None:
-        self.groups: list[list[bytes]] = []
-
-    def open(self) -> None: ...
-
-    def write(self, events: list[bytes]) -> None:
-        self.groups.append(list(events))
-
-    def rest(self) -> None: ...
-
-    def check(self) -> str:
-        return ""
-
-    def close(self) -> None: ...
-
-
-def test_requests_that_wait_share_one_write() -> None:
-    writer = Slow()
-
-    async def story() -> None:
-        gather = Gather(writer)
-        await gather.open()
-        await asyncio.gather(*(gather.put([b"%d" % number]) for number in range(50)))
-        await gather.close()
-        with pytest.raises(TargetAway):
-            await gather.put([b"late"])
-
-    asyncio.run(story())
-    assert len(writer.groups) == 1
-    assert len(writer.groups[0]) == 50
-
-
-def test_what_was_taken_is_safe_before_it_ends() -> None:
-    writer = Slow()
-
-    async def story() -> None:
-        gather = Gather(writer)
-        await gather.open()
-        waiting = asyncio.create_task(gather.put([b"{}"]))
-        await asyncio.sleep(0)
-        await gather.close()
-        await waiting
-
-    asyncio.run(story())
-    assert writer.groups == [[b"{}"]]

@@ -13,6 +13,7 @@ from transforms.columns.blocks import bucket_of, pack, partition, unpack
 from transforms.columns.events import EVENTS, TEXT, columns_of, owned_events, records_of
 from transforms.columns.message_ids import are_among, numbers_of, repeated, united
 from transforms.columns.order import in_order
+from transforms.columns.selection import Selection
 
 IDS = st.one_of(st.sampled_from(["a", "b", "ab", "", "é", "12345678", "123456789"]), st.text(max_size=20))
 INSTANTS = st.integers(-(2**62), 2**62)
@@ -62,7 +63,7 @@ def test_records_come_back_from_columns(records: list[tuple[object, ...]]) -> No
 @given(RECORDS, st.integers(1, 5))
 def test_every_row_is_in_its_bucket(records: list[tuple[object, ...]], count: int) -> None:
     events = pa.Table.from_batches([columns_of(records, EVENTS)])
-    found = {bucket: records_of(rows) for bucket, rows in partition(events, "message_id", count)}
+    found = {bucket: records_of(rows) for bucket, rows in partition(Selection(events), "message_id", count)}
     expected: dict[int, list[object]] = {}
     for record in records:
         expected.setdefault(bucket_of(str(record[0]), count), []).append(record)

@@ -91,6 +91,13 @@ def test_so_does_every_command(shop: Path, module: str, arguments: tuple[str, ..
     assert error
 
 
+def test_a_preview_of_local_files_needs_no_beam(shop: Path) -> None:
+    segment = write_segment(shop / "previewed", "viewers", "event('Product Viewed').count() >= 1")
+    status, error = told(shop, "pipelines.preview", "--input=events/*.ndjson", f"--segment={segment}")
+    assert (status.split()[0], error) == ("0", "")
+    assert not {"apache_beam", "google.api_core", "grpc", "matplotlib"} & set(status.split())
+
+
 def test_beams_option_names_are_known_without_it() -> None:
     beam = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for options in PipelineOptions.__subclasses__():

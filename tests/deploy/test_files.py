@@ -13,6 +13,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from pipelines.options.beam import unknown_options
+from pipelines.options.profiles import profiles_argument_parser
+
 ROOT = Path(__file__).parents[2]
 TERRAFORM = sorted((ROOT / "deploy" / "terraform").glob("*.tf"))
 MANIFESTS = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
@@ -97,22 +100,109 @@ def test_a_manifest_is_what_kubernetes_takes(document: dict[str, Any]) -> None:
         assert document["metadata"]["namespace"] == "tidemark"
 
 
-def containers(document: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = document["spec"]["template"]["spec"]["containers"]
+FLINKS_OWN = "flink-main-container"
+"""The container whose image and resources the operator fills in, from `image` and `resource`."""
+
+
+def flink_pods(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The pods that the operator makes: the template of a role upon that of all, as it merges them."""
+    spec = document["spec"]
+    return {role: merged(spec["podTemplate"], spec[role]["podTemplate"]) for role in ("jobManager", "taskManager")}
+
+
+def merged(one: Any, other: Any) -> Any:
+    """Objects by field, lists of named things by name."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {name: merged(one.get(name), other.get(name)) for name in {**one, **other}}
+    if isinstance(one, list) and isinstance(other, list):
+        by_name = {item["name"]: item for item in one}
+        for item in other:
+            by_name[item["name"]] = merged(by_name.get(item["name"]), item)
+        return list(by_name.values())
+    return one if other is None else other
+
+
+def pods() -> list[Any]:
+    """Every pod that a manifest makes, with whether it runs for good."""
+    found = []
+    for parameter in documents():
+        document = parameter.values[0]
+        if document["kind"] in {"Deployment", "StatefulSet", "Job"}:
+            pod = document["spec"]["template"]
+            found.append(pytest.param(pod, document["kind"] != "Job", id=str(parameter.id)))
+        elif document["kind"] == "FlinkDeployment":
+            found += [pytest.param(pod, True, id=f"flink-{role}") for role, pod in flink_pods(document).items()]
     return found
 
 
-@pytest.mark.parametrize(
-    "document", [one for one in documents() if one.values[0]["kind"] in {"Deployment", "StatefulSet"}]
-)
-def test_what_runs_is_probed_bounded_and_unprivileged(document: dict[str, Any]) -> None:
-    assert document["spec"]["template"]["spec"]["securityContext"]["runAsNonRoot"] is True
-    for container in containers(document):
-        assert {"readinessProbe", "livenessProbe"} <= set(container)
-        assert {"cpu", "memory"} <= set(container["resources"]["requests"])
-        assert "memory" in container["resources"]["limits"]
+@pytest.mark.parametrize(("pod", "stays"), pods())
+def test_what_runs_is_probed_bounded_and_unprivileged(pod: dict[str, Any], stays: bool) -> None:
+    assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
+    assert pod["spec"]["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in pod["spec"]["containers"]:
+        assert not stays or {"readinessProbe", "livenessProbe"} <= set(container)
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
-        assert not container["image"].endswith(":latest")
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}, "the namespace is restricted"
+        if container["name"] != FLINKS_OWN:
+            assert {"cpu", "memory"} <= set(container["resources"]["requests"])
+            assert "memory" in container["resources"]["limits"]
+            assert not container["image"].endswith(":latest")
+
+
+@pytest.mark.parametrize("role", ["jobManager", "taskManager"])
+def test_a_pod_of_flink_is_what_kubernetes_takes(role: str) -> None:
+    [flink] = [one.values[0] for one in documents() if one.values[0]["kind"] == "FlinkDeployment"]
+    assert {"cpu", "memory"} == set(flink["spec"][role]["resource"])
+    kubernetes_validate.validate(flink_pods(flink)[role], KUBERNETES, strict=True)
+    assert not flink["spec"]["image"].endswith(":latest")
+
+
+def test_the_job_on_flink_has_options_that_there_are() -> None:
+    [job] = [one.values[0] for one in documents() if one.values[0]["kind"] == "Job"]
+    [launcher] = job["spec"]["template"]["spec"]["containers"]
+    known, rest = profiles_argument_parser().parse_known_args(launcher["args"])
+    assert list(unknown_options(profiles_argument_parser(), rest)) == []
+    assert known.input == ["kafka:kafka:9092/events"]
+    assert job["spec"]["backoffLimit"] == 0, "started again, it would submit a second stream"
+    assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+    assert "--finish_bundle_before_checkpointing" in rest, "docs/cluster.md: without it Beam loses outputs"
+
+
+def test_the_parts_of_flink_find_each_other() -> None:
+    loaded = [one.values[0] for one in documents()]
+    [flink] = [one for one in loaded if one["kind"] == "FlinkDeployment"]
+    [launcher] = [one for one in loaded if one["kind"] == "Job"]
+    [server] = [one for one in loaded if one["metadata"]["name"] == "job-server" and one["kind"] == "Deployment"]
+    [service] = [one for one in loaded if one["metadata"]["name"] == "job-server" and one["kind"] == "Service"]
+    arguments = launcher["spec"]["template"]["spec"]["containers"][0]["args"]
+    ports = {port["name"]: port["port"] for port in service["spec"]["ports"]}
+    assert f"--job_endpoint=job-server:{ports['jobs']}" in arguments
+    assert f"--artifact_endpoint=job-server:{ports['artifacts']}" in arguments
+    given = server["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert f"--flink-master={flink['metadata']['name']}-rest:8081" in given, "the operator's own service"
+    of_each = int(flink["spec"]["flinkConfiguration"]["taskmanager.numberOfTaskSlots"])
+    assert f"--parallelism={flink['spec']['taskManager']['replicas'] * of_each}" in arguments
+
+
+def test_the_worker_pool_is_beside_each_task_manager() -> None:
+    [flink] = [one.values[0] for one in documents() if one.values[0]["kind"] == "FlinkDeployment"]
+    [launcher] = [one.values[0] for one in documents() if one.values[0]["kind"] == "Job"]
+    worker = flink_pods(flink)["taskManager"]["spec"]
+    [pool] = [one for one in worker["containers"] if one["name"] == "worker-pool"]
+    [port] = pool["ports"]
+    [of_job] = launcher["spec"]["template"]["spec"]["containers"]
+    assert f"--environment_config=localhost:{port['containerPort']}" in of_job["args"]
+    assert pool["image"] == of_job["image"], "what submits and what works must be of one release"
+    assert {mount["name"] for mount in pool["volumeMounts"]} == {volume["name"] for volume in worker["volumes"]}
+
+
+def test_checkpoints_are_in_the_object_store() -> None:
+    [flink] = [one.values[0] for one in documents() if one.values[0]["kind"] == "FlinkDeployment"]
+    configuration = flink["spec"]["flinkConfiguration"]
+    assert all(isinstance(value, str) for value in configuration.values()), "the operator takes text only"
+    places = [value for name, value in configuration.items() if name.endswith(("dir", "Dir"))]
+    assert len(places) == 3
+    assert all(place.startswith("s3://BUCKET/") for place in places)
 
 
 def test_everything_that_listens_is_named_in_a_network_policy() -> None:

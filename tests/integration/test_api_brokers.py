@@ -8,6 +8,7 @@ import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 import boto3
 import httpx
@@ -21,6 +22,7 @@ from moto.server import ThreadedMotoServer
 from services.manager import Manager
 from services.service import Running
 from tests.api.served import COLLECT, basic, listening, options
+from tests.integration.own_broker import OwnBroker
 
 EVENTS = [{"type": "track", "event": "Order Completed", "userId": "ü", "messageId": f"m{n}"} for n in range(30)]
 NAMES = sorted(str(event["messageId"]) for event in EVENTS)
@@ -35,6 +37,17 @@ def send(location: str, folder: Path) -> None:
             for event in EVENTS[28:]:
                 assert client.post("/v1/track", json=event).status_code == 200
             assert client.get("/readyz").status_code == 200
+
+
+def send_again(client: httpx.Client, event: dict[str, str]) -> None:
+    """As clients do, until it is taken."""
+    for _ in range(60):
+        answer = client.post("/v1/track", json=event)
+        if answer.status_code == 200:
+            return
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+    pytest.fail("it never came back")
 
 
 def names(found: list[bytes]) -> list[str]:
@@ -75,22 +88,41 @@ def test_pubsub_has_what_was_answered_for(
 ) -> None:
     for name, value in pubsub_emulator.environment.items():
         monkeypatch.setenv(name, value)
-    name = uuid.uuid4().hex[:8]
-    topic, subscription = f"projects/test/topics/t{name}", f"projects/test/subscriptions/s{name}"
-    publisher, subscriber = PublisherClient(), SubscriberClient()
-    publisher.create_topic(name=topic)
-    with subscriber:
-        subscriber.create_subscription(name=subscription, topic=topic)
-        send(f"pubsub:{topic}", tmp_path)
+    with Subscription() as made:
+        send(f"pubsub:{made.topic}", tmp_path)
+        assert names(made.read(len(EVENTS))) == NAMES
+
+
+class Subscription:
+    """A topic, and one subscription to it."""
+
+    def __init__(self) -> None:
+        name = uuid.uuid4().hex[:8]
+        self.topic, self._path = f"projects/test/topics/t{name}", f"projects/test/subscriptions/s{name}"
+        self._publisher, self._subscriber = PublisherClient(), SubscriberClient()
+
+    def __enter__(self) -> Self:
+        self.make()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._subscriber.close()
+        self._publisher.stop()
+        self._publisher.transport.close()
+
+    def make(self) -> None:
+        self._publisher.create_topic(name=self.topic)
+        self._subscriber.create_subscription(name=self._path, topic=self.topic)
+
+    def read(self, count: int) -> list[bytes]:
+        """So many messages, at least; they are acknowledged."""
         found: list[bytes] = []
-        while len(found) < len(EVENTS):
-            answer = subscriber.pull(subscription=subscription, max_messages=100, timeout=30)
+        while len(found) < count:
+            answer = self._subscriber.pull(subscription=self._path, max_messages=100, timeout=30)
             found += [one.message.data for one in answer.received_messages]
             acknowledged = [one.ack_id for one in answer.received_messages]
-            subscriber.acknowledge(subscription=subscription, ack_ids=acknowledged)
-    publisher.stop()
-    publisher.transport.close()
-    assert names(found) == NAMES
+            self._subscriber.acknowledge(subscription=self._path, ack_ids=acknowledged)
+        return found
 
 
 def read_queue(url: str, queue: str) -> list[bytes]:
@@ -166,13 +198,34 @@ def test_a_broker_that_does_not_answer_is_503_until_it_does(
                 assert (away.status_code, away.json()["code"]) == (503, "unavailable")
                 assert int(away.headers["Retry-After"]) > 0
                 os.killpg(group, signal.SIGCONT)
-                for _ in range(60):  # as clients do
-                    if client.post("/v1/track", json=EVENTS[1]).status_code == 200:
-                        break
-                else:
-                    pytest.fail("it never came back")
+                send_again(client, EVENTS[1])
         found = read(2)
         assert set(names(found)) == {"m0", "m1"}, "what was answered with 503 may be there, too: it counts once"
     finally:
         os.killpg(group, signal.SIGCONT)
         manager.down(name)
+
+
+def test_pubsub_that_was_stopped_and_forgot_everything_takes_events_once_there_is_a_topic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The emulator keeps nothing: what nobody has read is gone with it, and so are topics and subscriptions."""
+    emulator = OwnBroker("pubsub", tmp_path / "services")
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulator.address)
+    try:
+        with Subscription() as made, listening(options(tmp_path / "spool", events=f"pubsub:{made.topic}")) as port:
+            url = f"http://127.0.0.1:{port}"
+            with httpx.Client(base_url=url, auth=basic(COLLECT), timeout=60, trust_env=False) as client:
+                send_again(client, EVENTS[0])
+                assert names(made.read(1)) == ["m0"]
+                emulator.stop()
+                away = client.post("/v1/track", json=EVENTS[1])
+                assert (away.status_code, away.json()["code"]) == (503, "unavailable")
+                emulator.start()
+                forgotten = client.post("/v1/track", json=EVENTS[1])
+                assert forgotten.status_code == 503
+                made.make()
+                send_again(client, EVENTS[1])
+                assert set(names(made.read(1))) == {"m1"}
+    finally:
+        emulator.stop()

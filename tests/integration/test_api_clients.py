@@ -86,6 +86,9 @@ def table(folder: Path, query: str = "SELECT message_id FROM events ORDER BY ALL
         return connection.execute(query).fetchall()
 
 
+SENT = "SELECT message_id, type, coalesce(event, '') FROM events ORDER BY ALL"
+
+
 @pytest.mark.parametrize("refusals", [0, 3])
 @pytest.mark.parametrize("gzip", [False, True])
 def test_segments_client_for_python(tmp_path: Path, refusals: int, gzip: bool) -> None:
@@ -98,9 +101,22 @@ def test_segments_client_for_python(tmp_path: Path, refusals: int, gzip: bool) -
             client.track(user_id="u", event="Order Completed", properties={"total": number}, message_id=f"m{number}")
         client.identify(user_id="u", traits={"plan": "gold"}, message_id="m5")
         client.page(anonymous_id="a", name="Home", message_id="m6")
+        client.screen(user_id="u", name="Cart", message_id="m7")
+        client.group(user_id="u", group_id="acme", traits={"size": 3}, message_id="m8")
+        client.alias(previous_id="old", user_id="u", message_id="m9")
         client.shutdown()
     assert faults == []
-    assert table(tmp_path) == [(f"m{number}",) for number in range(7)]
+    assert table(tmp_path, SENT) == [
+        *((f"m{number}", "track", "Order Completed") for number in range(5)),
+        ("m5", "identify", ""),
+        ("m6", "page", "Home"),
+        ("m7", "screen", "Cart"),
+        ("m8", "group", ""),
+        ("m9", "alias", ""),
+    ]
+    people = "SELECT traits->>'plan', event_count FROM profiles WHERE user_id = 'u'"
+    assert table(tmp_path, people) == [("gold", 9)], "all but the page of a device"
+    assert table(tmp_path, "SELECT account_id, traits->>'size' FROM accounts") == [("account:acme", "3")]
 
 
 @pytest.mark.parametrize("refusals", [0, 3])
@@ -230,6 +246,54 @@ def test_segments_client_in_a_browser(tmp_path: Path, modules: Path, refusals: i
     assert ("page", "After", "") in rows
 
 
+BATCHES = '{"Segment.io": {deliveryStrategy: {strategy: "batching", config: {size: 100, timeout: 600000}}}}'
+"""Events wait for ten minutes, or until the page is closed."""
+BATCHING = SNIPPET.replace("_loadOptions = {}", f"_loadOptions = {{integrations: {BATCHES}}}")
+CLOSING = ["Product Viewed", "Product Added", "Checkout Started"]
+VIEWED, ADDED, STARTED = (f"analytics.track('{name}', {{product_id: 'p1'}}); 0" for name in CLOSING)
+TRACKED = "SELECT event FROM events WHERE type = 'track' ORDER BY timestamp"
+
+
+def test_what_waits_when_a_page_is_closed_is_sent_then(tmp_path: Path, modules: Path) -> None:
+    (tmp_path / "page").mkdir()
+    with (
+        collecting(tmp_path / "spool", analytics_js=ANALYTICS_JS) as url,
+        shop(tmp_path / "page", BATCHING, url) as page,
+    ):
+        browse(
+            page,
+            "wait:window.isReady",
+            VIEWED,
+            ADDED,
+            STARTED,
+            "wait:analytics.queue.queue.length === 0",
+            "close",
+            f"safe:4:{url}",
+        )
+    assert table(tmp_path, TRACKED) == [(name,) for name in CLOSING]
+    assert len(table(tmp_path)) == 4
+
+
+@pytest.mark.parametrize("refusals", [0, 2])
+def test_what_could_not_be_sent_is_kept_by_the_client_until_the_page_is_opened_again(
+    tmp_path: Path, modules: Path, refusals: int
+) -> None:
+    """The client's own queue, in the browser's storage: the network goes, the tab is closed, both come back."""
+    (tmp_path / "page").mkdir()
+    with (
+        collecting(tmp_path / "spool", refusals, analytics_js=ANALYTICS_JS) as url,
+        shop(tmp_path / "page", SNIPPET, url) as page,
+    ):
+        browse(
+            page,
+            *("wait:window.isReady", f"safe:1:{url}"),
+            *("offline", VIEWED, ADDED, STARTED, "close"),
+            *("open", "wait:window.isReady", f"safe:5:{url}"),
+        )
+    assert sorted(table(tmp_path, TRACKED)) == [(name,) for name in sorted(CLOSING)]
+    assert len(table(tmp_path)) == 5, "and two pages"
+
+
 @pytest.mark.parametrize("refusals", [0, 2])
 def test_rudderstacks_client_in_a_browser(tmp_path: Path, modules: Path, refusals: int) -> None:
     (tmp_path / "page").mkdir()
@@ -248,3 +312,17 @@ def test_rudderstacks_client_in_a_browser(tmp_path: Path, modules: Path, refusal
     named = sorted((kind, name) for kind, name, _ in rows)
     assert named == [("identify", ""), ("page", "Home"), ("track", "Order Completed"), ("track", "Product Viewed")]
     assert table(tmp_path, "SELECT traits->>'plan' FROM profiles WHERE user_id = 'u1'") == [("gold",)]
+
+
+def test_rudderstacks_beacons_are_sent_when_a_page_is_closed(tmp_path: Path, modules: Path) -> None:
+    """`navigator.sendBeacon`: text/plain, no header of the client's own, no answer that anybody reads."""
+    beacons = "useBeacon: true, beaconQueueOptions: {maxItems: 100, flushQueueInterval: 600000}"
+    (tmp_path / "page").mkdir()
+    with (
+        collecting(tmp_path / "spool") as url,
+        shop(tmp_path / "page", RUDDER.replace("polyfillIfRequired", f"{beacons}, polyfillIfRequired"), url) as page,
+    ):
+        viewed, added = (f"client.track('{name}', {{product_id: 'p1'}}); 0" for name in CLOSING[:2])
+        browse(page, "wait:window.isReady", viewed, added, "close", f"safe:3:{url}")
+    rows = [(kind, name) for kind, name, _ in table(tmp_path, NAMES)]
+    assert sorted(rows) == [("page", "Home"), ("track", "Product Added"), ("track", "Product Viewed")]

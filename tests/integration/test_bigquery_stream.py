@@ -15,7 +15,6 @@ from pipelines.io.bigquery.load import write_dataset
 from pipelines.io.bigquery.read import read_events
 from pipelines.io.bigquery.stream import BigQueryStream
 from pipelines.io.outputs import BigQueryOutput
-from pipelines.io.tables.read_back import to_events
 from schemas.tables import EVENTS, MEMBERSHIPS, PROFILES, TABLES, Table
 from services.service import Running
 from tests.integration.bigquery_place import expect, query, rows_in
@@ -80,7 +79,6 @@ import os, sys
 from pipelines.io.bigquery import append as bigquery_append
 from pipelines.io.bigquery import stream as bigquery_stream
 from pipelines.io.outputs import BigQueryOutput
-from pipelines.io.tables.read_back import to_events
 from schemas.tables import PROFILES
 from tests.integration.test_bigquery_stream import row_of
 bigquery_stream.REQUEST_BYTES = 1000
@@ -127,7 +125,7 @@ def test_an_event_that_moves_or_goes_leaves_nothing_behind(output: BigQueryOutpu
     stream.flush()
     expect(output, [2], EVENTS)
     batches = read_events(output.project, output.dataset, NOON_US, NOON_US + 100_000_000)
-    assert [event.message_id for batch in batches for event in to_events(batch)] == ["message_id-00002"]
+    assert [row["message_id"] for batch in batches for row in batch.to_pylist()] == ["message_id-00002"]
     compact(output)
     expect(output, [2], EVENTS)
 

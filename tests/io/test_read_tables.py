@@ -7,13 +7,14 @@ from pathlib import Path
 import apache_beam as beam
 import duckdb
 import orjson
+import pyarrow as pa
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
 
 from pipelines.io.locations import DuckDBInput
 from pipelines.io.outputs import DuckDBOutput, FilesOutput, Output
 from pipelines.io.tables.query import open_tables
-from pipelines.io.tables.read_back import read_batches, read_table, to_events
+from pipelines.io.tables.read_back import read_batches, read_table, to_owned_events
 from pipelines.io.tables.read_events import ReadTables
 from pipelines.io.tables.write_tables import WriteTables
 from schemas.arrow import arrow_schema
@@ -25,7 +26,7 @@ from schemas.tables import EVENTS, PROFILES, TABLES
 from schemas.tracking_plan import load_tracking_plan
 from tests.io.rows import NOON_US, example_blocks, expected_rows
 from transforms.columns.blocks import unpack
-from transforms.columns.events import records_of
+from transforms.columns.events import EVENT_FIELDS, OWNER, records_of
 from transforms.parse import EventParser
 from transforms.records import Record
 from transforms.records import unpack as unpack_records
@@ -50,7 +51,8 @@ def test_every_table_is_read_as_it_was_written(output: Output) -> None:
 
 
 def test_events_are_events(output: Output) -> None:
-    events = {event.message_id: event for batch in read_batches(output, EVENTS) for event in to_events(batch)}
+    parts = [part for batch in read_batches(output, EVENTS) for part in to_owned_events(batch)]
+    events = {event.message_id: event for part in parts for event in map(Event._make, records_of(part))}
     assert len(events) == 12
     event = events["message_id-00002"]
     assert (event.timestamp, event.received_at) == (NOON_US + 2_000_002, NOON_US + 2_000_002)
@@ -58,6 +60,17 @@ def test_events_are_events(output: Output) -> None:
     assert event.properties == '{"number":2,"text":"é"}'.encode()
     empty = events["message_id-00003"]
     assert (empty.name, empty.received_at, empty.properties, empty.user_id) == ("", None, None, None)
+
+
+def test_events_stand_with_their_owners_users_and_devices_apart() -> None:
+    columns: dict[str, list[object]] = {field.name: [None, None] for field in EVENT_FIELDS if field.name != "name"}
+    columns |= {"message_id": ["m1", "m2"], "timestamp": [NOON_US, NOON_US], "type": ["page", "page"]}
+    columns |= {"profile_id": ["anon:user:a", "user:anon:b"], "event": [None, "Home"]}
+    users, devices = to_owned_events(pa.RecordBatch.from_pydict(columns))
+    assert [part.select(["message_id", "name", OWNER.name]).to_pylist() for part in (users, devices)] == [
+        [{"message_id": "m2", "name": "Home", "owner": "anon:b"}],
+        [{"message_id": "m1", "name": "", "owner": "user:a"}],
+    ]
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:

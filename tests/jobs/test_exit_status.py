@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipelines.io.files import read_files
+from pipelines.io.files.ranges import FileRange, plan_ranges
 from pipelines.io.locations import FileInput
 from tests.jobs.conftest import VIEWERS
 from tests.jobs.job import read_bytes, run_command, run_job, write_lines, write_segment
@@ -162,12 +163,11 @@ def gone(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that is there when the job is planned, and gone when it is read."""
     file = write_lines(shop / "events" / "b.ndjson", [track("m2", "Product Viewed")])
 
-    def plan_and_remove(locations: Iterable[FileInput]) -> list[read_files.FileRange]:
+    def plan_and_remove(locations: Iterable[FileInput]) -> list[FileRange]:
         planned = plan_ranges(locations)
         file.unlink(missing_ok=True)
         return planned
 
-    plan_ranges = read_files.plan_ranges
     monkeypatch.setattr(read_files, "plan_ranges", plan_and_remove)
     return file
 

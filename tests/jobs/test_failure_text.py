@@ -55,8 +55,8 @@ def test_while_beam_is_quiet_our_own_warnings_are_shown() -> None:
     """A broker that is away is said by the thread that reads it, in the middle of a stream."""
     program = """
 import logging, os, sys
-from pipelines.words.failure import LOG_FORMAT, quiet_beam
-logging.basicConfig(format=LOG_FORMAT, level=logging.WARNING)
+from pipelines.words.failure import TEXT, quiet_beam
+logging.basicConfig(format=TEXT, level=logging.WARNING)
 with quiet_beam(verbose=False):
     logging.getLogger("pipelines.io.kafka.source").warning("kafka:localhost:9092/events: trying again")
     logging.getLogger("pipelines.io.kafka.source").info("nobody asked")

@@ -57,6 +57,8 @@ def test_they_are_forked_from_one_process_and_know_what_the_job_knows(
     assert set(psutil.Process().children()) <= before
 
 
+# The other worker ends with the server, and the thread of Beam's that waits for it may say so after the test.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_one_that_is_killed_fails_the_job() -> None:
     with fork_server() as command, quiet_beam(verbose=False), pytest.raises(LostWorkerError), ended_by_lost_workers():
         _run(command, beam.Map(_dies))

@@ -6,7 +6,8 @@ A world takes some 20 ms instead of a second, so that thousands can be tried; th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ import pyarrow as pa
 from pipelines.io.files.read_files import parse_messages
 from schemas.arrow import to_record_batch
 from schemas.block import TableBlock
-from schemas.event import TYPE
+from schemas.event import TYPE, Failure
 from schemas.tables import TABLES
 from tests.laws.memory import SOURCE, World, parser
 from transforms.accounts.bucket import _BuildAccounts
@@ -29,7 +30,8 @@ from transforms.deduplicate.bucket import (
 from transforms.deduplicate.copies import RETRACT
 from transforms.identity.bucket import _merged_rows, _plan, _refuse, _ResolveDevices
 from transforms.identity.erasure import _erase, _receipt, _request
-from transforms.profiles.bucket import Take, _BuildProfiles, take_anonymous, take_known, take_merged
+from transforms.profiles.bucket import Take, _BuildProfiles, take_anonymous, take_merged
+from transforms.profiles.columns import take_known
 from transforms.whole import Tables, _Tables
 
 BUCKETS = 4
@@ -41,6 +43,17 @@ def bounded(world: World, pieces: int = 3) -> Tables:
     """The tables by the stages of the bounded job; the input read in some pieces."""
     found = _Job(world, pieces).run()
     return found.sorted()
+
+
+@dataclass
+class Part:
+    """Some lines that can be read again."""
+
+    lines: tuple[bytes, ...]
+    source: str = SOURCE
+
+    def messages(self) -> Generator[bytes | Failure, None, None]:
+        yield from self.lines
 
 
 class _Job:
@@ -93,8 +106,14 @@ class _Job:
 
     def _parse(self) -> Collections:
         lines = self._world.lines
-        parts = [lines[number :: self._pieces] for number in range(self._pieces)]
-        return _tagged(found for part in parts for found in parse_messages(parser(), part, SOURCE, BUCKETS))
+        parts = [Part(lines[number :: self._pieces]) for number in range(self._pieces)]
+        origins = [part if number % 2 else None for number, part in enumerate(parts)]
+        read = zip(parts, origins, strict=True)
+        return _tagged(
+            found
+            for part, origin in read
+            for found in parse_messages(parser(), part.messages(), SOURCE, BUCKETS, origin)
+        )
 
     def _build(self, buckets: Iterable[Any], take: Take, plan: Any, suspects: list[bytes]) -> list[Any]:
         build = _BuildProfiles(self._world.definitions, BUCKETS, 0, take)

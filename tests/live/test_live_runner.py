@@ -24,7 +24,14 @@ def test_experiments_of_the_user_stay() -> None:
 
 
 def test_other_runners_are_left_as_they_are() -> None:
-    assert with_stream_runner(["--runner=FlinkRunner"]) == ["--streaming", "--runner=FlinkRunner"]
+    asked = ["--runner=FlinkRunner", "--max_cache_memory_usage_mb", "64"]
+    assert with_stream_runner(asked) == ["--streaming", "--no_save_main_session", *asked]
+
+
+def test_on_other_machines_state_is_cached() -> None:
+    assert "--max_cache_memory_usage_mb=512" in with_stream_runner(["--runner=FlinkRunner"])
+    local = with_stream_runner(["--runner=PrismRunner", "--prism_location=/opt/prism"])
+    assert not [argument for argument in local if "cache" in argument]
 
 
 def test_local_runners_forget_everything_when_they_end() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
 import pytest
 
 from pipelines import preview
@@ -15,8 +17,12 @@ from tests.laws.test_accounts_agree import actual
 from tests.preview.shop import preview_json, run_main_job, written
 from tests.strategies.accounts import account_case
 from tests.strategies.choices import seeded
+from transforms.columns.events import owned_events
+from transforms.columns.selection import Selection
 from transforms.explain.accounts import survey_accounts, tell_of_account, users_of_accounts
-from transforms.explain.survey import Question, Rule
+from transforms.explain.question import Question, Rule
+from transforms.profiles.columns import OrderedEvents, ordered
+from transforms.records import Record
 
 ACTIVE = "ANY(event('Thing').within(2 hours).count() >= 1) AND trait('plan') = 'trial'"
 LINES = [
@@ -103,7 +109,7 @@ def test_accounts_of_generated_people_are_those_of_the_engine() -> None:
         histories = {
             key: [event for event in events if event.timestamp <= case.as_of] for key, events in case.profiles.items()
         }
-        users = users_of_accounts(histories.items())
+        users = users_of_accounts([as_columns(histories)])
         expected = {one["account"][0]: one["memberships"] for one in actual(case)}
         for segment in case.definitions.about("accounts").segments:
             rule = Rule(segment, case.definitions)
@@ -118,6 +124,11 @@ def test_accounts_of_generated_people_are_those_of_the_engine() -> None:
                 now = {row[0] for row in found.rows if row[3] is None}
                 assert story is None or story.standing.member == (f"account:{group_id}" in now)
     assert told > 30
+
+
+def as_columns(profiles: Mapping[str, Sequence[Record]]) -> OrderedEvents:
+    pairs = [(profile_id, event) for profile_id, events in profiles.items() for event in events]
+    return ordered(Selection(pa.Table.from_batches([owned_events(pairs)])), "user:")
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,10 @@ from pipelines.local.resolve import ResolvedEvents, resolve_events
 from pipelines.local.workers import Workers
 from schemas.tracking_plan import load_tracking_plan
 from tests.preview.shop import ROOT, preview_json, previewed, run_main_job, write_events, written
+from transforms.columns.events import records_of
 from transforms.parse import EventParser
+from transforms.profiles.columns import OrderedEvents
+from transforms.records import Record
 
 NAMES = sorted(file.stem for file in (ROOT / "segments").glob("*.yaml"))
 EARLIER = "2026-06-18T12:00:00Z"
@@ -152,12 +155,12 @@ def resolved(places: dict[str, Path], processes: int) -> Any:
     return resolve_events(parse_inputs([str(places["events"])]), parser, None, lambda *_: None, processes=processes)
 
 
-def histories(events: ResolvedEvents) -> list[Any]:
+def histories(events: ResolvedEvents) -> list[tuple[str, list[Record]]]:
     return sorted(pair for pairs in events.ask(everything) for pair in pairs)
 
 
-def everything(found: Iterable[Any]) -> list[Any]:
-    return list(found)
+def everything(parts: Iterable[OrderedEvents]) -> list[tuple[str, list[Record]]]:
+    return [(name, records_of(part.of(place))) for part in parts for place, name in enumerate(part.profile_ids)]
 
 
 def test_the_number_of_processes_changes_nothing(places: dict[str, Path]) -> None:

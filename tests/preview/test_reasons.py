@@ -9,9 +9,9 @@ import pytest
 from schemas.event import MESSAGE_ID
 from tests.strategies.cases import Case, seeded_case
 from tests.strategies.rule_text import definitions as text_of
+from transforms.explain.question import Rule
 from transforms.explain.reasons import Reasons, fewest
 from transforms.explain.story import Explainer
-from transforms.explain.survey import Rule
 from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
 from transforms.segments.language.resolve import needed_definitions

@@ -5,8 +5,8 @@ import pytest
 from transforms.pull.definition import Changed
 from transforms.pull.paging import PageAnswer, PageRequest, Pages, Paging, PagingError, next_link
 from transforms.pull.paths import steps_of, value_at
-from transforms.pull.retrying import wait_asked_for, wait_before
 from transforms.pull.window import next_cursor, start_of, time_text
+from transforms.retrying import wait_asked_for, wait_before
 
 
 @pytest.mark.parametrize(

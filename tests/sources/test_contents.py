@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.io.files.containers import container_messages
-from pipelines.io.files.read_files import UnreadableFileError, messages, plan_ranges
+from pipelines.io.files.ranges import UnreadableFileError, plan_ranges
 from pipelines.io.files.watch import WatchSource
 from pipelines.io.locations import parse_inputs
 from pipelines.io.stream.found_records import failure_of, found_message
@@ -66,7 +66,7 @@ FILES = {
 
 
 def bounded(path: Path) -> list[bytes | Failure]:
-    return [found for piece in plan_ranges(parse_inputs([str(path)])) for found in messages(piece)]  # type: ignore[arg-type]
+    return [found for piece in plan_ranges(parse_inputs([str(path)])) for found in piece.messages()]  # type: ignore[arg-type]
 
 
 def watched(path: Path) -> list[bytes | Failure]:
@@ -167,7 +167,7 @@ def test_a_fault_of_our_own_is_no_failure_of_the_file(tmp_path: Path) -> None:
     (piece,) = plan_ranges([location])  # type: ignore[list-item]
     (tmp_path / "a.avro").unlink()
     with pytest.raises(UnreadableFileError, match="cannot be read"):
-        list(messages(piece))
+        list(piece.messages())
 
 
 @pytest.mark.parametrize("name", ["a.ndjson", "a.ndjson.gz", "a.avro", "a.json", "a.parquet"])
@@ -177,7 +177,7 @@ def test_a_file_that_was_cut_since_the_plan_fails_the_job(tmp_path: Path, name: 
     (piece,) = plan_ranges(parse_inputs([str(path)]))  # type: ignore[arg-type]
     os.truncate(path, len(FILES[name]) // 2)
     with pytest.raises(UnreadableFileError, match="when the job began"):
-        list(messages(piece))
+        list(piece.messages())
 
 
 def test_no_sender_can_pass_for_a_failure_of_ours() -> None:

@@ -4,10 +4,10 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from pipelines.io.kafka import client as kafka_client
-from pipelines.io.kafka.client import ReaderClient, ask_until_answered
+from pipelines.io.kafka.client import Committer, ReaderClient, ask_until_answered
 from pipelines.io.kafka.source import KafkaSource
 from pipelines.io.locations import KafkaInput
 from pipelines.io.stream.source_options import SourceOptions
@@ -121,3 +121,24 @@ def test_a_request_that_is_refused_is_not_made_again() -> None:
     with pytest.raises(KafkaException):
         ask_until_answered(request)
     assert asked == [1]
+
+
+def test_offsets_that_no_broker_took_are_committed_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[int, int]] = []
+    answers = [KafkaError._TRANSPORT, None]
+
+    class Group:
+        def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> list[TopicPartition]:
+            fault = answers.pop(0)
+            if fault is not None:
+                raise KafkaException(KafkaError(fault))
+            told.append({place.partition: place.offset for place in offsets})
+            return offsets
+
+    monkeypatch.setattr(kafka_client, "Consumer", lambda _settings: Group())
+    monkeypatch.setattr(kafka_client, "ask_until_answered", lambda request: request())
+    committer = Committer("events", {})
+    committer.commit({"0": 5, "1": 2})
+    committer.commit({"0": 4, "1": 3})
+    committer.commit({"0": 5})
+    assert told == [{0: 5, 1: 3}]

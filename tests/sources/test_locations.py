@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.io.files.listing import has_known_extension, list_files
-from pipelines.io.files.read_files import plan_ranges
+from pipelines.io.files.ranges import plan_ranges
 from pipelines.io.locations import (
     BigQueryInput,
     DuckDBInput,

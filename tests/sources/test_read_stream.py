@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pipelines.io.locations import parse_input
 from pipelines.io.pubsub.source import PubSubSource
 from pipelines.io.stream.message_coder import MessageCoder
-from pipelines.io.stream.read_sources import ReadMessages, make_source
+from pipelines.io.stream.read_sources import make_source
 from pipelines.io.stream.read_stream import RECEIPTS, ProgressCoder, ProgressTracker, ReadStream
 from pipelines.io.stream.source import Batch, Progress, Reader, Record
 from pipelines.io.stream.source_options import SourceOptions
@@ -139,21 +139,3 @@ def test_what_is_read_once_is_left_to_others() -> None:
     assert make_source(parse_input("x.ndjson"), options) is None
     assert make_source(parse_input("duckdb:x"), options) is None
     assert isinstance(make_source(parse_input("pubsub:projects/p/subscriptions/s"), options), PubSubSource)
-
-
-def test_dataflow_reads_pubsub_itself() -> None:
-    location = parse_input("pubsub:projects/shop-prod/subscriptions/events")
-    options = PipelineOptions(["--runner=DataflowRunner", "--streaming"])
-    pipeline = beam.Pipeline(FnApiRunner(), options)  # a runner at hand, which asks nothing of Google when it is built
-    pipeline | ReadMessages([location], SourceOptions())  # type: ignore[operator]  # Beam's own operator
-    labels: list[str] = []
-
-    class Visitor(beam.pipeline.PipelineVisitor):
-        def enter_composite_transform(self, transform_node: beam.pipeline.AppliedPTransform) -> None:
-            labels.append(transform_node.full_label)
-
-        visit_transform = enter_composite_transform
-
-    pipeline.visit(Visitor())
-    assert any("ReadFromPubSub" in label for label in labels)
-    assert not any("ReadStream" in label for label in labels)

@@ -8,6 +8,7 @@ import pytest
 
 from pipelines import enrich, profiles
 from pipelines.io.read_rows import read_rows
+from pipelines.trust.enrich_options import parse_options
 
 AT = "2026-06-30T12:00:00Z"
 
@@ -115,6 +116,18 @@ def test_what_is_wrong_is_told(
 ) -> None:
     assert enrich.main(["--input", tables, "--table", str(companies(tmp_path)), *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_headers_name_variables_whose_values_may_hold_anything(
+    tables: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "companies.yaml"
+    table.write_text("table: https://api.example/c.csv\nby: domain\nconsent: a\nheaders: {X-Key: key $C_KEY}\n")
+    arguments = ["--input", tables, "--table", str(table)]
+    assert enrich.main(arguments) == 2
+    assert "the environment variable C_KEY is not set" in capsys.readouterr().err
+    monkeypatch.setenv("C_KEY", "a$b$c")
+    assert parse_options(arguments).headers == {"X-Key": "key a$b$c"}
 
 
 def test_keys_with_two_answers_are_not_used(tables: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ import yaml
 from schemas.errors import DefinitionErrors, Position, Problem
 from transforms.activation.destination import IDENTIFIERS, KINDS, Destination
 from transforms.activation.fields import PREFIXES, SOURCES, problem_with
-from transforms.environment import with_variables
+from transforms.environment import node_with_variables
 from transforms.segments.language.definition_files import SUFFIXES
 from transforms.segments.language.errors import SourceFile, closest, gather
 from transforms.segments.language.yaml_source import kind_of, read_mapping, read_source, shown_kind, wrong
@@ -132,17 +132,7 @@ def _value(source: SourceFile, node: yaml.Node, environment: Mapping[str, str] |
         return [_value(source, item, environment) for item in node.value]
     if kind_of(node) != "str":
         return yaml.safe_load(source.text[node.start_mark.index : node.end_mark.index])
-    return _with_variables(source, node, environment)
-
-
-def _with_variables(source: SourceFile, node: yaml.Node, environment: Mapping[str, str] | None) -> str:
-    if environment is None:
-        return str(node.value)
-
-    def missing(name: str) -> DefinitionErrors:
-        return wrong(source, node, f"the environment has no {name}", "it to be set", closest(name, environment))
-
-    return with_variables(node.value, environment, missing)
+    return str(node.value) if environment is None else node_with_variables(source, node, node.value, environment)
 
 
 def _segments(source: SourceFile, node: yaml.Node, known: frozenset[str] | None) -> tuple[str, ...]:

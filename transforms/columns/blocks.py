@@ -14,7 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_OPTIONS: Final = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 1))
+from transforms.columns.selection import Selection
+
+_OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 def pack(columns: pa.Table | pa.RecordBatch) -> bytes:
@@ -38,20 +40,19 @@ def bucket_of(key: str, count: int) -> int:
     return crc32(key.encode()) % count
 
 
-def partition(columns: pa.Table, key: str, count: int) -> Iterator[tuple[int, pa.Table]]:
+def partition(events: Selection, key: str, count: int) -> Iterator[tuple[int, pa.Table]]:
     """The rows by the bucket of a column that is nowhere null."""
-    if not columns.num_rows:
+    if not events.num_rows:
         return
-    distinct = columns.column(key).combine_chunks().dictionary_encode()
+    distinct = events.column(key).dictionary_encode()
     numbers = np.array([bucket_of(value, count) for value in distinct.dictionary.to_pylist()], np.int64)
     of_row = numbers[distinct.indices.to_numpy()]
     order = np.argsort(of_row, kind="stable")
-    ordered = columns.take(pa.array(order))
     ends = np.cumsum(np.bincount(of_row, minlength=count))
     start = 0
     for bucket, end in enumerate(ends.tolist()):
         if end > start:
-            yield bucket, ordered.slice(start, end - start)
+            yield bucket, events.take(order[start:end]).copied()
         start = end
 
 
@@ -66,17 +67,17 @@ def rows_where(columns: pa.Table, keep: np.ndarray) -> pa.Table:
     return columns if keep.all() else columns.filter(pa.array(keep))
 
 
-def is_one_of(column: pa.ChunkedArray, values: Iterable[str]) -> np.ndarray:
+def is_one_of(column: pa.ChunkedArray | pa.Array, values: Iterable[str]) -> np.ndarray:
     """Whether each row's value is among these; null is not."""
     found = pc.is_in(column, value_set=pa.array(list(values), column.type))
-    mask: np.ndarray = found.to_numpy()
+    mask: np.ndarray = found.to_numpy(zero_copy_only=False) if isinstance(found, pa.Array) else found.to_numpy()
     return mask
 
 
 Keyed = tuple[int, bytes]
 
 
-def packed_by(columns: pa.Table, key: str, count: int) -> Iterator[Keyed]:
+def packed_by(events: Selection, key: str, count: int) -> Iterator[Keyed]:
     """Each bucket's rows as a block."""
-    for bucket, rows in partition(columns, key, count):
+    for bucket, rows in partition(events, key, count):
         yield bucket, pack(rows)

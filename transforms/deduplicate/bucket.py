@@ -9,23 +9,20 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-import numpy as np
-import orjson
-import pyarrow as pa
 from apache_beam.pvalue import AsDict, AsList, TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
 from schemas.block import TableBlock
-from schemas.event import PREVIOUS_ID, TYPE, Event
+from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE
 from schemas.tables import RETRACTIONS
 from transforms import counting
-from transforms.columns.blocks import Keyed, packed_by, rows_where, unpack
-from transforms.columns.events import LINKS, columns_of, owned_events
-from transforms.columns.message_ids import are_among, numbers_of, repeated, united
-from transforms.deduplicate.copies import RETRACT, deduplicate, record_of, tell_retractions
+from transforms.columns.blocks import Keyed
+from transforms.columns.message_ids import repeated
+from transforms.deduplicate.columns import exact_blocks, extract_copies
+from transforms.deduplicate.copies import RETRACT, deduplicate, tell_retractions
 from transforms.failed_events import count_failures, failed_events_block
 from transforms.identity.routes import Routed, route
-from transforms.parse.blocks import EventBlocks
+from transforms.parse.blocks import EventBlocks, Originals
 from transforms.parse.events import EventParser
 from transforms.profiles.rows import block
 from transforms.records import Buckets, Record, collection_paused
@@ -127,13 +124,6 @@ def _repeated(bucket: tuple[int, Iterable[bytes]]) -> Iterator[bytes]:
         yield numbers.tobytes()
 
 
-def standing(packed: Iterable[bytes], suspects: Iterable[bytes]) -> Iterator[pa.Table]:
-    """The events, or links, of some blocks, but for those whose message ids may be repeated."""
-    every = united(suspects)
-    for found in map(unpack, packed):
-        yield rows_where(found, ~are_among(numbers_of(found.column("message_id")), every))
-
-
 class _ExtractCopies(beam.DoFn):
     """Blocks of originals -> records of suspect ids, by message id; and what the others say to all."""
 
@@ -144,42 +134,18 @@ class _ExtractCopies(beam.DoFn):
 
     @no_annotations
     def process(
-        self, packed: bytes, suspects: list[bytes], previous_ids: list[str]
+        self, originals: Originals, suspects: list[bytes], previous_ids: list[str]
     ) -> Iterator[TaggedOutput[str, Any]]:
-        originals = unpack(packed)
-        among = are_among(numbers_of(originals.column("message_id")), united(suspects))
+        found = extract_copies(originals, suspects, previous_ids, self._parser, self._as_of)
         copies = Buckets(self._buckets)
-        for row in originals.filter(pa.array(among)).to_pylist():
-            self._add(copies, row)
+        for record in found.copies:
+            copies.add(record[MESSAGE_ID], record)
         for keyed in copies.blocks():
             yield TaggedOutput("copies", keyed)
-        standing = rows_where(originals, ~among)
-        if standing.num_rows:
-            timestamps = standing.column("timestamp").to_numpy()
-            yield TaggedOutput("latest", int(timestamps.max()))
-            for seen in _seen(standing, timestamps, previous_ids, self._as_of):
-                yield TaggedOutput("users", seen)
-
-    def _add(self, copies: Buckets, row: dict[str, Any]) -> None:
-        attributes = orjson.loads(row["attributes"]) if row["attributes"] else {}
-        event = self._parser.parse(row["raw"], row["source"], attributes)
-        if not isinstance(event, Event):
-            raise TypeError("an event that was parsed once must parse again")
-        copies.add(event.message_id, record_of(event, row["raw"], row["source"], attributes))
-
-
-def _seen(
-    standing: pa.Table, timestamps: np.ndarray, previous_ids: list[str], as_of: int | None
-) -> Iterator[tuple[str, int]]:
-    """Which previous ids are users here, and when they were last seen."""
-    if not previous_ids:
-        return
-    latest: dict[str, int] = {}
-    wanted = set(previous_ids)
-    for user_id, timestamp in zip(standing.column("user_id").to_pylist(), timestamps.tolist(), strict=True):
-        if user_id in wanted and (as_of is None or timestamp <= as_of):
-            latest[user_id] = max(timestamp, latest.get(user_id, timestamp))
-    yield from latest.items()
+        if found.latest is not None:
+            yield TaggedOutput("latest", found.latest)
+        for seen in found.users.items():
+            yield TaggedOutput("users", seen)
 
 
 class WriteRetractions(beam.PTransform[DeduplicatedEvents, beam.PCollection[TableBlock]]):
@@ -235,14 +201,5 @@ class _Compare(beam.DoFn):
             if user_id in previous_ids:
                 yield TaggedOutput("users", (user_id, timestamp))
         yield TaggedOutput("latest", told.latest)
-        for name, columns, key in (
-            ("exact_known", owned_events(told.known), "owner"),
-            ("exact_devices", columns_of([event for _, event, _ in told.devices if event is not None]), "anonymous_id"),
-            ("exact_links", _links(told.devices), "device"),
-        ):
-            for keyed in packed_by(pa.Table.from_batches([columns]), key, self._buckets):
-                yield TaggedOutput(name, keyed)
-
-
-def _links(devices: Iterable[Record]) -> pa.RecordBatch:
-    return columns_of([(device, *link) for device, _, link in devices if link is not None], LINKS)
+        for name, keyed in exact_blocks(told, self._buckets):
+            yield TaggedOutput(name, keyed)

@@ -1,6 +1,6 @@
 """A rule of accounts over all of them, as survey.py and story.py do it for people. Pure.
 
-    users = merged_users(users_of_accounts(histories) for each part of the profiles)
+    users = merged_users(users_of_accounts(parts) for each bucket of profiles)
     found = survey_accounts(users, question)
     preview = make_preview(question, found, folder, AccountExplainers(users, as_of))
 
@@ -13,19 +13,23 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 
-from schemas.event import MESSAGE_ID, TIMESTAMP, TRAITS
+from schemas.event import MESSAGE_ID, TIMESTAMP
 from transforms.accounts.ahead import Turn, crossings, with_expiry
+from transforms.accounts.columns import users_in_accounts
 from transforms.accounts.history import AccountHistory, ToldAccount, build_account, tell_account
 from transforms.accounts.rules import AccountRules, compile_accounts
 from transforms.accounts.told import groups_of
 from transforms.explain.mentioned import mentioned
+from transforms.explain.occurrences import Occurrences
+from transforms.explain.question import Question, Rule
 from transforms.explain.reasons import Reason
 from transforms.explain.story import Explainer, Standing, Story, turns_of
-from transforms.explain.survey import Occurrences, Question, Rule, Survey
+from transforms.explain.survey import Survey
+from transforms.profiles.columns import OrderedEvents
 from transforms.profiles.history import BY_TIME
 from transforms.profiles.rows import membership_row
 from transforms.records import Record
-from transforms.segments.language.resolve import needed_definitions
+from transforms.segments.history import histories_of, rows_by_pair
 from transforms.segments.nodes.state import State
 from transforms.segments.replay import MembershipInterval, intervals_of, run
 
@@ -33,12 +37,13 @@ Users = dict[str, dict[str, Sequence[Record]]]
 """By group id, the histories of the users that were ever put into the account, by profile id."""
 
 
-def users_of_accounts(histories: Iterable[tuple[str, Sequence[Record]]]) -> Users:
+def users_of_accounts(parts: Iterable[OrderedEvents]) -> Users:
     """Those among some profiles."""
     found: Users = {}
-    for profile_id, events in histories:
-        for group_id in groups_of(events):
-            found.setdefault(group_id, {})[profile_id] = list(events)
+    for part in parts:
+        for profile_id, events in users_in_accounts(part):
+            for group_id in groups_of(events):
+                found.setdefault(group_id, {})[profile_id] = events
     return found
 
 
@@ -54,25 +59,25 @@ def merged_users(parts: Iterable[Users]) -> Users:
 def survey_accounts(users: Users, question: Question) -> Survey:
     """Evaluates the rule, and the version it is held against, for every account."""
     found = Survey(question.sample_size)
-    rule, as_of, name = question.rule, question.as_of, question.rule.segment.name
+    rule, as_of = question.rule, question.as_of
     rules = compile_accounts(rule.definitions)
-    against = None if question.against is None else _needed(question.against)
-    occurrences = Occurrences(mentioned(needed_definitions(rule.definitions, frozenset({name}))), found)
+    against = None if question.against is None else compile_accounts(question.against.needed)
+    occurrences = Occurrences(mentioned(rule.needed))
     for group_id, of_account in sorted(users.items()):
         account = tell_account(group_id, of_account, rules, as_of)
         if account is None:
             continue
         found.profiles += 1
-        for events in of_account.values():
-            occurrences.look_for(events)
-            for event in events:
-                occurrences.look_for_traits(orjson.loads(event[TRAITS] or b"{}"))
+        told = histories_of(of_account, as_of)
+        occurrences.look_for(told, rows_by_pair(told))
+        occurrences.look_for_traits(map(orjson.loads, told.traits.drop_null().to_pylist()))
         member = _survey_account(f"account:{group_id}", account, rules, question, found)
         if against is not None and question.against is not None:
             built = build_account(group_id, of_account, against, as_of)
             was_member = built is not None and _take_against(built, question.against.segment.name, found)
             if member != was_member:
-                (found.added if member else found.removed).add(f"account:{group_id}", (), _nothing)
+                (found.added if member else found.removed).add(f"account:{group_id}", tuple)
+    found.event_names, found.occurring = occurrences.event_names, occurrences.seen
     found.sort()
     return found
 
@@ -91,7 +96,7 @@ def _survey_account(
         found.others[other] += 1
         found.shared[other] += member
     if member:
-        found.members.add(account_id, (), _nothing)
+        found.members.add(account_id, tuple)
     own = [interval for interval in intervals if interval.segment == segment.name]
     own = with_expiry(program, state, own, crossings(program, state, account.turns_ahead()))
     version = program.versions[segment.name]
@@ -105,20 +110,12 @@ def _take_against(built: AccountHistory, name: str, found: Survey) -> bool:
     return any(row[3] is None for row in rows)
 
 
-def _needed(rule: Rule) -> AccountRules:
-    return compile_accounts(needed_definitions(rule.definitions, frozenset({rule.segment.name})))
-
-
-def _nothing(_: Record) -> bool:
-    return False
-
-
 class AccountExplainer(Explainer):
     """Explains how accounts stand to one segment; an account's events are looked up by its id."""
 
     def __init__(self, rule: Rule, users: Users, as_of: int) -> None:
         super().__init__(rule)
-        self._rules = _needed(rule)
+        self._rules = compile_accounts(rule.needed)
         self._users = users
         self._as_of = as_of
 

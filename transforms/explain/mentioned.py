@@ -52,10 +52,14 @@ def mentioned(definitions: ast.Definitions) -> Mentioned:
 
 def concerns(read: Mentioned, event: Record) -> bool:
     """Whether an event can matter to what reads all this."""
-    kind = event[TYPE]
-    if kind == "identify" or kind in read.types or (kind, event[NAME]) in read.streams:
+    if reads(read, event[TYPE], event[NAME]):
         return True
     return DEVICE_TYPE in read.columns and device_type_of(event[CONTEXT]) is not None
+
+
+def reads(read: Mentioned, kind: str, name: str) -> bool:
+    """Whether events of a type and name matter, whatever is in them."""
+    return kind == "identify" or kind in read.types or (kind, name) in read.streams
 
 
 def _properties(tree: ast.Condition | ast.Scalar) -> Iterator[Property]:

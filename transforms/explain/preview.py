@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from transforms.explain import advice
 from transforms.explain.mentioned import mentioned
+from transforms.explain.question import Question, Rule
 from transforms.explain.statistics import Day, Overlap, Stays, days_of_rows, members, overlap, stays
 from transforms.explain.story import Explainer, Standing
-from transforms.explain.survey import Example, Question, Rule, Survey
 from transforms.explain.timeline import Timeline
 from transforms.profiles.rows import Row
 from transforms.segments.language import ast
 from transforms.segments.language.cost import RuleCost, describe_cost
-from transforms.segments.language.resolve import needed_definitions
+
+if TYPE_CHECKING:
+    from transforms.explain.survey import Example, Survey  # with numpy: who prints a preview needs none
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def make_preview(
     others = sorted(other.name for other in beside if other.name != segment.name)
     overlaps = [overlap(name, len(current), found.others[name], found.shared[name]) for name in others]
     overlaps.sort(key=lambda other: (-other.both, other.segment))
-    needed = needed_definitions(rule.definitions, frozenset({segment.name}))
+    needed = rule.needed
     referred: list[ast.SegmentDefinition | ast.TraitDefinition] = [*needed.segments, *needed.traits]
     referred.remove(segment)
     by_day, line = days_of_rows(found.rows, as_of)
@@ -150,5 +153,5 @@ def _warnings(question: Question, found: Survey, overlaps: Sequence[Overlap], fo
     yield from advice.about_expiry(name, segment.expires, question.as_of)
     yield from advice.about_size(name, len(found.rows), current, found.profiles)
     yield from advice.about_overlaps(name, overlaps)
-    read = mentioned(needed_definitions(question.rule.definitions, frozenset({name})))
+    read = mentioned(question.rule.needed)
     yield from advice.about_absent(name, read, Counter(found.event_names), found.occurring)

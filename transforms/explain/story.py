@@ -11,13 +11,12 @@ from transforms.accounts.ahead import Turn as UserTurn
 from transforms.accounts.ahead import crossings
 from transforms.explain.ahead import next_changes
 from transforms.explain.findings import Finding, FindingGroup, RuleParts, program_of
+from transforms.explain.question import Rule
 from transforms.explain.reasons import Reason, Reasons
-from transforms.explain.survey import Rule
 from transforms.explain.words import instant_words, span_words
 from transforms.records import Record
 from transforms.segments.compiler import compile_program
 from transforms.segments.language import ast
-from transforms.segments.language.resolve import needed_definitions
 from transforms.segments.nodes.state import Change, State
 from transforms.segments.replay import MembershipInterval, intervals_of, replay, run
 
@@ -88,7 +87,7 @@ class Explainer:
     """Explains how profiles stand to one segment; compiled once."""
 
     def __init__(self, rule: Rule) -> None:
-        needed = needed_definitions(rule.definitions, frozenset({rule.segment.name}))
+        needed = rule.needed
         self._segment = rule.segment
         self._program = program_of(needed, rule.segment)
         self._parts = RuleParts(rule.segment, needed) if rule.segment.when is not None else None

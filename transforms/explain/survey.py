@@ -1,56 +1,48 @@
 """One rule over many profiles: who is in it, every stay, what other segments its members are in. Pure.
 
-    program = SurveyProgram(question)
-    answer = survey(histories, program)        # for each part of the profiles
-    whole = merged(answers)
+    answer = survey(parts, question)           # for each bucket of profiles
+    whole = merged(answers, sample_size)
 
-Memberships are made by the same functions as the main job's rows.
+Evaluated as the batch does it, on columns, and told in the main job's rows.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 from zlib import crc32
 
-import orjson
+import numpy as np
+import pyarrow as pa
 
-from schemas.event import CONTEXT, NAME, PROPERTIES, TYPE
-from transforms.explain.mentioned import Mentioned, Property, concerns, mentioned
-from transforms.profiles.rows import Row, membership_row
+from transforms.columns.events import records_of
+from transforms.explain.mentioned import Property, concerns, mentioned, reads
+from transforms.explain.occurrences import Occurrences
+from transforms.explain.question import Question, Rule
+from transforms.explain.timers import Timers
+from transforms.profiles.columns import OrderedEvents, histories
+from transforms.profiles.normalize.columns import DEVICE_TYPE
+from transforms.profiles.rows import Row
+from transforms.profiles.table_columns import membership_columns, naming_devices
 from transforms.records import Record
-from transforms.segments.compiler import compile_program
+from transforms.segments.history import (
+    NO_INSTANT,
+    Evaluated,
+    Flags,
+    Histories,
+    Integers,
+    compile_history,
+    evaluate,
+    rows_by_pair,
+    stays_where,
+)
 from transforms.segments.language import ast
 from transforms.segments.language.resolve import needed_definitions
-from transforms.segments.nodes.state import State
-from transforms.segments.program import Program
-from transforms.segments.replay import MembershipInterval, intervals_of, run, with_expiry
-from transforms.segments.values import path_getter, trait_value
-
-SAMPLE_SIZE = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A segment, what it refers to, and (for overlaps) what stands beside it."""
-
-    segment: ast.SegmentDefinition
-    definitions: ast.Definitions
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What to find out at `as_of`; `against` is another version of the rule."""
-
-    rule: Rule
-    against: Rule | None
-    as_of: int
-    sample_size: int = SAMPLE_SIZE
-
+from transforms.segments.values import trait_value
 
 Example = tuple[int, str, Sequence[Record]]
 """(place in the sample, profile id, events)."""
@@ -63,12 +55,11 @@ class Sample:
     size: int
     examples: list[Example] = field(default_factory=list)
 
-    def add(self, profile_id: str, events: Sequence[Record], concerns: Callable[[Record], bool]) -> None:
-        """Considers a profile; of its events those are kept that concern the rule, and the first."""
+    def add(self, profile_id: str, events: Callable[[], Sequence[Record]]) -> None:
+        """Considers a profile; `events` are asked for if it is taken."""
         place = crc32(profile_id.encode())
         if len(self.examples) < self.size or (place, profile_id) < self.examples[-1][:2]:
-            kept = [event for number, event in enumerate(events) if not number or concerns(event)]
-            self.examples = heapq.nsmallest(self.size, [*self.examples, (place, profile_id, kept)], key=_place)
+            self.examples = heapq.nsmallest(self.size, [*self.examples, (place, profile_id, events())], key=_place)
 
     def __add__(self, other: Sample) -> Sample:
         return Sample(self.size, heapq.nsmallest(self.size, [*self.examples, *other.examples], key=_place))
@@ -126,12 +117,13 @@ def _place(example: Example) -> tuple[int, str]:
     return example[:2]
 
 
-def survey(histories: Iterable[tuple[str, Sequence[Record]]], question: Question) -> Survey:
-    """Evaluates the rule, and the version it is held against, for every history."""
+def survey(parts: Iterable[OrderedEvents], question: Question) -> Survey:
+    """Evaluates the rule, and the version it is held against, for all profiles of some parts, until `as_of`."""
     found = Survey(question.sample_size)
     surveyor = _Surveyor(question, found)
-    for profile_id, events in histories:
-        surveyor.take(profile_id, events)
+    for part in parts:
+        surveyor.take(part)
+    found.event_names, found.occurring = surveyor.occurrences.event_names, surveyor.occurrences.seen
     return found
 
 
@@ -147,100 +139,99 @@ class _Surveyor:
     """Compiled once for many profiles."""
 
     def __init__(self, question: Question, found: Survey) -> None:
-        rule, against = question.rule, question.against
+        rule, against, self._as_of = question.rule, question.against, question.as_of
         self._found = found
-        self._as_of = question.as_of
-        self._segment = rule.segment
-        others = frozenset(segment.name for segment in rule.definitions.segments) | {rule.segment.name}
-        self._program = compile_program(needed_definitions(rule.definitions, others))
-        self._against_name = against.segment.name if against is not None else ""
-        self._against = (
-            compile_program(needed_definitions(against.definitions, frozenset({against.segment.name})))
-            if against is not None
-            else None
-        )
-        read = mentioned(needed_definitions(rule.definitions, frozenset({rule.segment.name})))
+        beside = frozenset(segment.name for segment in rule.definitions.segments)
+        self._rule = _Evaluator(rule, needed_definitions(rule.definitions, beside), self._as_of)
+        self._against = None if against is None else _Evaluator(against, against.needed, self._as_of)
+        self._timers = Timers(rule, self._as_of)
+        read = mentioned(rule.needed)
         self._reads = [read] if against is None else [read, mentioned(against.definitions)]
-        self._occurrences = Occurrences(read, found)
+        self.occurrences = Occurrences(read)
 
-    def take(self, profile_id: str, events: Sequence[Record]) -> None:
-        found, name = self._found, self._segment.name
-        found.profiles += 1
-        self._occurrences.look_for(events)
-        state, intervals = _stays(self._program, profile_id, events, self._as_of)
-        current = {interval.segment for interval in intervals if interval.exited_at is None}
-        own = [interval for interval in intervals if interval.segment == name]
-        found.timers = max(found.timers, sum(node in self._program.reads[name] for node in state.due))
-        self._occurrences.look_for_traits(state.traits)
-        own = with_expiry(self._program, state, own)
-        version = self._program.versions[name]
-        found.rows += [membership_row(profile_id, interval, version, self._as_of) for interval in own]
-        member = name in current
-        for other in current - {name}:
-            found.others[other] += 1
-            found.shared[other] += member
-        if member:
-            found.members.add(profile_id, events, self._concerns)
-            if has_consent(state.traits, self._segment.consent):
-                found.consented.append(profile_id)
+    def take(self, part: OrderedEvents) -> None:
+        """Adds some profiles."""
+        found, told = self._found, histories(part)
+        pairs = rows_by_pair(told)
+        events_of = partial(self._events, part, self._concerned(told, pairs))
+        found.profiles += len(part.profile_ids)
+        evaluated = self._rule.evaluate(told)
+        self.occurrences.look_for(told, pairs)
+        self.occurrences.look_for_traits(evaluated.traits)
+        found.timers = self._timers.most(told, pairs, events_of, found.timers)
+        found.rows += self._rule.rows(told, evaluated)
+        here = self._rule.members(evaluated)
+        self._compare_with_others(evaluated, here)
+        _add(found.members, part, here, events_of)
+        consent = self._rule.segment.consent
+        for profile in np.flatnonzero(here).tolist():
+            if has_consent(evaluated.traits[profile], consent):
+                found.consented.append(part.profile_ids[profile])
         if self._against is not None:
-            was_member = self._take_against(self._against, profile_id, events)
-            if member != was_member:
-                (found.added if member else found.removed).add(profile_id, events, self._concerns)
+            was = self._against.evaluate(told)
+            found.against_rows += self._against.rows(told, was)
+            there = self._against.members(was)
+            _add(found.added, part, here & ~there, events_of)
+            _add(found.removed, part, there & ~here, events_of)
 
-    def _concerns(self, event: Record) -> bool:
-        return any(concerns(read, event) for read in self._reads)
+    def _compare_with_others(self, evaluated: Evaluated, here: Flags) -> None:
+        lasting = evaluated.exited_at == NO_INSTANT
+        segment, profile = evaluated.segment[lasting], evaluated.profile[lasting]
+        for place, name in enumerate(self._rule.names):
+            if name != self._rule.segment.name:
+                members = profile[segment == place]
+                self._found.others[name] += len(members)
+                self._found.shared[name] += int(here[members].sum())
 
-    def _take_against(self, program: Program, profile_id: str, events: Sequence[Record]) -> bool:
-        name = self._against_name
-        state, intervals = _stays(program, profile_id, events, self._as_of)
-        own = with_expiry(program, state, [interval for interval in intervals if interval.segment == name])
-        version = program.versions[name]
-        self._found.against_rows += [membership_row(profile_id, interval, version, self._as_of) for interval in own]
-        return any(interval.exited_at is None for interval in own)
+    def _concerned(self, told: Histories, pairs: Mapping[tuple[str, str], Integers]) -> Flags:
+        """Which events can matter to the rule, and which may because they name a device."""
+        found = np.zeros(len(told.profile), bool)
+        for pair, rows in pairs.items():
+            found[rows] = any(reads(read, *pair) for read in self._reads)
+        if any(DEVICE_TYPE in read.columns for read in self._reads):
+            found |= naming_devices(told.context)
+        return found
 
-
-class Occurrences:
-    """Notes which of the events, properties and traits that a rule reads occur; compiled once for many profiles."""
-
-    def __init__(self, read: Mentioned, found: Survey) -> None:
-        self._found = found
-        self._pending: dict[tuple[str, str], list[tuple[Property, Any]]] = {}
-        for wanted in read.properties:
-            self._pending.setdefault((wanted.type, wanted.name), []).append((wanted, path_getter(wanted.path)))
-        self._pending_traits = set(read.traits)
-
-    def look_for(self, events: Sequence[Record]) -> None:
-        """Counts events by name, and notes which of the properties that the rule reads occur."""
-        pending = self._pending
-        names = [(event[TYPE], event[NAME]) for event in events]
-        self._found.event_names.update(names)
-        if not pending or pending.keys().isdisjoint(names):
-            return
-        for event, name in zip(events, names, strict=True):
-            for wanted, get in pending.get(name, ()):
-                text = event[PROPERTIES] if wanted.source == "properties" else event[CONTEXT]
-                if text is not None and get(orjson.loads(text)) not in (None, []):
-                    self._found.occurring.add(wanted)
-            if name in pending:
-                pending[name] = [pair for pair in pending[name] if pair[0] not in self._found.occurring]
-                if not pending[name]:
-                    del pending[name]
-
-    def look_for_traits(self, traits: dict[str, Any]) -> None:
-        """Notes which of the traits that the rule reads are there."""
-        if self._pending_traits and traits:
-            seen = {path for path in self._pending_traits if trait_value(traits, path) not in (None, [])}
-            self._found.occurring |= seen
-            self._pending_traits -= seen
+    def _events(self, part: OrderedEvents, concerned: Flags, profile: int) -> list[Record]:
+        """A profile's events that concern the rule, and its first."""
+        first, end = part.rows_of(profile)
+        rows = np.flatnonzero(concerned[first:end]) + first
+        if not concerned[first]:
+            rows = np.append(first, rows)
+        start, *others = records_of(part.events.take(pa.array(rows)))
+        return [start, *(event for event in others if any(concerns(read, event) for read in self._reads))]
 
 
-def _stays(
-    program: Program, profile_id: str, events: Sequence[Record], as_of: int
-) -> tuple[State, list[MembershipInterval]]:
-    state = State(profile_id)
-    run(program, state, events, as_of)
-    return state, list(intervals_of(state.changes))
+def _add(sample: Sample, part: OrderedEvents, profiles: Flags, events_of: Callable[[int], Sequence[Record]]) -> None:
+    for profile in np.flatnonzero(profiles).tolist():
+        sample.add(part.profile_ids[profile], partial(events_of, profile))
+
+
+class _Evaluator:
+    """One version of the rule, among definitions that hold all that it needs."""
+
+    def __init__(self, rule: Rule, definitions: ast.Definitions, as_of: int) -> None:
+        self.segment = rule.segment
+        self._program = compile_history(definitions)
+        self._segments = self._program.definitions.segments
+        self.names = [segment.name for segment in self._segments]
+        self._place = self.names.index(rule.segment.name)
+        self._as_of = as_of
+
+    def evaluate(self, told: Histories) -> Evaluated:
+        return evaluate(self._program, told, self._as_of)
+
+    def members(self, evaluated: Evaluated) -> Flags:
+        """Which profiles are in it, by their places."""
+        found = np.zeros(len(evaluated.traits), bool)
+        found[evaluated.profile[(evaluated.segment == self._place) & (evaluated.exited_at == NO_INSTANT)]] = True
+        return found
+
+    def rows(self, told: Histories, evaluated: Evaluated) -> Iterator[Row]:
+        """Rows of `memberships`."""
+        own = stays_where(evaluated, evaluated.segment == self._place)
+        columns = membership_columns(told, own, self._segments, self._as_of)
+        return zip(*(column.to_pylist() for column in columns), strict=True)
 
 
 def has_consent(traits: dict[str, Any], purposes: Iterable[str]) -> bool:

@@ -16,11 +16,13 @@ from schemas.block import TableBlock
 from schemas.event import MESSAGE_ID
 from schemas.tables import EVENTS, IDENTITY_LINKS, PROFILES
 from transforms import counting
-from transforms.columns.blocks import concatenated, packed_by, unpack
+from transforms.columns.blocks import packed_by, unpack
 from transforms.columns.events import EVENTS as EVENT_COLUMNS
 from transforms.columns.events import LINKS
+from transforms.columns.selection import Selection
 from transforms.columns.table_blocks import columns_block
-from transforms.deduplicate.bucket import DeduplicatedEvents, standing
+from transforms.deduplicate.bucket import DeduplicatedEvents
+from transforms.deduplicate.columns import standing
 from transforms.failed_events import count_failures, failed_events_block
 from transforms.identity.aliases import refusal
 from transforms.identity.columns import ResolvedColumns, resolve_columns, united
@@ -144,8 +146,8 @@ class _ResolveDevices(beam.DoFn):
         number, told = bucket
         with collection_paused():
             found = resolve_columns(
-                _standing(told["events"], told["exact_events"], EVENT_COLUMNS, suspects),
-                _standing(told["links"], told["exact_links"], LINKS, suspects),
+                _standing(told["events"], told["exact_events"], suspects, EVENT_COLUMNS),
+                _standing(told["links"], told["exact_links"], suspects, LINKS).copied(),
                 plan,
             )
         for keyed in packed_by(united(found.known, found.exceptional.known), "owner", self._buckets):
@@ -163,9 +165,8 @@ class _ResolveDevices(beam.DoFn):
             yield TaggedOutput("anonymous", (number, anonymous))
 
 
-def _standing(packed: Iterable[bytes], exact: Iterable[bytes], schema: pa.Schema, suspects: list[bytes]) -> pa.Table:
-    """What stands of some blocks: of those that are not exact all but suspects."""
-    return concatenated((*standing(packed, suspects), *map(unpack, exact)), schema)
+def _standing(packed: Iterable[bytes], exact: Iterable[bytes], suspects: list[bytes], schema: pa.Schema) -> Selection:
+    return standing(map(unpack, packed), map(unpack, exact), suspects, schema)
 
 
 def _tables(found: ResolvedColumns) -> Iterator[TableBlock]:

@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.event import ANONYMOUS_ID
-from transforms.columns.blocks import is_one_of, rows_where
+from transforms.columns.blocks import concatenated, is_one_of, rows_where
 from transforms.columns.events import OWNED_EVENTS, OWNER, TEXT, owned_events, records_of
 from transforms.columns.order import in_order
+from transforms.columns.selection import Selection
 from transforms.identity.devices import ResolvedDevices, links_of_erased, resolve_devices
 from transforms.identity.links import Link
 from transforms.identity.plan import IdentityPlan
@@ -27,23 +28,23 @@ class ResolvedColumns(NamedTuple):
     """What the devices of a bucket come to.
 
     Attributes:
-        known: OWNED_EVENTS of events that turned out to be a user's.
-        anonymous: OWNED_EVENTS of those that are nobody's.
+        known: OWNED_EVENTS, of events that turned out to be a user's.
+        anonymous: OWNED_EVENTS, of those that are nobody's.
         links: columns of identity_links: device, user, timestamp, message id.
         exceptional: the same, and what was erased, of the devices that were resolved record by record.
         absorbed: rows of the anonymous profiles of which nothing is left.
         of_erased: all links of the devices that were ever linked to somebody who is erased.
     """
 
-    known: pa.Table
-    anonymous: pa.Table
+    known: Selection
+    anonymous: Selection
     links: pa.Table
     exceptional: ResolvedDevices
     absorbed: list[Row]
     of_erased: dict[str, list[Link]]
 
 
-def resolve_columns(events: pa.Table, links: pa.Table, plan: IdentityPlan) -> ResolvedColumns:
+def resolve_columns(events: Selection, links: pa.Table, plan: IdentityPlan) -> ResolvedColumns:
     """Resolves the devices of a bucket: `events` as EVENTS that name no user, `links` as LINKS."""
     links = rows_where(links, links.column("timestamp").to_numpy() <= plan.as_of)
     exceptional = _exceptional_devices(links, plan)
@@ -51,9 +52,9 @@ def resolve_columns(events: pa.Table, links: pa.Table, plan: IdentityPlan) -> Re
     if exceptional:
         of_events = is_one_of(events.column("anonymous_id"), exceptional)
         of_links = is_one_of(links.column("device"), exceptional)
-        told = _told(rows_where(events, of_events), rows_where(links, of_links))
+        told = _told(events.where(of_events).copied(), rows_where(links, of_links))
         found, of_erased = resolve_devices(told, plan), links_of_erased(told, plan)
-        events, links = rows_where(events, ~of_events), rows_where(links, ~of_links)
+        events, links = events.where(~of_events), rows_where(links, ~of_links)
     known, anonymous, kept, absorbed = _resolve(events, links, plan)
     return ResolvedColumns(known, anonymous, kept, found, absorbed, of_erased)
 
@@ -77,18 +78,20 @@ def _told(events: pa.Table, links: pa.Table) -> list[Record]:
     return told
 
 
-def _resolve(events: pa.Table, links: pa.Table, plan: IdentityPlan) -> tuple[pa.Table, pa.Table, pa.Table, list[Row]]:
-    devices, of_link, of_event = _codes(links.column("device"), events.column("anonymous_id"))
+def _resolve(
+    events: Selection, links: pa.Table, plan: IdentityPlan
+) -> tuple[Selection, Selection, pa.Table, list[Row]]:
+    own = events.column("anonymous_id")
+    devices, of_link, of_event = _codes(links.column("device"), pa.chunked_array([own]))
     at = links.column("timestamp").to_numpy()
     order = in_order(of_link, at, links.column("message_id").combine_chunks())
     links, of_link, at = links.take(pa.array(order)), of_link[order], at[order]
-    times = events.column("timestamp").to_numpy()
+    times = events.numbers("timestamp")
     place, stitched = _owning_link(of_link, at, of_event, times, plan.stitch_window_us)
     owned = place >= 0
     users = links.column("user_id").combine_chunks().take(pa.array(place[owned]))
-    known = _with_owner(rows_where(events, owned), users)
-    anonymous = rows_where(events, ~owned)
-    anonymous = _with_owner(anonymous, anonymous.column("anonymous_id"))
+    known = events.where(owned).with_column(OWNER, users)
+    anonymous = events.where(~owned).with_column(OWNER, own.filter(pa.array(~owned)))
     happened = times <= plan.as_of
     absorbed = _absorbed(devices, of_event, stitched & happened, ~owned & happened)
     rows = []
@@ -130,10 +133,6 @@ def _owning_link(
     return np.where(before, place, np.where(first, following, -1)), first
 
 
-def _with_owner(events: pa.Table, owner: pa.Array | pa.ChunkedArray) -> pa.Table:
-    return events.append_column(OWNER, owner).cast(OWNED_EVENTS)
-
-
 def _absorbed(devices: pa.Array, of_event: np.ndarray, stitched: np.ndarray, own: np.ndarray) -> list[tuple[int, int]]:
     """(device, one of its stitched events) of devices that have such, and no event of their own."""
     has_own = np.zeros(len(devices), bool)
@@ -154,6 +153,8 @@ def _distinct(links: pa.Table, of_link: np.ndarray, at: np.ndarray) -> pa.Table:
     return kept.select(["device", "user_id", "timestamp", "message_id"])
 
 
-def united(columns: pa.Table, pairs: list[Record]) -> pa.Table:
+def united(columns: Selection, pairs: list[Record]) -> Selection:
     """Events that were decided on as columns, and (profile id, event) of those that were not."""
-    return pa.concat_tables([columns, pa.Table.from_batches([owned_events(pairs)])]) if pairs else columns
+    if not pairs:
+        return columns
+    return Selection(concatenated((columns.copied(), pa.Table.from_batches([owned_events(pairs)])), OWNED_EVENTS))

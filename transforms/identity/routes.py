@@ -1,6 +1,6 @@
 """What an event tells to whom (docs/identity.md): the one place that knows. Pure.
 
-Batch and preview route a bucket of events by it, the stream one event after the other.
+F routes all events by it, batch and preview those that had to be compared, the stream one event after the other.
 """
 
 from __future__ import annotations

@@ -7,39 +7,60 @@ retracts mean something for other events: they are few, and travel as records.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Event
+from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Event, Failure
 from transforms.columns.blocks import Keyed, pack, packed_by
 from transforms.columns.events import EVENTS, LINKS, TEXT, columns_of
 from transforms.columns.message_ids import numbers_of
+from transforms.columns.selection import Selection
 from transforms.deduplicate.copies import RETRACT, record_of
+from transforms.parse.events import EventParser
 from transforms.records import Buckets, Record
 
-ROWS_PER_BATCH: Final = 4096
+ROWS_PER_BATCH: Final = 1024
 """Events that are held as objects: few enough that their memory is used again while it is in the cache."""
+_FLUSH_BYTES: Final = 32 * 1024 * 1024
+"""Of one file's events no more than this is held before blocks of them go on."""
 ID_BUCKETS: Final = 16
 """By which the numbers of message ids are sorted: a number is 8 bytes, so few are enough."""
 NO_ATTRIBUTES: Final[Mapping[str, Any]] = MappingProxyType({})
 CLAIMS: Final = frozenset(("alias", "delete", RETRACT))
 
-ORIGINALS: Final = pa.schema(
-    [
-        pa.field("timestamp", pa.int64()),
-        pa.field("message_id", TEXT),
-        pa.field("user_id", TEXT),
-        pa.field("raw", pa.large_binary()),
-        pa.field("source", TEXT),
-        pa.field("attributes", TEXT),
-    ]
+_SEEN: Final = (
+    pa.field("number", pa.uint64()),
+    pa.field("timestamp", pa.int64()),
+    pa.field("user_id", TEXT),
 )
-"""What is needed of an event that may have copies."""
+SAID: Final = pa.schema([*_SEEN, ("raw", pa.large_binary()), ("source", TEXT), ("attributes", TEXT)])
+"""Of each event the number of its message id, and what it was read from: what may have copies is parsed once more."""
+PLACES: Final = pa.schema([*_SEEN, ("place", pa.int64())])
+"""The same where what it was read from can be read again: its place among the messages of its origin."""
+
+
+class Origin(Protocol):
+    """Where messages were read from, and can be read again at no great cost. Pickles."""
+
+    @property
+    def source(self) -> str:
+        """The input as given to --input."""
+
+    def messages(self) -> Generator[bytes | Failure, None, None]:
+        """The messages, the same ones each time."""
+
+
+class Originals(NamedTuple):
+    """What some events were read from: a block of SAID, or, with an origin, of PLACES."""
+
+    origin: Origin | None
+    packed: bytes
 
 
 class EventBlocks(NamedTuple):
@@ -50,7 +71,7 @@ class EventBlocks(NamedTuple):
         devices: (bucket of the device, events that name none).
         links: (bucket of the device, that its user is behind it).
         ids: (a bucket, numbers of message ids); ids that must not be on the fast path stand in it twice.
-        originals: what every event was read from.
+        originals: `Originals` of every event.
         claims: (bucket of the message id, records of aliases, deletions and retracts).
     """
 
@@ -63,45 +84,66 @@ class EventBlocks(NamedTuple):
 
 
 class EventCollector:
-    """Takes parsed events one by one; gives them as blocks."""
+    """Takes parsed events one by one; gives them as blocks.
 
-    def __init__(self, buckets: int) -> None:
+    Args:
+        buckets: how many buckets of users and of devices there are.
+        origin: where all of them were read from, if they can be read again.
+    """
+
+    def __init__(self, buckets: int, origin: Origin | None = None) -> None:
         self._buckets = buckets
+        self._origin = origin
         self._batches: list[pa.RecordBatch] = []
-        self._originals: list[pa.RecordBatch] = []
+        self._said_batches: list[pa.RecordBatch] = []
         self._claims: list[Record] = []
         self._events: list[Event] = []
         self._said: list[tuple[bytes, str, bytes | None]] = []
+        self._places: list[int] = []
 
-    def add(self, event: Event, raw: bytes, source: str, attributes: Mapping[str, Any] = NO_ATTRIBUTES) -> None:
-        """Takes an event, and the message that it was read from."""
+    def add(
+        self, event: Event, raw: bytes, source: str, attributes: Mapping[str, Any] = NO_ATTRIBUTES, place: int = -1
+    ) -> None:
+        """Takes an event, and the message that it was read from, which stands at some place in the origin."""
         if event[TYPE] in CLAIMS:
             self._claims.append(record_of(event, raw, source, attributes))
             return
         self._events.append(event)
-        self._said.append((raw, source, orjson.dumps(attributes) if attributes else None))
+        if self._origin is None:
+            self._said.append((raw, source, orjson.dumps(attributes) if attributes else None))
+        else:
+            self._places.append(place)
         if len(self._events) >= ROWS_PER_BATCH:
             self._close_batch()
 
     def _close_batch(self) -> None:
-        batch = columns_of(self._events)
-        raws, sources, attributes = zip(*self._said, strict=True)
-        said = (pa.array(raws, pa.large_binary()), _text(sources), _text(attributes))
-        columns = [*(batch.column(name) for name in ("timestamp", "message_id", "user_id")), *said]
-        self._batches.append(batch)
-        self._originals.append(pa.RecordBatch.from_arrays(columns, schema=ORIGINALS))
-        self._events, self._said = [], []
+        self._batches.append(columns_of(self._events))
+        self._events = []
+        if self._origin is None:
+            raws, sources, attributes = zip(*self._said, strict=True)
+            said = [pa.array(raws, pa.large_binary()), _text(sources), _text(attributes)]
+            self._said_batches.append(pa.RecordBatch.from_arrays(said, schema=pa.schema([*SAID][len(_SEEN) :])))
+            self._said = []
 
     def blocks(self) -> Iterator[tuple[str, Any]]:
         """(field of `EventBlocks`, element) of everything that was taken."""
         if self._events:
             self._close_batch()
         if self._batches:
-            events = pa.Table.from_batches(self._batches, EVENTS)
+            events = pa.Table.from_batches(self._batches, EVENTS).combine_chunks()
+            numbers = numbers_of(events.column("message_id"))
             yield from _events_blocks(events, self._buckets)
-            yield "originals", pack(pa.Table.from_batches(self._originals, ORIGINALS))
+            yield from _id_blocks(numbers)
+            yield "originals", self._originals(events, numbers)
         if self._claims:
             yield from _claim_blocks(self._claims, self._buckets)
+
+    def _originals(self, events: pa.Table, numbers: np.ndarray) -> Originals:
+        seen = [pa.array(numbers), events.column("timestamp"), events.column("user_id")]
+        if self._origin is not None:
+            return Originals(self._origin, pack(pa.Table.from_arrays([*seen, pa.array(self._places)], schema=PLACES)))
+        said = pa.Table.from_batches(self._said_batches).columns
+        return Originals(None, pack(pa.Table.from_arrays([*seen, *said], schema=SAID)))
 
 
 def _text(values: tuple[Any, ...]) -> pa.Array:
@@ -112,22 +154,22 @@ def _text(values: tuple[Any, ...]) -> pa.Array:
 
 
 def _events_blocks(events: pa.Table, buckets: int) -> Iterator[tuple[str, Keyed]]:
-    named = events.column("user_id").is_valid()
-    known, unnamed = events.filter(named), events.filter(pc.invert(named))
-    for name, columns, key in (
-        ("known", known, "user_id"),
-        ("devices", unnamed, "anonymous_id"),
-        ("links", links_of(known), "device"),
+    named = events.column("user_id").is_valid().to_numpy()
+    every = Selection(events)
+    for name, chosen, key in (
+        ("known", every.where(named), "user_id"),
+        ("devices", every.where(~named), "anonymous_id"),
+        ("links", Selection(links_of(events)), "device"),
     ):
-        for keyed in packed_by(columns, key, buckets):
+        for keyed in packed_by(chosen, key, buckets):
             yield name, keyed
-    yield from _id_blocks(numbers_of(events.column("message_id")))
 
 
-def links_of(known: pa.Table) -> pa.Table:
-    """The links that events which name a user make."""
-    linking = known.filter(known.column("anonymous_id").is_valid())
+def links_of(events: pa.Table) -> pa.Table:
+    """The links that events make which name a user and a device."""
     names = ("anonymous_id", "timestamp", "message_id", "user_id")
+    linking = events.select(names)
+    linking = linking.filter(pc.and_(linking.column("anonymous_id").is_valid(), linking.column("user_id").is_valid()))
     said = pa.repeat(pa.scalar(False), linking.num_rows)
     return pa.Table.from_arrays([*(linking.column(name) for name in names), said], schema=LINKS)
 
@@ -156,3 +198,36 @@ def _own_and_retracted(claims: Iterable[Record]) -> Iterator[str]:
         yield claim[MESSAGE_ID]
         if claim[TYPE] == RETRACT:
             yield claim[PREVIOUS_ID]
+
+
+class Collected(NamedTuple):
+    """What some messages are: how many there were, their events, and those that are none."""
+
+    read: int
+    events: EventCollector
+    failures: list[Failure]
+
+
+def collect(
+    parser: EventParser, found: Iterable[bytes | Failure], source: str, buckets: int, origin: Origin | None = None
+) -> Iterator[Collected]:
+    """Parses messages, all of an origin where there is one; no more of them than _FLUSH_BYTES are held at once."""
+    parse, left, place = parser.parse, iter(found), -1
+    while True:
+        collected = Collected(0, EventCollector(buckets, origin), [])
+        add, fail = collected.events.add, collected.failures.append
+        before, size_bytes = place, 0
+        for message in left:
+            place += 1
+            parsed = message if type(message) is Failure else parse(message, source)  # type: ignore[arg-type]
+            if type(parsed) is Event:
+                add(parsed, message, source, NO_ATTRIBUTES, place)  # type: ignore[arg-type]
+                size_bytes += len(message)
+            else:
+                fail(parsed)  # type: ignore[arg-type]
+                size_bytes += len(parsed.raw)  # type: ignore[union-attr]
+            if size_bytes >= _FLUSH_BYTES:
+                break
+        yield collected._replace(read=place - before)
+        if size_bytes < _FLUSH_BYTES:
+            return

@@ -20,7 +20,7 @@ and properties together, and lists of errors made only for what failed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -73,6 +73,8 @@ class EventParser:
         max_event_bytes: longer records fail as too_large.
         epoch: what a bare number as an instant counts since the epoch; None: it is a violation.
         violations: whether an event whose properties break its schema fails, or is kept without them (and counted).
+        tells_names: whether names that are not of the plan, and paths, may stand in the names of counters; a sender
+            can put anything into them, and counters of a job in a cloud go far.
 
     Attributes:
         unplanned_counts: accepted or failed track events without a schema, by name.
@@ -89,12 +91,14 @@ class EventParser:
         max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES,
         epoch: Epoch | None = None,
         violations: Literal["fail", "drop"] = "fail",
+        tells_names: bool = True,
     ) -> None:
         if unplanned not in ("accept", "fail"):
             raise ValueError(f"unplanned must be accept or fail, not {unplanned!r}")
         self.unplanned_counts: dict[str, int] = {}
         self.dropped_counts: dict[str, int] = {}
-        self._settings = (plan, blocked_identifiers, unplanned, max_event_bytes, epoch, violations)
+        self._settings = (plan, blocked_identifiers, unplanned, max_event_bytes, epoch, violations, tells_names)
+        self.tells_names = tells_names
         self._plan = plan
         self._planned = plan.event_names()
         self._blocks = BlockedIdentifiers(blocked_identifiers).blocks
@@ -107,6 +111,10 @@ class EventParser:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return EventParser, self._settings
+
+    def planned_names(self) -> frozenset[str]:
+        """The track events that have a schema."""
+        return self._planned
 
     def parse(self, raw: bytes, source: str, attributes: Attributes | None = None) -> Event | Failure:
         """One JSON message. A failure keeps `raw` untouched. Blank lines are the caller's business.
@@ -129,6 +137,9 @@ class EventParser:
         if len(raw) > MAX_RECEIVED_BYTES and RECEIVED_BYTES in record:
             too_many = f": expected at most {MAX_RECEIVED_BYTES} bytes over HTTP, not {record[RECEIVED_BYTES]}"
             return Failure(reasons.TOO_LARGE, (too_many,), "parse", None, raw, attributes or {}, source, None)
+        if self._epoch is None:  # as parse_record would, without the call
+            result = self._event(record)
+            return result if type(result) is Event else self._refused(result, record, raw, source, attributes)  # type: ignore[arg-type]
         return self.parse_record(record, raw, source, attributes)
 
     def parse_record(
@@ -138,11 +149,16 @@ class EventParser:
         if self._epoch is not None:
             record = with_text_instants(record, self._epoch)
         result = self._event(record)
-        if type(result) is not Event and self._drops:
-            result = self._repaired(record) or result
-        if type(result) is Event:
-            return result
-        reason, errors = cast("Refusal", result)
+        return result if type(result) is Event else self._refused(result, record, raw, source, attributes)  # type: ignore[arg-type]
+
+    def _refused(
+        self, refusal: Refusal, record: Record, raw: bytes, source: str, attributes: Attributes | None
+    ) -> Event | Failure:
+        """The event without what is wrong with it, where that is asked for and possible; else what is wrong."""
+        repaired = self._repaired(record) if self._drops else None
+        if repaired is not None:
+            return repaired
+        reason, errors = refusal
         message_id, received = record.get("messageId"), record.get("receivedAt")
         return Failure(
             reason,

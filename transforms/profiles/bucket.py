@@ -8,25 +8,24 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-import numpy as np
-import pyarrow as pa
 from apache_beam.pvalue import AsList, AsSingleton, TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
 from schemas.tables import EVENTS
 from transforms import counting
 from transforms.accounts.bucket import add_to_accounts
-from transforms.columns.blocks import concatenated, is_one_of, packed_by, rows_where, unpack
-from transforms.columns.events import OWNED_EVENTS, OWNER, records_of
-from transforms.deduplicate.bucket import standing
+from transforms.accounts.columns import users_in_accounts
+from transforms.columns.blocks import concatenated, packed_by, unpack
+from transforms.columns.events import OWNED_EVENTS
+from transforms.columns.selection import Selection
 from transforms.identity.plan import IdentityPlan
-from transforms.profiles.columns import OrderedEvents, gather_columns, histories, ordered
+from transforms.profiles.columns import OrderedEvents, gather_columns, histories, ordered, take_known, until
 from transforms.profiles.table_columns import event_blocks, membership_blocks, profile_block
 from transforms.records import Buckets, collection_paused
 from transforms.segments.history import compile_history, evaluate
 from transforms.segments.language import ast
 
-Take = Callable[[Any, list[bytes]], pa.Table]
+Take = Callable[[Any, list[bytes]], Selection]
 """(a bucket's element, suspects) -> its events with their owners."""
 
 
@@ -70,20 +69,14 @@ class BuildProfiles(beam.PTransform[tuple[Any, ...], BuiltProfiles]):
         return BuiltProfiles(outputs.tables, outputs.erased, outputs.merged, outputs.accounts)
 
 
-def take_known(told: dict[str, Iterable[bytes]], suspects: list[bytes]) -> pa.Table:
-    """Events of users: `known` as they were parsed, `exact` and `resolved` with their owner."""
-    owned = (events.append_column(OWNER, events.column("user_id")) for events in standing(told["known"], suspects))
-    return concatenated((*owned, *map(unpack, told["exact"]), *map(unpack, told["resolved"])), OWNED_EVENTS)
-
-
-def take_anonymous(events: pa.Table, _: list[bytes]) -> pa.Table:
+def take_anonymous(events: Selection, _: list[bytes]) -> Selection:
     """Events of devices that are nobody's: decided on in the same place."""
     return events
 
 
-def take_merged(packed: Iterable[bytes], _: list[bytes]) -> pa.Table:
+def take_merged(packed: Iterable[bytes], _: list[bytes]) -> Selection:
     """Events of users that aliases have made one profile, whose owner is the root."""
-    return concatenated(map(unpack, packed), OWNED_EVENTS)
+    return Selection(concatenated(map(unpack, packed), OWNED_EVENTS))
 
 
 class _BuildProfiles(beam.DoFn):
@@ -102,7 +95,8 @@ class _BuildProfiles(beam.DoFn):
     ) -> Iterator[TaggedOutput[str, Any]]:
         number, told = bucket
         with collection_paused():
-            found = gather_columns(self._take(told, suspects), plan, regrouped=self._take is take_merged)
+            # Of users alone: a device may be called like a user that was merged.
+            found = gather_columns(self._take(told, suspects), plan, regrouped=self._take is not take_known)
             for deletion, rows in found.erased.items():
                 counting.count(counting.ERASED, rows)
                 yield TaggedOutput("erased", (deletion, (EVENTS.name, rows)))
@@ -119,31 +113,23 @@ class _BuildProfiles(beam.DoFn):
             yield TaggedOutput("tables", rows)
         for keyed in _of_accounts(found, self._buckets):
             yield TaggedOutput("accounts", keyed)
-        existing, events = histories(found, as_of)
+        existing = until(found, as_of)
         if not existing.profile_ids:
             return
-        evaluated = evaluate(self._program, existing, as_of)
+        of_profiles = histories(existing)
+        evaluated = evaluate(self._program, of_profiles, as_of)
         segments = self._program.definitions.segments
-        profiles, not_normalised = profile_block(existing, events, evaluated, segments, as_of)
+        profiles, not_normalised = profile_block(of_profiles, existing.events, evaluated, segments, as_of)
         counting.count(counting.PROFILES, len(existing.profile_ids))
         for column, count in not_normalised.items():
             counting.count(counting.NOT_NORMALISED + column, count)
         yield TaggedOutput("tables", profiles)
-        for rows in membership_blocks(existing, evaluated, segments, as_of):
+        for rows in membership_blocks(of_profiles, evaluated, segments, as_of):
             yield TaggedOutput("tables", rows)
 
 
 def _of_accounts(found: OrderedEvents, buckets: int) -> Iterator[tuple[int, bytes]]:
-    """The events of each profile that was put into an account, as records."""
-    groups = np.flatnonzero(is_one_of(found.events.column("type"), ("group",)))
-    if not len(groups):
-        return
     accounts = Buckets(buckets)
-    profiles = np.unique(found.profile[groups])
-    concerned = np.isin(found.profile, profiles)
-    records = records_of(rows_where(found.events, concerned))
-    ends = np.cumsum(np.bincount(found.profile[concerned], minlength=len(found.profile_ids)))
-    for profile in profiles.tolist():
-        start = int(ends[profile - 1]) if profile else 0
-        add_to_accounts(accounts, found.profile_ids[profile], records[start : int(ends[profile])])
+    for profile_id, records in users_in_accounts(found):
+        add_to_accounts(accounts, profile_id, records)
     yield from accounts.blocks()

@@ -17,7 +17,7 @@ from transforms.profiles.columns import OrderedEvents
 from transforms.profiles.normalize.device import device_type_of
 from transforms.profiles.normalize.traits import normalize_traits
 from transforms.profiles.rows import TYPED_COLUMNS, change_id, json_object, user_id_of
-from transforms.segments.history import CAUSES, NO_INSTANT, Evaluated, Histories, Ragged
+from transforms.segments.history import CAUSES, NO_INSTANT, Evaluated, Histories, Ragged, StayColumns
 from transforms.segments.language import ast
 
 Segments = Sequence[ast.SegmentDefinition]
@@ -106,14 +106,19 @@ def _typed(histories: Histories, found: Evaluated, starts: np.ndarray) -> tuple[
 
 def _device_types(histories: Histories) -> dict[int, str]:
     """`context.device.type` of the latest event of each profile that names one."""
-    mentions = pc.match_substring(histories.context, '"device"').fill_null(False)
-    places = np.flatnonzero(mentions.to_numpy(zero_copy_only=False))[::-1]
+    places = np.flatnonzero(naming_devices(histories.context))[::-1]
     found: dict[int, str] = {}
     for place, profile in zip(places.tolist(), histories.profile[places].tolist(), strict=True):
         if profile not in found:
             kind = device_type_of(histories.context[place].as_py())
             if kind is not None:
                 found[profile] = kind
+    return found
+
+
+def naming_devices(contexts: pa.Array) -> np.ndarray:
+    """Which contexts may name a device."""
+    found: np.ndarray = pc.match_substring(contexts, '"device"').fill_null(False).to_numpy(zero_copy_only=False)
     return found
 
 
@@ -139,28 +144,28 @@ def _members(found: Evaluated, segments: Segments, count: int) -> list[list[str]
 
 def membership_blocks(histories: Histories, found: Evaluated, segments: Segments, as_of: int) -> Iterator[TableBlock]:
     """Rows of `memberships` and of `membership_changes`."""
-    count = len(found.segment)
-    if not count:
-        return
-    profiles = pa.array(histories.profile_ids, pa.string())
-    names = pa.array([segment.name for segment in segments], pa.string())
-    versions = pa.array([segment.version for segment in segments], pa.string())
-    by_segment, by_profile = pa.array(found.segment), pa.array(found.profile)
-    entered, exited = _ids(histories, found.enter_rows), _ids(histories, found.exit_rows)
-    recorded = pa.repeat(pa.scalar(as_of, pa.int64()), count)
-    columns = [
-        profiles.take(by_profile),
-        names.take(by_segment),
-        pa.array(found.entered_at),
-        _instants(found.exited_at),
-        _instants(found.expires_at),
-        versions.take(by_segment),
-        entered,
-        exited,
-        recorded,
+    if len(found.segment):
+        columns = membership_columns(histories, found, segments, as_of)
+        yield columns_block(MEMBERSHIPS, columns)
+        yield _change_block(columns, found)
+
+
+def membership_columns(
+    histories: Histories, stays: Evaluated | StayColumns, segments: Segments, as_of: int
+) -> list[pa.Array]:
+    """The columns of `memberships`; instants in microseconds."""
+    by_segment = pa.array(stays.segment)
+    return [
+        pa.array(histories.profile_ids, pa.string()).take(pa.array(stays.profile)),
+        pa.array([segment.name for segment in segments], pa.string()).take(by_segment),
+        pa.array(stays.entered_at),
+        _instants(stays.exited_at),
+        _instants(stays.expires_at),
+        pa.array([segment.version for segment in segments], pa.string()).take(by_segment),
+        _ids(histories, stays.enter_rows),
+        _ids(histories, stays.exit_rows),
+        pa.repeat(pa.scalar(as_of, pa.int64()), len(stays.segment)),
     ]
-    yield columns_block(MEMBERSHIPS, columns)
-    yield _change_block(columns, found)
 
 
 def _ids(histories: Histories, rows: Ragged) -> pa.Array:

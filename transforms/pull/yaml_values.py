@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from schemas.errors import DefinitionErrors, Problem
-from transforms.environment import with_variables
+from transforms.environment import node_with_variables
 from transforms.pull.paths import steps_of
 from transforms.segments.language.errors import SourceFile, closest, gather
 from transforms.segments.language.literals import parse_duration
@@ -63,13 +63,7 @@ class Reader:
         """A value as it was written, its variables put in."""
         if not isinstance(node, yaml.ScalarNode) or kind_of(node) == "null" or not str(node.value).strip():
             raise self.wrong(node, f"this is {shown_kind(node)}" if node.value else "this is empty", expected)
-        return self._with_variables(node, str(node.value).strip())
-
-    def _with_variables(self, node: yaml.Node, text: str) -> str:
-        def missing(name: str) -> DefinitionErrors:
-            return self.wrong(node, f"the environment variable {name} is not set", f"{name}=... before the command")
-
-        return with_variables(text, self.environment, missing)
+        return node_with_variables(self.source, node, str(node.value).strip(), self.environment)
 
     def choice(self, node: yaml.Node, choices: Sequence[str], what: str) -> str:
         text = self.scalar(node, f"one of {', '.join(choices)}")
@@ -130,7 +124,7 @@ class Reader:
         if not isinstance(node, yaml.ScalarNode):
             raise self.wrong(node, f"this is {shown_kind(node)}", "text, a number, or true or false")
         value = yaml.safe_load(node.value) if kind_of(node) in ("int", "float", "bool") else node.value
-        return self._with_variables(node, value) if isinstance(value, str) else value
+        return node_with_variables(self.source, node, value, self.environment) if isinstance(value, str) else value
 
     def required(self, node: yaml.Node, entries: Mapping[str, yaml.Node], names: Iterable[str], what: str) -> None:
         """Raises unless all names are there."""

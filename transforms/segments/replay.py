@@ -1,4 +1,4 @@
-"""The batch form: one profile's whole history through the step function."""
+"""One profile's whole history through the step function: for stories and accounts, and to judge the columns by."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.event import Event
+from schemas.stamp import packed_of, stamped
 
 Fact = tuple[Any, ...]
 """(kind, field, ...): text, whole numbers, bytes and None only."""
@@ -160,11 +161,11 @@ _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Wire)
 
 
-def pack_messages(messages: Iterable[Message]) -> bytes:
-    """Messages as bytes."""
-    return _ENCODER.encode(list(messages))
+def pack_messages(messages: Iterable[Message], came_us: int = 0) -> bytes:
+    """Messages as bytes, stamped with when that came in from which they follow."""
+    return stamped(_ENCODER.encode(list(messages)), came_us)
 
 
 def unpack_messages(data: bytes) -> Iterator[Message]:
     """What `pack_messages` was given."""
-    return (Message(*fields) for fields in _DECODER.decode(data))
+    return (Message(*fields) for fields in _DECODER.decode(packed_of(data)))

@@ -8,7 +8,6 @@ from typing import Any, Literal, TypeAlias
 
 import apache_beam as beam
 from apache_beam.coders import BytesCoder
-from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec
 from apache_beam.transforms.window import GlobalWindow
@@ -71,8 +70,6 @@ class ShelfDoFn(beam.DoFn):
         # What the shelves hold is a million small objects that stay. Python's cycle collector looked at them again and
         # again: a third of the time of the stream. Cells hold no cycles; what else does can wait this long.
         gc.set_threshold(*_COLLECT_AFTER)
-        self._log_bytes = Metrics.distribution(counting.NAMESPACE, f"log_bytes:{self._make.__name__}")
-        self._cell_bytes = Metrics.distribution(counting.NAMESPACE, f"cell_bytes:{self._make.__name__}")
 
     def teardown(self) -> None:
         for key, _ in _SHELVES.snapshot():
@@ -111,12 +108,12 @@ class ShelfDoFn(beam.DoFn):
             whole = shelf.whole()
             log.add(whole)
             now = Head.of_whole(whole)
-            self._cell_bytes.update(now.whole // max(1, len(shelf)))
+            counting.observe(counting.CELL_BYTES + self._make.__name__, now.whole // max(1, len(shelf)))
         elif now.is_full():
             for block in now.recent:
                 log.add(block)
             now = now.moved()
-        self._log_bytes.update(now.logged)
+        counting.observe(counting.LOG_BYTES + self._make.__name__, now.logged)
         head.write(now.pack())
         _SHELVES.put((self._job, bucket), (now.salt, shelf))
 
@@ -129,8 +126,8 @@ class ArchivingDoFn(ShelfDoFn):
     def setup(self) -> None:
         super().setup()
         self.horizon = self._settings.horizon()
-        name = "archived" if self.horizon.archive else "dropped"
-        self._left_behind = Metrics.counter(counting.NAMESPACE, f"{name}:{self._make.__name__}")
+        prefix = counting.ARCHIVED if self.horizon.archive else counting.DISCARDED
+        self._left_behind = prefix + self._make.__name__
 
     def open_archive(self, bag: Any) -> Archive:
         """The shelf's archive, unread."""
@@ -140,7 +137,7 @@ class ArchivingDoFn(ShelfDoFn):
         """Keeps what a cell has left behind, if it did."""
         if left is not None:
             archive.add(key, left[0])
-            self._left_behind.inc(left[1])
+            counting.count(self._left_behind, left[1])
 
     def keep_archived(self, shelf: Shelf[Any], archive: Archive, bag: Any) -> None:
         """Writes what was put away. After `keep_shelf`."""

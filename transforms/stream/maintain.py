@@ -38,6 +38,7 @@ from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import Timestamp
 
 from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Failure
+from schemas.stamp import came_us_of, packed_of, stamped
 from transforms.accounts.contribution import ACCOUNTS
 from transforms.deduplicate.cell import MessageIdCell
 from transforms.deduplicate.copies import RETRACT
@@ -162,10 +163,12 @@ _OF_FAILURE = len(Failure._fields)
 _PACK = msgspec.msgpack.Encoder().encode
 
 
-def keyed_records(records: Iterable[Record], buckets: int, failures: Iterable[Failure] = ()) -> list[Keyed]:
+def keyed_records(
+    records: Iterable[Record], buckets: int, failures: Iterable[Failure] = (), came_us: int = 0
+) -> list[Keyed]:
     """Records (an event, its bytes and its source each) and failures for the first stage, by shelf.
 
-    A retract goes also to the shelf of the id that it names, as (that id, its own).
+    A retract goes also to the shelf of the id that it names, as (that id, its own). `came_us`: when the first came in.
     """
     by_shelf: dict[str, list[Record]] = {}
     for failure in failures:
@@ -175,7 +178,7 @@ def keyed_records(records: Iterable[Record], buckets: int, failures: Iterable[Fa
         if record[TYPE] == RETRACT:
             named = record[PREVIOUS_ID]
             by_shelf.setdefault(bucket_of(named, buckets), []).append((named, record[MESSAGE_ID]))
-    return [(bucket, _PACK(of_shelf)) for bucket, of_shelf in by_shelf.items()]
+    return [(bucket, stamped(_PACK(of_shelf), came_us)) for bucket, of_shelf in by_shelf.items()]
 
 
 class _Deduplicate(ArchivingDoFn):
@@ -200,7 +203,7 @@ class _Deduplicate(ArchivingDoFn):
         before = shelf.next_due()
         by_id: dict[str, tuple[list[Record], list[str]]] = {}
         outputs: list[Output] = []
-        for record in _RECORDS.decode(element[1]):
+        for record in _RECORDS.decode(packed_of(element[1])):
             if len(record) == _OF_FAILURE:
                 outputs += [Message(*target) for target in failure_targets(Failure(*record))]
                 continue
@@ -222,7 +225,7 @@ class _Deduplicate(ArchivingDoFn):
         due = shelf.next_due()
         if before is None and due is not None:
             forget.set(Timestamp(micros=self._settings.timer_for(due, _FORGET_EVERY_US)))
-        self._outbox.take(outputs, at.micros)
+        self._outbox.take(outputs, at.micros, came_us_of(element[1]))
         return iter(())
 
     @on_timer(FORGET)
@@ -275,7 +278,7 @@ class _MaintainFacts(ShelfDoFn):
             outputs += cell.handle(messages)
             self.count(cell)
         self.keep_shelf(element[0], shelf, head, log)
-        self._outbox.take(outputs, at.micros)
+        self._outbox.take(outputs, at.micros, came_us_of(element[1]))
         return iter(())
 
     def finish_bundle(self) -> Iterator[Any]:

@@ -12,6 +12,7 @@ from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import TimerSpec, on_timer
 from apache_beam.utils.timestamp import Timestamp
 
+from schemas.stamp import came_us_of
 from transforms.accounts.cell import AccountCell
 from transforms.accounts.contribution import ACCOUNTS
 from transforms.identity.cells.devices import DeviceCell
@@ -75,7 +76,7 @@ class MaintainOwners(ArchivingDoFn):
             shelf.settle(key)
         self._keep(element[0], shelf, head, log, archive, bag)
         self._set_timer(settle, before, shelf.next_due())
-        self._outbox.take(outputs, at.micros)
+        self._outbox.take(outputs, at.micros, came_us_of(element[1]))
         return iter(())
 
     def finish_bundle(self) -> Iterator[Any]:
@@ -153,11 +154,11 @@ class MaintainHistories(ArchivingDoFn):
             for key in list(shelf):
                 waiting.setdefault(key, []).append(Message(self._stage, key, REFRESH))
         rules, now = self._settings.rules.current(), self._settings.clock()
-        outbox = Outbox(self._settings.buckets)
+        outbox, came_us = Outbox(self._settings.buckets), came_us_of(element[1])
         for key, messages in waiting.items():
             cell = self._cell(shelf, key)
             behind, needs_past = cell.base_at, self._give_back(key, cell, rules, messages, archive)
-            outbox.take(cell.handle(rules, messages, now), 0)
+            outbox.take(cell.handle(rules, messages, now), 0, came_us)
             self.count(cell)
             if needs_past and behind is not None:
                 # At once: a rule that changes would else bring the past of all profiles into memory.

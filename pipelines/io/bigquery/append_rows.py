@@ -9,6 +9,7 @@ all the same: in the log, the versions of a job that was launched later are grea
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
@@ -20,9 +21,11 @@ from pipelines.io.bigquery.stream import BigQueryStream
 from pipelines.io.cache.location import CacheLocation
 from pipelines.io.cache.touched import touched_profiles
 from pipelines.io.outputs import BigQueryOutput
+from pipelines.io.stream.source import now_us
 from schemas.event import Failure
 from schemas.tables import TABLES
 from schemas.update import RowUpdate
+from transforms.counting import count_rows
 
 _COLUMNS = {table.name: table.column_names() for table in TABLES}
 
@@ -70,6 +73,8 @@ class _Append(beam.DoFn):
             self._stream = BigQueryStream(self._output)
         self._stream.discard()
         self._touched = set()
+        self._rows: Counter[str] = Counter()
+        self._came: Counter[int] = Counter()
 
     def setup(self) -> None:
         self._tell_cache(())  # which fills it
@@ -78,12 +83,15 @@ class _Append(beam.DoFn):
         version = self._first_version + update.version
         if self._cache is not None:
             self._touched |= touched_profiles([update])
+        self._rows[update.table] += 1
+        self._came[update.came_us] += 1
         row = dict(zip(_COLUMNS[update.table], update.row, strict=True), row_version=version)
         yield from self._open_stream().write(update.table, [row], deleted=update.withdrawn)
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         for failure in self._open_stream().flush():
             yield GlobalWindows.windowed_value(failure)
+        count_rows(self._rows, self._came, now_us())
         self._tell_cache(self._touched)
 
     def _tell_cache(self, touched: Iterable[str]) -> None:

@@ -123,7 +123,8 @@ class CacheFeed:
 
     def _tell(self) -> None:
         """Fills the cache if it must be, then sends what waits."""
-        if self._fill_from_us is None and not self._writer.is_ready():
+        is_ready = self._writer.is_ready()  # asked first: while the cache is away, nobody reads the tables for it
+        if self._fill_from_us is None and not is_ready:
             self._note_loss()
         with self._lock:
             fill_from, published = self._fill_from_us, self._published_us

@@ -12,11 +12,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import orjson
+
+from transforms.retrying import RETRIED_STATUSES, wait_asked_for
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 120.0
 TRIES = 6
@@ -24,7 +26,6 @@ FIRST_DELAY_SECONDS, MOST_DELAY_SECONDS = 0.5, 30.0
 PATIENCE_SECONDS = 120.0
 """A destination that asks for a longer pause is left alone until the next run."""
 
-RETRIED = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 _AUTHORIZATION = (401, 403)
 
 
@@ -159,12 +160,13 @@ class Client:
             else:
                 if answer.status == 429 and self._is_daily(answer):
                     raise Stop("the daily limit is reached")
-                if answer.status in _AUTHORIZATION and answer.status not in RETRIED:
+                if answer.status in _AUTHORIZATION:
                     raise Stop(f"not let in: status {answer.status}")
-                if answer.status not in RETRIED:
+                if answer.status not in RETRIED_STATUSES:
                     return answer
                 reason = f"status {answer.status}"
-                asked = self._asked_pause(answer)
+                now = datetime.fromtimestamp(self._clock.wall(), UTC)
+                asked = wait_asked_for(answer.headers.get("retry-after"), now)
                 if asked is not None and asked > PATIENCE_SECONDS:
                     raise Stop(f"{reason}: asks for a pause of {asked:.0f} s")
                 pause = max(pause, asked or 0)
@@ -185,18 +187,6 @@ class Client:
         except orjson.JSONDecodeError:
             body = None
         return Answer(answer.status_code, body, answer.headers)
-
-    def _asked_pause(self, answer: Answer) -> float | None:
-        """`Retry-After`: seconds, with a fraction or not, or an instant."""
-        text = answer.headers.get("retry-after", "")
-        try:
-            return max(0.0, float(text))
-        except ValueError:
-            pass
-        try:
-            return max(0.0, parsedate_to_datetime(text).timestamp() - self._clock.wall())
-        except ValueError:
-            return None
 
     def close(self) -> None:
         """Hangs up."""

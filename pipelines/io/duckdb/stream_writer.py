@@ -17,6 +17,7 @@ from typing import IO, ClassVar
 from pipelines.io.cache.location import CacheLocation
 from pipelines.io.duckdb.cache_updates import CacheUpdates
 from pipelines.io.duckdb.stream_database import LiveTables
+from pipelines.io.duckdb.written import Written
 from pipelines.io.journal.earlier_run import EarlierRun
 from pipelines.io.journal.erasing import Erasing
 from pipelines.io.journal.history_first import BEFORE_ALL_US
@@ -98,6 +99,7 @@ class UpdateWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock_file = _locked(folder / "lock", str(self.output))
         self._tables = LiveTables(folder)
+        self.written = Written()
         self._earlier = EarlierRun(self.output, self.options.run, time.time_ns() // 1_000)
         self._booting = self.options.is_restart
         if self._booting:
@@ -126,6 +128,7 @@ class UpdateWriter:
         self.check()
         with self._lock:
             self._held.extend(updates)
+            self.written.hold(updates)
             too_many = len(self._held) > MOST_HELD
         if too_many:
             self._write()
@@ -180,6 +183,7 @@ class UpdateWriter:
                 updates, self._held = self._held, []
             if updates and self._tables.apply(map(self._earlier.adjust, updates)):
                 self._unpublished = True
+            self.written.write(updates)
             self._note(updates)
             if self._cache is not None and not self._booting:
                 self._cache.add(updates)
@@ -197,7 +201,10 @@ class UpdateWriter:
 
     def _publish(self) -> None:
         started = time.monotonic()
-        if self._booting or not self._unpublished:
+        if self._booting:
+            return
+        if not self._unpublished:
+            self.written.publish()  # it has changed nothing: the output says so already
             return
         if self._cache is not None:
             self._cache.begin_publishing()
@@ -206,6 +213,7 @@ class UpdateWriter:
         else:
             self._tables.publish_folder(self.output.target())
         self._unpublished = False
+        self.written.publish()
         self._pace = PublishingPace(started, time.monotonic())
         if self._cache is not None:
             self._cache.published()
@@ -254,6 +262,12 @@ def check_writers() -> None:
     """Raises what has ended a writer of this process."""
     for _, writer in _WRITERS.snapshot():
         writer.check()
+
+
+def waiting_since_us() -> int:
+    """When that came in whose rows wait longest in the writers of this process; 0: none wait."""
+    since = [writer.written.waiting_since_us() for _, writer in _WRITERS.snapshot()]
+    return min((came_us for came_us in since if came_us), default=0)
 
 
 def close_writers() -> None:

@@ -19,7 +19,7 @@ import orjson
 
 from pipelines.io.http.tokens import ClientCredentials, FixedHeader, TokenError, Tokens
 from transforms.pull.definition import Auth
-from transforms.pull.retrying import LONGEST_WAIT_SECONDS, MOST_ATTEMPTS, RETRIED_STATUSES, wait_asked_for, wait_before
+from transforms.retrying import LONGEST_WAIT_SECONDS, MOST_ATTEMPTS, RETRIED_STATUSES, wait_asked_for, wait_before
 
 TIMEOUT_SECONDS = 60.0
 MOST_BYTES = 256 * 1024 * 1024

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from pipelines.io.files.read_files import FileRange, messages, plan_ranges
+from pipelines.io.files.ranges import FileRange, plan_ranges
 from pipelines.io.journal.history_first import HISTORY_US, Boot, hold
 from pipelines.io.locations import FileInput
 from pipelines.io.stream.found_records import found_message
@@ -62,7 +62,7 @@ class HistorySource:
         key = (self.boot, self.text, name)
         stands_at, found = _OPEN.take(key) or (-1, iter(()))
         if stands_at != at:
-            found = islice(messages(self._ranges()[name]), at, None)
+            found = islice(self._ranges()[name].messages(), at, None)
         records: list[Record] = []
         size_bytes = 0
         for one in found:

@@ -9,7 +9,7 @@ from pipelines.io.journal.history_first import HISTORY_US, Boot, hold
 from pipelines.io.locations import BigQueryInput, DuckDBInput
 from pipelines.io.stream.source import Batch, Progress, Reader, Record
 from pipelines.io.stream.watermark import StreamWatermark
-from pipelines.io.tables.read_events import event_batches, messages
+from pipelines.io.tables.event_rows import event_batches, messages
 from schemas.message import Message
 
 ROWS = 50_000

@@ -122,7 +122,7 @@ class Journal:
         rows = [
             (digest, _message_id(raw), record.event_us, raw, source, _attributes(record.message), failure)
             for digest, record in zip(digests, records, strict=True)
-            for raw, source, _, failure in (record.message,)
+            for raw, source, _, failure, _ in (record.message,)
         ]
         with self._lock, self._connection:
             before = self.last_number()

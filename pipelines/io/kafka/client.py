@@ -34,6 +34,8 @@ PASSING = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.REPLICA_NOT_AVAILABLE,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError._TRANSPORT,
     KafkaError._ALL_BROKERS_DOWN,
     KafkaError._TIMED_OUT,
@@ -42,20 +44,25 @@ PASSING = (
 T = TypeVar("T")
 
 
-def ask_until_answered(request: Callable[[], T]) -> T:
+def ask_until_answered(request: Callable[[], T], seconds: float = REQUEST_SECONDS) -> T:
     """Makes a request, again while what stands in its way is passing.
 
     Raises:
-        KafkaException: no answer within REQUEST_SECONDS, or one that says no.
+        KafkaException: no answer within so many seconds, or one that says no.
     """
-    deadline = time.monotonic() + REQUEST_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         try:
             return request()
         except KafkaException as error:
-            if error.args[0].code() not in PASSING or time.monotonic() > deadline:
+            if not is_passing(error) or time.monotonic() > deadline:
                 raise
         time.sleep(_RETRY_SECONDS)
+
+
+def is_passing(error: KafkaException) -> bool:
+    """Whether the same request may succeed later: a broker is away, or a leader moves."""
+    return error.args[0].code() in PASSING
 
 
 def _checked(places: Sequence[TopicPartition] | None) -> Sequence[TopicPartition]:
@@ -172,7 +179,13 @@ class ReaderClient:
         while self._reads and watermark_us is not None and self._reads[0][0] < watermark_us:
             self._due = self._reads.popleft()[1]
         if self._due - self._written > limit and self.is_due("committed", COMMITTED_CHECK_SECONDS):
-            committed = self.committed(self._stood_at)
+            try:
+                committed = self.committed(self._stood_at)
+            except KafkaException as error:
+                if not is_passing(error):
+                    raise
+                _LOGGER.warning("topic %s: what was written is not known: %s", self.topic, error.args[0].str())
+                return self._due - self._written
             self._written = sum(max(committed[name], at) for name, at in self._stood_at.items())
         return self._due - self._written
 
@@ -201,16 +214,27 @@ class Committer:
         self._consumer = Consumer(consumer_settings)
         self._topic = topic
         self._committed: dict[str, int] = {}
+        self._waiting: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def commit(self, offsets: Mapping[str, int]) -> None:
+        """While no broker answers they wait for the next call. What is not committed would only come again."""
         with self._lock:
-            news = {name: at for name, at in offsets.items() if at > self._committed.get(name, -1)}
-            if not news:
+            for name, at in offsets.items():
+                if at > max(self._committed.get(name, -1), self._waiting.get(name, -1)):
+                    self._waiting[name] = at
+            if not self._waiting:
                 return
-            places = [TopicPartition(self._topic, int(name), at) for name, at in news.items()]
-            ask_until_answered(lambda: _checked(self._consumer.commit(offsets=places, asynchronous=False)))
-            self._committed.update(news)
+            places = [TopicPartition(self._topic, int(name), at) for name, at in self._waiting.items()]
+            try:
+                ask_until_answered(lambda: _checked(self._consumer.commit(offsets=places, asynchronous=False)))
+            except KafkaException as error:
+                if not is_passing(error):
+                    raise
+                _LOGGER.warning("topic %s: offsets are not committed yet: %s", self._topic, error.args[0].str())
+                return
+            self._committed.update(self._waiting)
+            self._waiting = {}
 
     def close(self) -> None:
         self._consumer.close()

@@ -23,6 +23,8 @@ from pipelines.io.kafka.client import (
     Committer,
     ReaderClient,
     Settings,
+    ask_until_answered,
+    is_passing,
 )
 from pipelines.io.locations import KafkaInput
 from pipelines.io.stream.found_records import received_records
@@ -33,6 +35,8 @@ from schemas.errors import InputError, did_you_mean
 from schemas.message import Message
 from transforms.state.process import PROCESS, Registry
 
+START_SECONDS = 120.0
+"""How long a reader that begins waits for a broker: the job was launched while there was one."""
 IDLE_CHECK_SECONDS = 1.0
 PAUSE_SECONDS = 0.1
 PREFETCH_KILOBYTES = 16 * 1024
@@ -84,7 +88,7 @@ class KafkaSource:
 
     def start(self, reader: Reader) -> Progress:
         client = _take(self, reader)
-        mine = self._partitions_of(client, reader)
+        mine = ask_until_answered(lambda: self._partitions_of(client, reader), START_SECONDS)
         positions = self._start_positions(client, mine)
         stops = None
         if self.location.until_now:
@@ -112,8 +116,7 @@ class KafkaSource:
     def _read(self, client: ReaderClient, reader: Reader, progress: Progress, watermark: StreamWatermark) -> Batch:
         positions = dict(progress.positions)
         if progress.stops is None and client.is_due("partitions", self.options.refresh_seconds):
-            added = [name for name in self._partitions_of(client, reader) if name not in positions]
-            positions.update(self._start_positions(client, added))
+            positions.update(self._added(client, reader, positions))
         watermark.track(positions)
         client.stand_at(Progress(positions, progress.stops).remaining())
         if self.options.acknowledge == "written" and self._is_too_far_ahead(client, watermark):
@@ -164,6 +167,17 @@ class KafkaSource:
     def _partitions_of(self, client: ReaderClient, reader: Reader) -> list[str]:
         partitions = find_partitions(client.admin, self.location)
         return [str(partition) for partition in partitions if partition % reader.of == reader.number]
+
+    def _added(self, client: ReaderClient, reader: Reader, known: Mapping[str, int]) -> dict[str, int]:
+        """Where to begin with partitions that are new; while no broker answers there are none."""
+        try:
+            added = [name for name in self._partitions_of(client, reader) if name not in known]
+            return self._start_positions(client, added)
+        except KafkaException as error:
+            if not is_passing(error):
+                raise
+            _LOGGER.warning("%s: %s; trying again", self.text, error.args[0].str())
+            return {}
 
     def _start_positions(self, client: ReaderClient, names: Sequence[str]) -> dict[str, int]:
         """After what the group committed; from the first record where that is nothing, or nothing that still exists."""

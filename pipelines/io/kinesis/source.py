@@ -113,7 +113,7 @@ class KinesisSource:
         now = self.clock()
         arrived = record.get("ApproximateArrivalTimestamp")
         arrived_us = now if arrived is None else min(int(arrived.timestamp() * 1_000_000) + 999, now)
-        message = Message(raw, self.text, {})
+        message = Message(raw, self.text, {}, came_us=arrived_us)
         return Record(message, read_event_time_us(raw, arrived_us))
 
     def _place(self) -> Path | None:

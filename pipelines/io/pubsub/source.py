@@ -19,6 +19,7 @@ from google.api_core.exceptions import (
     NotFound,
     PermissionDenied,
     ResourceExhausted,
+    RetryError,
     ServerError,
     ServiceUnavailable,
 )
@@ -37,6 +38,7 @@ from transforms.state.process import PROCESS, Registry
 REQUEST_SECONDS = 15.0
 MAX_PULL = 1_000
 _ALL = "subscription"  # the one partition of the watermark: Pub/Sub has no order to tell apart
+_AWAY = (ServerError, Aborted, ResourceExhausted, RetryError)
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -80,12 +82,7 @@ class PubSubSource:
             return Batch([], dict(progress.positions))
         ack_ids = [received.ack_id for received in found]
         # From now on this batch has that long to become durable, whatever the subscription's own deadline is.
-        _client().modify_ack_deadline(
-            subscription=self.location.path,
-            ack_ids=ack_ids,
-            ack_deadline_seconds=self.options.ack_deadline_seconds,
-            timeout=REQUEST_SECONDS,
-        )
+        self._tell("modify_ack_deadline", ack_ids=ack_ids, ack_deadline_seconds=self.options.ack_deadline_seconds)
         records = [record for received in found for record in self._records(received.message)]
         latest_us = max((record.event_us for record in records), default=UNKNOWN_US)
         watermark.observe(_ALL, latest_us, self.clock())
@@ -94,8 +91,14 @@ class PubSubSource:
     def acknowledge(self, tokens: Sequence[bytes]) -> None:
         ack_ids = [ack_id for token in tokens for ack_id in json.loads(token)]
         for start in range(0, len(ack_ids), MAX_PULL):
-            part = ack_ids[start : start + MAX_PULL]
-            _client().acknowledge(subscription=self.location.path, ack_ids=part, timeout=REQUEST_SECONDS)
+            self._tell("acknowledge", ack_ids=ack_ids[start : start + MAX_PULL])
+
+    def _tell(self, request: str, **about: Any) -> None:
+        """Makes a request that only keeps messages from coming again: without an answer they do, and count once."""
+        try:
+            getattr(_client(), request)(subscription=self.location.path, timeout=REQUEST_SECONDS, **about)
+        except _AWAY as error:
+            _LOGGER.warning("%s: no answer to %s: %s", self.text, request, error.message)
 
     def _pull(self) -> list[Any] | None:
         """The messages that are there; [] when there are none; None when nobody answers, which says nothing."""
@@ -108,7 +111,7 @@ class PubSubSource:
             )
         except (DeadlineExceeded, Cancelled):  # whichever side saw first that the time is over
             return []
-        except (ServerError, Aborted, ResourceExhausted) as error:
+        except _AWAY as error:
             _LOGGER.warning("%s: no answer, trying again: %s", self.text, error.message)
             return None
         return list(answer.received_messages)

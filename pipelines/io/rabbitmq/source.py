@@ -87,7 +87,7 @@ class RabbitMQSource:
         told = delivery.published_seconds
         arrived_us = now if told is None else min(told * 1_000_000 + 999_999, now)
         attributes = {str(name): str(value) for name, value in delivery.headers.items()}
-        message = Message(delivery.body, self.text, attributes)
+        message = Message(delivery.body, self.text, attributes, came_us=arrived_us)
         return Record(message, read_event_time_us(delivery.body, arrived_us))
 
 

@@ -40,9 +40,9 @@ def failure_of(message: Message) -> Failure | None:
 
 
 def timed_record(message: Message, arrived_us: int, epoch: Epoch | None) -> Record:
-    """A message with its time for the watermark."""
+    """A live message with its time for the watermark, and when it came in."""
     event_us = UNKNOWN_US if message.failure else read_event_time_us(message.raw, arrived_us, epoch)
-    return Record(message, event_us)
+    return Record(message._replace(came_us=arrived_us), event_us)
 
 
 def received_records(message: Message, arrived_us: int, epoch: Epoch | None) -> Iterator[Record]:

@@ -1,4 +1,4 @@
-"""How a message crosses from one worker to another: four length-prefixed fields, without pickling."""
+"""How a message crosses from one worker to another: its fields one after the other, without pickling."""
 
 from apache_beam.coders import Coder
 from apache_beam.coders.coder_impl import create_InputStream, create_OutputStream
@@ -7,7 +7,7 @@ from schemas.message import Message
 
 
 class MessageCoder(Coder):
-    """Encodes a `Message`: raw, source, the number of attributes and each name and value, failure."""
+    """Encodes a `Message`: raw, source, the number of attributes and each name and value, failure, came_us."""
 
     def encode(self, value: Message) -> bytes:
         out = create_OutputStream()
@@ -18,6 +18,7 @@ class MessageCoder(Coder):
             out.write(name.encode(), True)
             out.write(text.encode(), True)
         out.write(value.failure.encode(), True)
+        out.write_var_int64(value.came_us)
         encoded: bytes = out.get()
         return encoded
 
@@ -30,7 +31,7 @@ class MessageCoder(Coder):
         for _ in range(count):
             name = stream.read_all(True).decode()
             attributes[name] = stream.read_all(True).decode()
-        return Message(raw, source, attributes, stream.read_all(True).decode())
+        return Message(raw, source, attributes, stream.read_all(True).decode(), stream.read_var_int64())
 
     def is_deterministic(self) -> bool:
         return False

@@ -26,12 +26,19 @@ from pipelines.io.rabbitmq.address import RabbitMQInput
 from pipelines.io.stream.acknowledge import AcknowledgeWritten
 from pipelines.io.stream.message_coder import MessageCoder
 from pipelines.io.stream.read_stream import RECEIPTS, ReadStream
-from pipelines.io.stream.source import StreamSource
+from pipelines.io.stream.source import StreamSource, now_us
 from pipelines.io.stream.source_options import SourceOptions
 from schemas.message import Message
+from transforms import counting
 from transforms.parse import split_body
 
 beam.coders.registry.register_coder(Message, MessageCoder)
+
+_JOURNAL = "journal"
+_KINDS = {
+    **{kind: kind for kind in ("amqp", "bigquery", "duckdb", "kafka", "kinesis", "pubsub", "watch")},
+    "amqps": "amqp",
+}
 
 
 class ReadResult(NamedTuple):
@@ -84,8 +91,9 @@ class ReadMessages(beam.PTransform[Any, Any]):
 
     def expand(self, pbegin: Any) -> Any:  # a ReadResult; Beam warns where a hint is no PCollection
         messages, receipts = [], []
-        for number, source in enumerate(self._sources):
-            read = pbegin.pipeline | f"Read {number}" >> _ReadSource(source, self._options)
+        names = source_names([source.text for source in self._sources])
+        for number, (source, name) in enumerate(zip(self._sources, names, strict=True)):
+            read = pbegin.pipeline | f"Read {number}" >> _ReadSource(source, self._options, name)
             messages.append(read[None])
             receipts.append(
                 read[RECEIPTS]
@@ -102,39 +110,67 @@ class ReadMessages(beam.PTransform[Any, Any]):
 
 
 class _ReadSource(beam.PTransform[Any, Any]):
-    def __init__(self, source: StreamSource, options: SourceOptions) -> None:
+    def __init__(self, source: StreamSource, options: SourceOptions, name: str) -> None:
         super().__init__()
         self._source = source
+        self._name = name
         self._options = options
 
     def expand(self, pbegin: Any) -> Any:
         if isinstance(self._source, PubSubSource) and _is_dataflow(pbegin.pipeline):
-            return _read_with_service(pbegin.pipeline, self._source)
+            return _read_with_service(pbegin.pipeline, self._source, self._name)
         readers = self._source.count_readers()
         numbers = pbegin.pipeline | "Readers" >> beam.Create(
             [(number, readers) for number in range(readers)], reshuffle=readers > 1
         )
-        reading = beam.ParDo(ReadStream(self._source, self._options)).with_output_types(Message)
+        reading = beam.ParDo(ReadStream(self._source, self._options, self._name)).with_output_types(Message)
         return numbers | "ReadStream" >> reading.with_outputs(RECEIPTS)
+
+
+def source_names(texts: Sequence[str]) -> list[str]:
+    """What sources are called in metrics: their kind and which input they are. No address, which may hold a password.
+
+    >>> source_names(["journal", "kafka:shop:9092/events", "watch:in/*.ndjson", "old/*.avro"])
+    ['journal', 'kafka-1', 'watch-2', 'files-3']
+    """
+    inputs = [text for text in texts if text != _JOURNAL]
+    names = (f"{_KINDS.get(text.partition(':')[0], 'files')}-{place}" for place, text in enumerate(inputs, 1))
+    return [_JOURNAL if text == _JOURNAL else next(names) for text in texts]
 
 
 def _is_dataflow(pipeline: beam.Pipeline) -> bool:
     return "dataflow" in (pipeline.options.view_as(StandardOptions).runner or "").lower()
 
 
-def _read_with_service(pipeline: beam.Pipeline, source: PubSubSource) -> dict[str | None, Any]:
+def _read_with_service(pipeline: beam.Pipeline, source: PubSubSource, name: str) -> dict[str | None, Any]:
     """Dataflow reads Pub/Sub itself: it acknowledges what its checkpoint holds, and knows how old the backlog is."""
     received = pipeline | "ReadFromPubSub" >> ReadFromPubSub(subscription=source.location.path, with_attributes=True)
-    to_message = beam.FlatMap(_from_pubsub, source.text).with_output_types(Message)
+    to_message = beam.ParDo(_ToMessage(source.text, name)).with_output_types(Message)
     return {
         None: received | "ToMessage" >> to_message,
         RECEIPTS: pipeline | "NoReceipts" >> beam.Create([]).with_output_types(bytes),
     }
 
 
-def _from_pubsub(received: PubsubMessage, text: str) -> Iterator[Message]:
-    for raw in split_body(received.data or b""):
-        yield Message(raw, text, dict(received.attributes or {}))
+class _ToMessage(beam.DoFn):
+    """What the service has read, as messages; counts them at the end of a bundle."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self._text = text
+        self._counter = counting.MESSAGES_READ + name
+
+    def start_bundle(self) -> None:
+        self._read = 0
+
+    def process(self, received: PubsubMessage) -> Iterator[Message]:
+        published = received.publish_time
+        came_us = now_us() if published is None else round(published.timestamp() * 1_000_000)
+        for raw in split_body(received.data or b""):
+            self._read += 1
+            yield Message(raw, self._text, dict(received.attributes or {}), came_us=came_us)
+
+    def finish_bundle(self) -> None:
+        counting.count(self._counter, self._read)
 
 
 def make_source(location: InputLocation, options: SourceOptions) -> StreamSource | None:

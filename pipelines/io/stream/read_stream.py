@@ -21,6 +21,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from pipelines.io.stream.source import Progress, Reader, Record, StreamSource
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.watermark import StreamWatermark, WatermarkPolicy
+from transforms import counting
 
 RECEIPTS = "receipts"
 _GLOBALLY = (GlobalWindow(),)
@@ -110,13 +111,14 @@ class _EventTimeEstimator(WatermarkEstimator):
 class ReadStream(beam.DoFn, RestrictionProvider, WatermarkEstimatorProvider):
     """Reads one source. The element is a `Reader`, the main output its messages.
 
-    In "written" mode the output `receipts` has one token per batch, at the greatest element time so far.
+    In "written" mode the output `receipts` has one token per batch, at the greatest element time so far. `name` is the
+    source's in metrics.
     """
 
-    def __init__(self, source: StreamSource, options: SourceOptions) -> None:
+    def __init__(self, source: StreamSource, options: SourceOptions, name: str = "input-1") -> None:
         self._source = source
         self._options = options
-        self._read = beam.metrics.Metrics.counter("sources", "messages_read")
+        self._counter = counting.MESSAGES_READ + name
 
     # The bundle finalizer comes first: Beam fills in the tracker and the estimator by name, everything else by place.
     def process(
@@ -134,7 +136,7 @@ class ReadStream(beam.DoFn, RestrictionProvider, WatermarkEstimatorProvider):
             batch = self._source.read(Reader(*element), progress, watermark)
             if tracker.try_claim(batch.positions):
                 token = batch.token
-                self._read.inc(len(batch.records))
+                counting.count(self._counter, len(batch.records))
                 yield from _elements(batch.records, watermark)
                 if token and not in_bundle_mode:
                     at = Timestamp(micros=watermark.latest_element_us or watermark.current_us() or 0)

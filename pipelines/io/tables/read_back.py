@@ -8,14 +8,15 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.io.files.parquet_store import fetch_parts, known_manifest
 from pipelines.io.outputs import BigQueryOutput, DuckDBOutput, FilesOutput, Output, StoreOutput
-from schemas.arrow import arrow_schema, with_schema
+from schemas.arrow import JSON, arrow_schema, with_schema
 from schemas.errors import OutputError
-from schemas.event import Event
 from schemas.tables import Table
+from transforms.columns.events import EVENT_FIELDS, OWNED_EVENTS, OWNER
 
 ROWS_PER_BATCH = 50_000
 
@@ -41,19 +42,19 @@ def read_table(output: Output, table: Table) -> pa.Table:
     return pa.Table.from_batches(read_batches(output, table), schema=arrow_schema(table))
 
 
-def to_events(batch: pa.RecordBatch) -> Iterator[Event]:
-    """Rows of the table `events` as events."""
-    names = (
-        *("message_id", "timestamp", "type", "event", "user_id", "anonymous_id"),
-        *("previous_id", "group_id", "received_at"),
-    )
-    columns = {name: batch.column(name) for name in names}
-    for name in ("timestamp", "received_at"):
-        columns[name] = columns[name].cast(pa.int64())
-    texts = [batch.column(name).storage.cast(pa.binary()) for name in ("properties", "traits", "context")]
-    rows = zip(*(columns[name].to_pylist() for name in names), *(text.to_pylist() for text in texts), strict=True)
-    for message_id, timestamp, kind, name, *rest in rows:
-        yield Event(message_id, timestamp, kind, name or "", *rest)
+def to_owned_events(rows: pa.RecordBatch) -> tuple[pa.Table, pa.Table]:
+    """Rows of the table `events` as events with their owners: those of users, and those of devices."""
+    profile_ids = rows.column("profile_id")
+    said = {
+        **{field.name: rows.column(field.name) for field in EVENT_FIELDS if field.name != "name"},
+        "name": pc.fill_null(rows.column("event"), ""),
+        OWNER.name: pc.utf8_slice_codeunits(profile_ids, len("user:")),
+    }
+    arrays = (said[field.name] for field in OWNED_EVENTS)
+    columns = [(array.storage if array.type == JSON else array) for array in arrays]
+    events = pa.table(columns, OWNED_EVENTS.names).cast(OWNED_EVENTS)
+    of_users = pc.starts_with(profile_ids, "user:")
+    return events.filter(of_users), events.filter(pc.invert(of_users))
 
 
 def _read_database(output: DuckDBOutput, table: Table) -> Iterator[pa.RecordBatch]:

@@ -5,53 +5,18 @@ same parser.
 """
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-import pyarrow as pa
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
 from pipelines.io.files.read_files import parse_messages
-from pipelines.io.locations import BigQueryInput, DuckDBInput
-from pipelines.io.outputs import DuckDBOutput
-from pipelines.io.tables.read_back import read_batches
-from schemas.tables import EVENTS
+from pipelines.io.tables.event_rows import TableInput, event_batches, messages
 from transforms import counting
 from transforms.parse import EventParser
 from transforms.parse.bucket import OUTPUTS, ParsedEvents, parsed_events
-from transforms.parse.rows import json_message
 from transforms.records import collection_paused
-
-TableInput = BigQueryInput | DuckDBInput
-
-_BIGQUERY_BYTES = 256 * 1024 * 1024
-
-_WIRE_NAMES = {
-    "message_id": "messageId",
-    "user_id": "userId",
-    "anonymous_id": "anonymousId",
-    "type": "type",
-    "timestamp": "timestamp",
-    "received_at": "receivedAt",
-    "properties": "properties",
-    "traits": "traits",
-    "context": "context",
-    "previous_id": "previousId",
-    "group_id": "groupId",
-}
-
-
-def table_bytes(locations: Iterable[TableInput]) -> int:
-    """About how many bytes of events there are.
-
-    A database packs events about four times as tight as JSON; what BigQuery holds is not known before it is asked.
-    """
-    return sum(
-        Path(location.path).stat().st_size * 4 if isinstance(location, DuckDBInput) else _BIGQUERY_BYTES
-        for location in locations
-    )
 
 
 class ReadTables(beam.PTransform[beam.pvalue.PBegin, ParsedEvents]):
@@ -84,20 +49,3 @@ class _ParseTable(beam.DoFn):
             with collection_paused():
                 yield from parse_messages(self._parser, messages(batch), location.text, self._buckets)
             counting.count(counting.RANGES)
-
-
-def event_batches(location: TableInput) -> Iterator[pa.RecordBatch]:
-    """The rows of a location, as record batches of the table `events`."""
-    if isinstance(location, DuckDBInput):
-        return read_batches(DuckDBOutput(location.path), EVENTS)
-    from pipelines.io.bigquery.read import read_events
-
-    return read_events(location.project, location.dataset, location.start_us, location.stop_us)
-
-
-def messages(batch: pa.RecordBatch) -> Iterator[bytes]:
-    """Rows of the table `events` as messages in the wire format."""
-    for row in batch.to_pylist():
-        message: dict[str, Any] = {wire: row[column] for column, wire in _WIRE_NAMES.items()}
-        message["event" if row["type"] == "track" else "name"] = row["event"]
-        yield json_message(message)

@@ -52,9 +52,16 @@ class KafkaTarget:
         left = producer.flush(DELIVERY_SECONDS)
         if refused or left:
             why = refused[0].str() if refused else f"no acknowledgement within {DELIVERY_SECONDS:.0f} s"
+            self._let_go(producer)
             raise TargetError(f"the topic {self._topic!r}: {len(refused) + left} events are not safe: {why}")
 
     def close(self) -> None:
+        self._producer = None
+
+    def _let_go(self, producer: Producer) -> None:
+        """Of what was not sent, and of a producer that may never send again: a broker can forget where it was."""
+        producer.purge()
+        producer.flush(0)
         self._producer = None
 
     def _connected(self) -> Producer:

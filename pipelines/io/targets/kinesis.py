@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipelines.io.kinesis.address import KinesisAddress, connect
 from pipelines.io.targets.target import OutgoingEvent, TargetError
-from transforms.pull.retrying import MOST_ATTEMPTS
+from transforms.retrying import MOST_ATTEMPTS
 
 MOST_RECORDS = 500
 MOST_BYTES = 4_500_000

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transforms.segments.history.histories import Flags, Integers, Ragged
+from transforms.segments.history.histories import Evaluated, Flags, Integers, Ragged
 from transforms.segments.history.stays import Columns
 from transforms.segments.history.timeline import NOTHING, ranges
 
@@ -42,6 +42,12 @@ class StayColumns(NamedTuple):
     def _at(self, places: Integers) -> StayColumns:
         columns: list[Any] = [_chosen(one, places) if isinstance(one, Ragged) else one[places] for one in self]
         return StayColumns(*columns)
+
+
+def stays_where(evaluated: Evaluated, flags: Flags) -> StayColumns:
+    """Some of the stays of profiles."""
+    columns: list[Any] = list(evaluated[: len(StayColumns._fields)])
+    return StayColumns(*columns).where(flags)
 
 
 def of_segments(columns: Mapping[int, Columns]) -> StayColumns:

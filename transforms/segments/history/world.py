@@ -60,7 +60,7 @@ class World(Cache):
         self.begins = self.on_line[first]
         self.are_users = np.array([name.startswith("user:") for name in histories.profile_ids], bool)
         self.far: dict[int, int] = {}
-        self._pairs = _rows_by_pair(histories)
+        self._pairs = rows_by_pair(histories)
         self._extractor = Extractor()
         self._extracted: dict[tuple[StreamName, Source], dict[str, Integers]] = {}
 
@@ -198,8 +198,8 @@ def _types(stream: StreamName) -> Collection[str]:
     return ACTIVITY if stream[0] == "activity" else (stream[0],)
 
 
-def _rows_by_pair(histories: Histories) -> dict[tuple[str, str], Integers]:
-    """The events of each type and name."""
+def rows_by_pair(histories: Histories) -> dict[tuple[str, str], Integers]:
+    """The rows of the events of each type and name ("" for none), ascending."""
     types, names = histories.type.dictionary.to_pylist(), histories.name.dictionary.to_pylist()
     width = len(names) + 1
     kind = histories.type.indices.to_numpy(zero_copy_only=False).astype(np.int64)

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-RETRIED_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+RETRIED_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+"""The last five are Cloudflare's, which stands before many a vendor."""
 MOST_ATTEMPTS: Final = 8
 LONGEST_WAIT_SECONDS: Final = 900.0
 """A server that asks for more is taken at its word: the pull ends, and says when to come again."""

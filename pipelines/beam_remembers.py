@@ -1,4 +1,4 @@
-"""Beam asks the same of the same classes again and again, which is half of a small job's time: here it remembers.
+"""Beam 2.77 asks the same of the same classes again and again, which is half of a small job's time: here it remembers.
 
 Three things, each the same for as long as a process runs:
 
@@ -14,7 +14,6 @@ import copy
 from functools import cache
 from typing import Any
 
-import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.transforms import core, userstate
 
@@ -22,11 +21,10 @@ from apache_beam.transforms import core, userstate
 @cache
 def remember() -> None:
     """From the first call on, in this process."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr(core, "get_function_arguments", _remembered_arguments())
-    patch.setattr(userstate, "get_dofn_specs", _remembered_specs())
-    patch.setattr(core.DoFn, "infer_output_type", _remembered_output_type())
-    patch.setattr(PipelineOptions, "view_as", _remembered_view())
+    core.get_function_arguments = _remembered_arguments()
+    userstate.get_dofn_specs = _remembered_specs()
+    core.DoFn.infer_output_type = _remembered_output_type()  # type: ignore[method-assign]
+    PipelineOptions.view_as = _remembered_view()  # type: ignore[method-assign]
 
 
 def _remembered_arguments() -> Any:

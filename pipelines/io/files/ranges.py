@@ -1,0 +1,58 @@
+"""What there is to read of files, in pieces, and the records of a piece: for the bounded job and for the preview."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from typing import NamedTuple
+
+from pipelines.io.files.containers import ContainerError
+from pipelines.io.files.contents import file_messages, range_messages
+from pipelines.io.files.listing import RANGE_BYTES, InputFile
+from pipelines.io.locations import FileInput
+from schemas.event import Failure
+from transforms.parse.lines import CutOffError
+
+
+class UnreadableFileError(Exception):
+    """A file that the operating system does not let be read, or not to its planned end; names it."""
+
+
+class FileRange(NamedTuple):
+    """The lines that start in [start, end) of a file, or (`whole`) all of it, `end` bytes long.
+
+    `source` is the `--input` as given.
+    """
+
+    path: str
+    whole: bool
+    start: int
+    end: int
+    source: str
+
+    def messages(self) -> Generator[bytes | Failure, None, None]:
+        """The records: JSON messages as they stand, Avro and Parquet rows as JSON.
+
+        Raises:
+            UnreadableFileError: the file cannot be read. What is in it does not raise.
+        """
+        try:
+            if self.whole:
+                yield from file_messages(self.path, self.source, self.end)
+            else:
+                yield from range_messages(self.path, self.source, self.start, self.end)
+        except (ContainerError, CutOffError, OSError) as error:
+            raise UnreadableFileError(f"{self.path} cannot be read: {error}") from error
+
+
+def plan_ranges(locations: Iterable[FileInput]) -> list[FileRange]:
+    """What there is to read, in pieces."""
+    return [piece for location in locations for file in location.files for piece in _pieces(file, location.text)]
+
+
+def _pieces(file: InputFile, source: str) -> Iterator[FileRange]:
+    size_bytes = file.size_bytes
+    if not file.splits:
+        yield FileRange(file.path, True, 0, size_bytes, source)
+        return
+    for start in range(0, size_bytes, RANGE_BYTES):
+        yield FileRange(file.path, False, start, min(start + RANGE_BYTES, size_bytes), source)
