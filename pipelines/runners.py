@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pipelines.forked.start import takes_processes
+from pipelines.forked.choice import takes_processes
 from pipelines.loopback import bind_to_loopback
 from pipelines.options.beam import NO_MAIN_SESSION
 from pipelines.options.profiles import ProfilesOptions

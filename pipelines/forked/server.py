@@ -33,9 +33,9 @@ _TRAITS: Final = {
 
 def main(descriptor: int) -> None:
     """Serves until the job ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the job's business
     _import_what_workers_need()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the workers but their clients
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the job's business
     with socket.socket(fileno=descriptor) as listening:
         while True:
             ready, _, _ = select.select([listening, sys.stdin], [], [])

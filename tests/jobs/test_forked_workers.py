@@ -13,8 +13,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that
 
 from pipelines.forked.balance import shares
+from pipelines.forked.choice import takes_processes
 from pipelines.forked.runner import ForkingRunner, LostWorkerError, ended_by_lost_workers
-from pipelines.forked.start import fork_server, takes_processes
+from pipelines.forked.start import fork_server, looks_large
 from pipelines.loopback import bind_to_loopback
 from pipelines.options.profiles import parse_profiles_options
 from pipelines.words.failure import quiet_beam
@@ -109,3 +110,6 @@ def test_only_large_inputs_of_the_local_runner_take_them(
         str(tmp_path / "segments"),
     ]
     assert takes_processes(parse_profiles_options([*told, *more])) is expected
+    assert looks_large([*told, *more]) is expected
+    assert looks_large([f"--input={tmp_path}/*.ndjson", *more]) is expected
+    assert not looks_large(["--input", str(tmp_path / "nowhere"), "--input"])
