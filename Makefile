@@ -70,11 +70,11 @@ bench-collect: setup ## Measure the API: events per second, beside an endpoint t
 
 .PHONY: test
 test: setup ## Run the tests (a few minutes)
-	@$(PY) -m pytest -n $(TEST_WORKERS)
+	@$(PY) -m pytest -n $(TEST_WORKERS) --dist=worksteal
 
 .PHONY: test-long
 test-long: setup ## Run the thousands of generated cases
-	@$(PY) -m pytest -n $(TEST_WORKERS) -m long
+	@$(PY) -m pytest -n $(TEST_WORKERS) --dist=worksteal -m long
 
 .PHONY: test-integration
 test-integration: setup ## Run the tests against real servers (see make services)

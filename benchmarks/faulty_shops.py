@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from schemas.arrow import arrow_schema, to_record_batch
 from schemas.block import TableBlock
-from schemas.duckdb import create_statements
+from schemas.duckdb import create_all
 from schemas.tables import EVENTS, FAILED_EVENTS, PROFILES, TABLES, Table
 
 FIRST_DAY = 20_600
@@ -235,9 +235,7 @@ def write_shop(events: list[Event], path: Path) -> None:
     end = (FIRST_DAY + DAYS) * DAY_MS * 1000 - 1
     good = [event for event in events if not event.get("fails")]
     with duckdb.connect(str(path)) as connection:
-        for table in TABLES:
-            for statement in create_statements(table):
-                connection.execute(statement)
+        connection.execute(create_all(TABLES))
         _fill(connection, EVENTS, [_event_row(event) for event in good])
         _fill(connection, FAILED_EVENTS, [_failed_row(event) for event in events if event.get("fails")])
         _fill(connection, PROFILES, [_profile_row(one, end) for one in sorted({e["profile_id"] for e in good})])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from schemas.tables import Column, ColumnType, Table
 
 MARK = "Written by Tidemark."
@@ -43,6 +45,12 @@ def create_statements(table: Table) -> list[str]:
             for column in table.columns
         ),
     ]
+
+
+def create_all(tables: Iterable[Table]) -> str:
+    """The same for several tables, as one text of one transaction: a statement by itself waits for the disk."""
+    statements = [statement for table in tables for statement in create_statements(table)]
+    return ";\n".join(["BEGIN", *statements, "COMMIT"])
 
 
 def is_ours(comment: str | None, table: Table) -> bool:

@@ -28,10 +28,6 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-def pytest_unconfigure() -> None:
-    gc.unfreeze()  # what is frozen is not collected at the end, which extension modules take for a leak
-
-
 @pytest.fixture(autouse=True, scope="session")
 def _state_of_the_tests_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Where jobs keep their notes (pipelines/io/job_record.py), also those in processes of their own."""

@@ -23,7 +23,7 @@ from pipelines.io.destinations.base import Surroundings
 from pipelines.io.destinations.client import Clock
 from pipelines.io.ledger import Ledger, Row
 from pipelines.io.outputs import DuckDBOutput
-from schemas.duckdb import create_statements
+from schemas.duckdb import create_all
 from schemas.ledger import ACTIVATIONS
 from schemas.tables import DELETIONS, EVENTS, MEMBERSHIPS, PROFILES, TABLES, Table
 from services.vendors.vendor import ConnectionLostError, Vendor
@@ -188,9 +188,7 @@ def _tables() -> duckdb.DuckDBPyConnection:
     """All tables, in memory."""
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    for table in TABLES:
-        for statement in create_statements(table):
-            connection.execute(statement)
+    connection.execute(create_all(TABLES))
     return connection
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from schemas.duckdb import create_statements
+from schemas.duckdb import create_all
 from schemas.tables import TABLES
 
 HOUR = 3_600_000_000
@@ -27,9 +27,7 @@ def write_tables(path: Path, rows: list[tuple[str, Row]]) -> None:
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     with duckdb.connect(str(new)) as connection:
-        for table in TABLES:
-            for statement in create_statements(table):
-                connection.execute(statement)
+        connection.execute(create_all(TABLES))
         lists = {table.name: {one.name: [] for one in table.columns if one.repeated} for table in TABLES}
         for name, given in rows:
             row = {**lists[name], **given}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from schemas.duckdb import create_statements
+from schemas.duckdb import create_all
 from schemas.tables import EVENTS, PROFILES
 from transforms.audit.check import Check, Window
 from transforms.audit.checks import (
@@ -28,9 +28,7 @@ WINDOW = Window(30, 59, frozenset({"Order Completed"}))
 def tables() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        for table in (PROFILES, EVENTS):
-            for statement in create_statements(table):
-                connection.execute(statement)
+        connection.execute(create_all((PROFILES, EVENTS)))
         yield connection
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.io.cache.layout import Entry, Membership
 from pipelines.io.cache.tables import CacheTables
-from schemas.duckdb import create_statements
+from schemas.duckdb import create_all
 from schemas.tables import IDENTITY_LINKS, MEMBERSHIPS, PROFILES
 
 
@@ -15,9 +15,7 @@ from schemas.tables import IDENTITY_LINKS, MEMBERSHIPS, PROFILES
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        for table in (PROFILES, MEMBERSHIPS, IDENTITY_LINKS):
-            for statement in create_statements(table):
-                connection.execute(statement)
+        connection.execute(create_all((PROFILES, MEMBERSHIPS, IDENTITY_LINKS)))
         yield connection
 
 

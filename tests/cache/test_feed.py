@@ -16,7 +16,7 @@ from pipelines.io.cache.location import CacheLocation
 from pipelines.io.cache.reader import CacheReader
 from pipelines.io.cache.touched import touched_profiles
 from pipelines.io.outputs import DuckDBOutput
-from schemas.duckdb import create_statements
+from schemas.duckdb import create_all
 from schemas.tables import IDENTITY_LINKS, MEMBERSHIPS, PROFILES
 from schemas.update import RowUpdate
 
@@ -39,9 +39,7 @@ def output(tmp_path: Path) -> DuckDBOutput:
     """Tables in which `user:anne` is a buyer."""
     path = tmp_path / "shop.duckdb"
     with duckdb.connect(str(path)) as connection:
-        for table in (PROFILES, MEMBERSHIPS, IDENTITY_LINKS):
-            for statement in create_statements(table):
-                connection.execute(statement)
+        connection.execute(create_all((PROFILES, MEMBERSHIPS, IDENTITY_LINKS)))
         connection.execute(
             "INSERT INTO memberships (profile_id, segment, entered_at, segment_version, message_ids, exit_message_ids, "
             "recorded_at) VALUES ('user:anne', 'buyers', make_timestamptz(5), 'v', [], [], now())"

@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 
 from pipelines.io.outputs import DuckDBOutput
-from schemas.duckdb import create_statements
+from schemas.duckdb import create_all
 from schemas.tables import PROFILES, TABLES
 
 _ADA = {
@@ -21,9 +21,7 @@ _PEOPLE: dict[str, dict[str, Any]] = {"user:ada": _ADA, "user:bo": {"city": "Kö
 def write_people(path: Path) -> DuckDBOutput:
     """The database, all tables in it."""
     with duckdb.connect(str(path)) as connection:
-        for table in TABLES:
-            for statement in create_statements(table):
-                connection.execute(statement)
+        connection.execute(create_all(TABLES))
         for profile_id, values in _PEOPLE.items():
             row = {"profile_id": profile_id, "traits": "{}", "computed": "{}", "event_count": 1, "version": 1}
             row |= {"anonymous_ids": [], "segments": [], "tags": []} | values

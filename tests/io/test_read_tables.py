@@ -19,7 +19,7 @@ from pipelines.io.tables.read_events import ReadTables
 from pipelines.io.tables.write_tables import WriteTables
 from schemas.arrow import arrow_schema
 from schemas.block import TableBlock
-from schemas.duckdb import create_statements
+from schemas.duckdb import create_all
 from schemas.errors import OutputError
 from schemas.event import Event
 from schemas.tables import EVENTS, PROFILES, TABLES
@@ -141,9 +141,7 @@ def test_a_jobs_events_are_another_jobs_input(tmp_path: Path) -> None:
 def test_tables_of_an_earlier_release_have_empty_columns_for_what_came_later(tmp_path: Path) -> None:
     path = tmp_path / "earlier.duckdb"
     with duckdb.connect(str(path)) as connection:
-        for table in TABLES:
-            for statement in create_statements(table):
-                connection.execute(statement)
+        connection.execute(create_all(TABLES))
         connection.execute("ALTER TABLE profiles DROP COLUMN tags; ALTER TABLE profiles DROP COLUMN device_type")
         row = "profile_id, anonymous_ids, traits, computed, segments, event_count, version, recorded_at"
         connection.execute(f"INSERT INTO profiles ({row}) VALUES ('user:a', [], '{{}}', '{{}}', [], 1, 1, now())")  # noqa: S608

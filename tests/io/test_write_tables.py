@@ -31,14 +31,14 @@ def output_in(folder: Path, kind: str) -> Output:
     return DuckDBOutput(str(folder / "out.duckdb")) if kind == "duckdb" else FilesOutput(str(folder / "out"))
 
 
-def write(output: Output, blocks: list[TableBlock], *options: str) -> WriteSummary:
+def write(output: Output, blocks: list[TableBlock]) -> WriteSummary:
     kept = Path(str(output).partition(":")[2]).parent / "summary.json"
 
     def keep(summary: WriteSummary) -> None:
         kept.write_text(json.dumps(summary))
 
     check_output(output)
-    with beam.Pipeline(runner="FnApiRunner", options=PipelineOptions(list(options))) as pipeline:
+    with beam.Pipeline(runner="FnApiRunner", options=PipelineOptions([])) as pipeline:
         blocks_in = pipeline | "Blocks" >> beam.Create(blocks) | "Spread" >> beam.Reshuffle()
         _ = (blocks_in,) | "WriteTables" >> WriteTables(output) | "Keep" >> beam.Map(keep)
     summary = WriteSummary(*json.loads(kept.read_text()))
@@ -65,12 +65,16 @@ def test_every_row_arrives_in_order(kind: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [Path(str(output)).name.rpartition(":")[2]]
 
 
-@pytest.mark.parametrize("kind", OUTPUTS)
-def test_worker_processes_share_the_staging_folder(kind: str, tmp_path: Path) -> None:
-    output = output_in(tmp_path, kind)
-    write(output, example_blocks(), "--direct_running_mode=multi_processing", "--direct_num_workers=2")
-    for table in TABLES:
-        assert read(output, table) == expected_rows(table)
+def test_worker_processes_share_the_staging_folder(tmp_path: Path) -> None:
+    outputs = [output_in(tmp_path, kind) for kind in OUTPUTS]
+    workers = PipelineOptions(["--direct_running_mode=multi_processing", "--direct_num_workers=2"])
+    with beam.Pipeline(runner="FnApiRunner", options=workers) as pipeline:
+        blocks = pipeline | "Blocks" >> beam.Create(example_blocks()) | "Spread" >> beam.Reshuffle()
+        for kind, output in zip(OUTPUTS, outputs, strict=True):
+            _ = (blocks,) | kind >> WriteTables(output)
+    for output in outputs:
+        for table in TABLES:
+            assert read(output, table) == expected_rows(table)
 
 
 @pytest.mark.parametrize("kind", OUTPUTS)
@@ -133,33 +137,49 @@ def test_a_bad_block_fails_the_job_and_leaves_the_output(kind: str, tmp_path: Pa
     assert read(output, PROFILES) == read_rows(PROFILES, [1])
 
 
+# Imports once; at each line of input a child that is killed before its operation of that number.
 KILLED = """
 import os, sys
 from pathlib import Path
+import pyarrow.parquet
 from pipelines.io.files import atomic
 from pipelines.io.tables import staging
 from pipelines.io.duckdb.database_file import write_database
 from pipelines.io.files.parquet_folder import write_folder
 from tests.io.rows import example_blocks
 
-kind, target, step = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-folder = staging.new_staging_folder(target)
-writer = staging.ShardWriter(str(folder))
-shards = {}
-for block in example_blocks():
-    for shard in writer.write(block):
+kind, target, blocks = sys.argv[1], Path(sys.argv[2]), example_blocks()
+
+def write(step):
+    folder = staging.new_staging_folder(target)
+    writer = staging.ShardWriter(str(folder))
+    shards = {}
+    for block in blocks:
+        for shard in writer.write(block):
+            shards.setdefault(shard.table, []).append(shard)
+    for shard in writer.close():
         shards.setdefault(shard.table, []).append(shard)
-for shard in writer.close():
-    shards.setdefault(shard.table, []).append(shard)
-seen = 0
-def die(event, arguments):
-    global seen
-    if event in ("open", "os.rename", "os.link", "os.mkdir", "shutil.rmtree", "os.remove", "ctypes.dlsym"):
-        if seen == step:
-            os._exit(9)
-        seen += 1
-sys.addaudithook(die)
-(write_database if kind == "duckdb" else write_folder)(target, folder, shards)
+    seen = 0
+    def die(event, arguments):
+        nonlocal seen
+        if event in ("open", "os.rename", "os.link", "os.mkdir", "shutil.rmtree", "os.remove", "ctypes.dlsym"):
+            if seen == step:
+                os._exit(9)
+            seen += 1
+    sys.addaudithook(die)
+    (write_database if kind == "duckdb" else write_folder)(target, folder, shards)
+
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        os.dup2(2, 1)  # DuckDB takes a process without a script for a terminal's, and shows it progress
+        status = 1
+        try:
+            write(int(line))
+            status = 0
+        finally:
+            os._exit(status)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -171,14 +191,20 @@ def test_killed_at_any_step_leaves_the_old_or_the_new_output(kind: str, tmp_path
     write(output, [block(PROFILES, [1])])
     old, new = read_rows(PROFILES, [1]), expected_rows(PROFILES)
     outcomes = []
-    for step in range(0, 200, 1 if kind == "duckdb" else 4):
-        done = subprocess.run([sys.executable, "-c", KILLED, kind, str(target), str(step)], check=False)
-        assert done.returncode in {0, 9}
-        rows = read(output, PROFILES)
-        assert rows in (old, new)
-        outcomes.append(rows == new)
-        if done.returncode == 0:
-            break
+    command = [sys.executable, "-c", KILLED, kind, str(target)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writers:
+        assert writers.stdin is not None
+        assert writers.stdout is not None
+        for step in range(0, 200, 1 if kind == "duckdb" else 4):
+            print(step, file=writers.stdin, flush=True)
+            status = int(writers.stdout.readline())
+            assert status in {0, 9}
+            rows = read(output, PROFILES)
+            assert rows in (old, new)
+            outcomes.append(rows == new)
+            if status == 0:
+                break
+        writers.stdin.close()
     assert outcomes[0] is False
     assert outcomes[-1] is True
     check_output(output)

@@ -18,9 +18,9 @@ from tests.reference.values import same
 from tests.strategies.choices import seeded
 from transforms.segments.language.definitions import load_definitions
 
-RUNS = int(os.environ.get("TIDEMARK_CASES", "6"))
+RUNS = int(os.environ.get("TIDEMARK_CASES", "4"))
 LONG_RUNS = int(os.environ.get("TIDEMARK_CASES", "150"))
-WORLDS = 30
+WORLDS = 45
 
 
 @pytest.mark.parametrize("seed", range(RUNS))

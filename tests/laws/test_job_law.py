@@ -14,9 +14,9 @@ from tests.jobs.job import read_bytes, run_command
 from tests.jobs.worlds import settings, spread, world, write_rules
 from tests.strategies.choices import seeded
 
-RUNS = int(os.environ.get("TIDEMARK_CASES", "3"))
+RUNS = int(os.environ.get("TIDEMARK_CASES", "2"))
 LONG_RUNS = int(os.environ.get("TIDEMARK_CASES", "60"))
-WORLDS = 40
+WORLDS = 60
 VARIANTS = 3
 
 

@@ -56,17 +56,34 @@ def test_previews_hold_no_escape_of_the_data(
     assert "u" in out
 
 
-@pytest.mark.parametrize("name", ["it's", "$(touch owned)", "`touch owned`", 'a"b', "a\\", "!x", "''' + 1", "50% off"])
-def test_the_line_to_try_works_with_any_segment_name(name: str, tmp_path: Path) -> None:
-    (tmp_path / "segments").mkdir()
-    (tmp_path / "segments" / f"{name}.yaml").write_text(json.dumps({"when": "event('A').count() >= 1"}))
-    event = {"messageId": "a", "type": "track", "event": "A", "userId": "ann", "timestamp": "2026-01-05T10:00:00Z"}
-    (tmp_path / "e.ndjson").write_text(json.dumps(event) + "\n")
-    output = DuckDBOutput(str(tmp_path / "it's $HOME!.duckdb"))
-    command = ["--input", str(tmp_path / "e.ndjson"), "--segments", str(tmp_path / "segments"), "--output", str(output)]
+NAMES = ["it's", "$(touch owned)", "`touch owned`", 'a"b', "a\\", "!x", "''' + 1", "50% off"]
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> DuckDBOutput:
+    """Tables in which each of the segments has one member of its own."""
+    folder = tmp_path_factory.mktemp("names")
+    (folder / "segments").mkdir()
+    for place, name in enumerate(NAMES):
+        rule = {"when": f"event('A').where(property('of') = {place}).count() >= 1"}
+        (folder / "segments" / f"{name}.yaml").write_text(json.dumps(rule))
+    event = {"type": "track", "event": "A", "timestamp": "2026-01-05T10:00:00Z"}
+    lines = [
+        event | {"messageId": str(place), "userId": f"ann{place}", "properties": {"of": place}}
+        for place in range(len(NAMES))
+    ]
+    (folder / "e.ndjson").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    output = DuckDBOutput(str(folder / "it's $HOME!.duckdb"))
+    command = ["--input", str(folder / "e.ndjson"), "--segments", str(folder / "segments"), "--output", str(output)]
     assert profiles.main(command) == 0
+    return output
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_line_to_try_works_with_any_segment_name(name: str, output: DuckDBOutput) -> None:
     facts = TableFacts(datetime.now(UTC), 1, 0, 0, {name: 1}, {})
     line = "\n".join(list(_try(output, facts))[1:])
     done = subprocess.run(["/bin/bash", "-c", line], capture_output=True, text=True, check=False, cwd=Path.cwd())
-    assert "user:ann" in done.stdout, done.stderr
+    assert f"user:ann{NAMES.index(name)}" in done.stdout, done.stderr
+    assert done.stdout.count("user:ann") == 1
     assert not (Path.cwd() / "owned").exists()

@@ -1,5 +1,6 @@
 """Third-party attributes: joined, only with consent, the same events again, none where nothing changed."""
 
+import shutil
 from pathlib import Path
 
 import orjson
@@ -35,11 +36,20 @@ def run_job(folder: Path, *inputs: Path) -> str:
     return tables
 
 
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a job that ran on these people."""
+    folder = tmp_path_factory.mktemp("shop")
+    (folder / "people.ndjson").write_bytes(b"\n".join(PEOPLE) + b"\n")
+    run_job(folder, folder / "people.ndjson")
+    return folder
+
+
 @pytest.fixture
-def tables(tmp_path: Path) -> str:
-    events = tmp_path / "people.ndjson"
-    events.write_bytes(b"\n".join(PEOPLE) + b"\n")
-    return run_job(tmp_path, events)
+def tables(shop: Path, tmp_path: Path) -> str:
+    """A copy of its tables, and of the people, in the test's own folder."""
+    shutil.copytree(shop, tmp_path, dirs_exist_ok=True)
+    return f"duckdb:{tmp_path}/shop.duckdb"
 
 
 def companies(folder: Path) -> Path:

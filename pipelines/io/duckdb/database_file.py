@@ -10,7 +10,7 @@ import duckdb
 
 from pipelines.io.files.atomic import replace_file
 from pipelines.io.tables.staging import Shard, open_staging_database, select_rows
-from schemas.duckdb import create_statements
+from schemas.duckdb import create_all
 from schemas.tables import TABLES, Table
 
 _OPTIONS = "(STORAGE_VERSION 'v1.2.0')"
@@ -40,9 +40,7 @@ def write_database(target: Path, staging: Path, shards: Mapping[str, Sequence[Sh
 
 def _fill(connection: duckdb.DuckDBPyConnection, shards: Mapping[str, Sequence[Shard]]) -> dict[str, int]:
     """Two tables at a time: to sort a small one keeps one core busy, and the other one has the events meanwhile."""
-    for table in TABLES:
-        for statement in create_statements(table):
-            connection.execute(statement)
+    connection.execute(create_all(TABLES))
     rows = dict.fromkeys((table.name for table in TABLES), 0)
     filled = [table for table in TABLES if shards.get(table.name)]
     filled.sort(key=lambda table: -sum(shard.rows for shard in shards[table.name]))

@@ -24,7 +24,7 @@ from pipelines.io.files.atomic import replace_file, replace_folder
 from pipelines.io.tables.staging import BLOCK_ORDERED, TABLES_BY_NAME, write_parquet
 from schemas.arrow import arrow_schema, to_record_batch, with_schema
 from schemas.block import TableBlock
-from schemas.duckdb import create_statements, duckdb_type
+from schemas.duckdb import create_all, duckdb_type
 from schemas.tables import TABLES, Table
 from schemas.update import RowUpdate
 
@@ -47,13 +47,13 @@ class LiveTables:
         self.connection.execute(f"ATTACH '{quoted(self._work)}' AS work {_OPTIONS}")
         self.connection.execute(f"ATTACH '{quoted(folder / 'versions.duckdb')}' AS versions")
         self.connection.execute("USE versions")
+        self.connection.execute("BEGIN")
         for table in TABLES:
             keys = ", ".join(f'"{c.name}" {duckdb_type(c)}' for c in table.columns if c.name in table.key)
             self.connection.execute(f'CREATE TABLE "{table.name}" ({keys}, version BIGINT)')
+        self.connection.execute("COMMIT")
         self.connection.execute("USE work")
-        for table in TABLES:
-            for statement in create_statements(table):
-                self.connection.execute(statement)
+        self.connection.execute(create_all(TABLES))
 
     @property
     def _work(self) -> Path:
