@@ -37,7 +37,6 @@ API = [
     "boto3>=1.44",
     "botocore>=1.44",
     "httptools>=0.8",
-    "prometheus-client>=0.22",
     "starlette>=1.10",
     "uvicorn>=0.54",
     "uvloop>=0.23",
