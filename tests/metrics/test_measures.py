@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from api.metrics import Metrics
 from schemas.failure_reasons import REASONS
+from schemas.tables import TABLES
 from transforms.counting import DROPPED, FAILED, LOG_BYTES, MESSAGES_READ, NAMESPACE, READ, UNPLANNED
 from transforms.lag import LAG_BUCKET, LAG_MILLISECONDS, ROWS_WRITTEN
 from transforms.measures import CELLS, EVENTS, LAG, LOG_BYTES_MOST, METRICS, OTHER, Sample, samples
@@ -102,7 +103,7 @@ def test_no_label_is_a_senders_own(counted: dict[tuple[str, str], int]) -> None:
     counters = {prefix + name: number for (prefix, name), number in counted.items()}
     found = told(counters)
     known = {*PLANNED, *REASONS, OTHER, "track", "identify", "page", "screen", "group", "alias", "delete", "retract"}
-    tables = {"events", "profiles"}
+    tables = {table.name for table in TABLES}
     for name in ("tidemark_dropped_properties_total", "tidemark_failed_events", "tidemark_rows_written_total"):
         assert {label for labels in values(found, name) for label in labels} <= known | tables
     for name, prefix in (("tidemark_unplanned_events_total", UNPLANNED), ("tidemark_failed_events", FAILED)):
