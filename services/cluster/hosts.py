@@ -31,14 +31,18 @@ _ROOT = Path(__file__).parents[2]
 _PRIVATE = """
 hostname "$1"
 mount --make-rprivate /
-mount -t tmpfs tmpfs "$3"
+case "$4/" in
+  "$3"/*) mount --bind "$4" /mnt; mount -t tmpfs tmpfs "$3"; mkdir -p "$4"; mount --move /mnt "$4" ;;
+  *) mount -t tmpfs tmpfs "$3" ;;
+esac
 printf '127.0.0.1 localhost\\n%s %s\\n' "$2" "$1" > "$3/hosts"
 mount --bind "$3/hosts" /etc/hosts
 ip link set lo up
 echo ready
 exec sleep infinity
 """
-"""What makes a host of new namespaces: name, address, the folder for temporary files."""
+"""What makes a host of new namespaces: name, address, the folder for temporary files, and the repository, which stays
+where it is even inside of that."""
 
 
 class Host:
@@ -59,7 +63,7 @@ class Host:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._numbers = itertools.count()
         namespaces = [find_tool("unshare"), "--net", "--mount", "--uts", "sh", "-euc", _PRIVATE]
-        namespaces += ["sh", name, self.address, tempfile.gettempdir()]
+        namespaces += ["sh", name, self.address, tempfile.gettempdir(), str(_ROOT)]
         self._holder = subprocess.Popen(namespaces, stdout=subprocess.PIPE)
         assert self._holder.stdout is not None  # noqa: S101 - for the type checker
         if self._holder.stdout.readline() != b"ready\n":

@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from examples.shop_live.events import LiveShop, write_whole
 from pipelines.io.files.store import open_store
+from pipelines.io.kafka.client import ask_until_answered
 from schemas.tables import MEMBERSHIPS, TABLES
 from schemas.update import RowUpdate, unpack_updates
 from tests.integration.flink_cluster import ClusterJob, ClusterPlace, kill_and_replace
@@ -121,7 +122,8 @@ def committed(place: ClusterPlace, topic: str) -> int:
     settings = {"bootstrap.servers": place.running["kafka"].endpoints["broker"], "group.id": topic}
     consumer = Consumer(settings)
     try:
-        found = consumer.committed([TopicPartition(topic, number) for number in range(PARTITIONS)], timeout=30)
+        asked = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        found = ask_until_answered(lambda: consumer.committed(asked, timeout=30))
     finally:
         consumer.close()
     return sum(max(one.offset, 0) for one in found)

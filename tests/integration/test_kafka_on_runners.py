@@ -22,6 +22,7 @@ from apache_beam.utils.timestamp import Timestamp
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from pipelines.io.kafka.client import ask_until_answered
 from pipelines.io.locations import parse_input
 from pipelines.io.stream.read_sources import read_messages
 from pipelines.io.stream.source_options import SourceOptions
@@ -59,7 +60,8 @@ def publish(brokers: str, topic: str, bodies: list[str], partition: int = -1) ->
 
 def committed(brokers: str, topic: str, group: str) -> int:
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": group})
-    places = consumer.committed([TopicPartition(topic, number) for number in range(2)], timeout=30)
+    asked = [TopicPartition(topic, number) for number in range(2)]
+    places = ask_until_answered(lambda: consumer.committed(asked, timeout=30))
     consumer.close()
     return sum(max(place.offset, 0) for place in places)
 
