@@ -34,7 +34,7 @@ KEY = "benchmark"
 SINGLE_CONNECTIONS, BATCH_CONNECTIONS = 96, 12
 BATCH_EVENTS = 100
 SINGLE_RATE, BATCH_RATE = 5_000, 500
-"""Requests a second that a shop of some 400 million events a day sends, at its busiest ten times that."""
+"""Requests a second: 432 million single events a day, and ten times as many in batches."""
 _WARM_UP_SECONDS = 1.0
 _EVENT = {
     "type": "track",

@@ -11,6 +11,7 @@ Three things, each the same for as long as a process runs:
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -21,22 +22,22 @@ from apache_beam.transforms import core, userstate
 @cache
 def remember() -> None:
     """From the first call on, in this process."""
-    core.get_function_arguments = _remembered_arguments()
+    core.get_function_arguments = _by_class(core.get_function_arguments, _is_as_its_class)
     userstate.get_dofn_specs = _remembered_specs()
-    core.DoFn.infer_output_type = _remembered_output_type()  # type: ignore[method-assign]
+    core.DoFn.infer_output_type = _by_class(core.DoFn.infer_output_type)  # type: ignore[method-assign]
     PipelineOptions.view_as = _remembered_view()  # type: ignore[method-assign]
 
 
-def _remembered_arguments() -> Any:
-    known: dict[tuple[type, str], Any] = {}
-    look = core.get_function_arguments
+def _by_class(look: Any, holds: Callable[[Any], bool] = lambda _: True) -> Any:
+    """What Beam asks of a DoFn and of one thing more, remembered by the DoFn's class where that holds for it."""
+    known: dict[tuple[type, Any], Any] = {}
 
-    def remembered(fn: Any, method: str) -> Any:
-        if not _is_as_its_class(fn):
-            return look(fn, method)
-        key = (type(fn), method)
+    def remembered(fn: Any, more: Any) -> Any:
+        if not holds(fn):
+            return look(fn, more)
+        key = (type(fn), more)
         if key not in known:
-            known[key] = look(fn, method)
+            known[key] = look(fn, more)
         return known[key]
 
     return remembered
@@ -60,19 +61,6 @@ def _remembered_specs() -> Any:
 def _is_as_its_class(fn: Any) -> bool:
     """Whether other DoFns of the class have the same arguments: Beam's own that hold a function have those of it."""
     return isinstance(fn, core.DoFn) and not hasattr(fn, "_inspect_process")
-
-
-def _remembered_output_type() -> Any:
-    known: dict[tuple[type, Any], Any] = {}
-    infer: Any = core.DoFn.infer_output_type
-
-    def remembered(self: Any, input_type: Any) -> Any:
-        key = (type(self), input_type)
-        if key not in known:
-            known[key] = infer(self, input_type)
-        return known[key]
-
-    return remembered
 
 
 def _remembered_view() -> Any:

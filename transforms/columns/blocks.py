@@ -1,7 +1,7 @@
 """Blocks of columns on their way between the stages of a bounded job, a bucket's rows together.
 
-Arrow's IPC format, compressed: to read a block is to point at its buffers. zstd makes a tenth of the text of events for
-about a microsecond per event, less than what the other nine tenths cost on their way through a runner.
+Arrow's IPC format, compressed with lz4: to read a block is to point at its buffers. zstd makes blocks
+of 0.6 of the size for 2.7 us more per event, more than the difference costs on its way through a runner.
 """
 
 from __future__ import annotations
@@ -70,8 +70,7 @@ def rows_where(columns: pa.Table, keep: np.ndarray) -> pa.Table:
 def is_one_of(column: pa.ChunkedArray | pa.Array, values: Iterable[str]) -> np.ndarray:
     """Whether each row's value is among these; null is not."""
     found = pc.is_in(column, value_set=pa.array(list(values), column.type))
-    mask: np.ndarray = found.to_numpy(zero_copy_only=False) if isinstance(found, pa.Array) else found.to_numpy()
-    return mask
+    return np.asarray(found)
 
 
 Keyed = tuple[int, bytes]
