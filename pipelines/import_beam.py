@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def lasting_imports() -> Iterator[None]:
+    """What is imported inside the `with` stays for good: Python's cycle collector does not look at it, now or later.
+
+    It would look some hundred times at what is being imported, for 0.3 of 1.7 seconds, and once more at the end.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def import_beam() -> None:

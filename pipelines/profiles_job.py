@@ -1,12 +1,13 @@
 """The main job from its command line on: batch or stream, in this process or in several."""
 
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import nullcontext
 
 from pipelines.forked.choice import takes_processes
 from pipelines.forked.start import fork_server
-from pipelines.import_beam import import_beam
+from pipelines.import_beam import import_beam, lasting_imports
 from pipelines.options.profiles import ProfilesOptions, parse_profiles_options
 from pipelines.temporary import interruptible, own_temporary_folder
 from pipelines.words.log import log_format_of, log_lines, say_error
@@ -40,12 +41,14 @@ def run(options: ProfilesOptions, worker_command: str | None = None) -> int:
             return run_stream(options)
     with own_temporary_folder(), interruptible() as stopped:
         if not takes_processes(options):
-            import_beam()
-            from pipelines.batch_job import run_batch
-
-            return run_batch(options, stopped)
+            return _run_batch(options, stopped, None)
         with nullcontext(worker_command) if worker_command else fork_server() as command:
-            import_beam()
-            from pipelines.batch_job import run_batch
+            return _run_batch(options, stopped, command)
 
-            return run_batch(options, stopped, command)
+
+def _run_batch(options: ProfilesOptions, stopped: threading.Event, worker_command: str | None) -> int:
+    with lasting_imports():
+        import_beam()
+        from pipelines.batch_job import run_batch
+
+    return run_batch(options, stopped, worker_command)

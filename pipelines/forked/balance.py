@@ -10,6 +10,8 @@ from typing import Any
 
 from apache_beam.runners.portability.fn_api_runner.execution import GroupingBuffer
 
+from transforms.columns.aside import size_of
+
 
 @contextmanager
 def balanced_groups() -> Iterator[None]:
@@ -55,4 +57,4 @@ def _size(values: Iterable[Any]) -> int:
 def _bytes_of(value: Any) -> int:
     """Of a block, or of a block with a tag; anything else counts as one."""
     block = value[-1] if isinstance(value, tuple) else value
-    return len(block) if isinstance(block, bytes) else 1
+    return size_of(block) if isinstance(block, bytes) else 1

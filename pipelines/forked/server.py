@@ -7,7 +7,6 @@ and no connection, so that a fork of it is whole.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import select
@@ -18,7 +17,7 @@ import tempfile
 from typing import Final
 
 from pipelines.forked.client import LENGTH_BYTES
-from pipelines.import_beam import import_beam
+from pipelines.import_beam import import_beam, lasting_imports
 
 _OUTPUTS: Final = (1, 2)
 _TRAITS: Final = {
@@ -49,21 +48,20 @@ def main(descriptor: int) -> None:
 
 
 def _import_what_workers_need() -> None:
-    import_beam()
-    import apache_beam.runners.worker.sdk_worker_main
+    with lasting_imports():  # what all workers share stays one copy in memory, too
+        import_beam()
+        import apache_beam.runners.worker.sdk_worker_main
 
-    import pipelines.batch
-    from pipelines.beam_remembers import remember
-    from pipelines.forked.memory import keep_freed_memory
-    from transforms.profiles.normalize.traits import normalize_traits
+        import pipelines.batch
+        from pipelines.beam_remembers import remember
+        from pipelines.forked.memory import keep_freed_memory
+        from transforms.profiles.normalize.traits import normalize_traits
 
+        _ = (apache_beam.runners.worker.sdk_worker_main, pipelines.batch)
+        # The libraries behind the typed columns are loaded when the first value needs them, which takes half a second.
+        normalize_traits({name: (value, 0, "") for name, value in _TRAITS.items()}, None)
     remember()
-    _ = (apache_beam.runners.worker.sdk_worker_main, pipelines.batch)
-    # The libraries behind the typed columns are loaded when the first value needs them, which takes half a second.
-    normalize_traits({name: (value, 0, "") for name, value in _TRAITS.items()}, None)
     keep_freed_memory()
-    gc.collect()
-    gc.freeze()  # what all workers share stays one copy in memory
 
 
 def _work(connection: socket.socket) -> int:
@@ -73,6 +71,9 @@ def _work(connection: socket.socket) -> int:
         _take_over(connection)
         from apache_beam.runners.worker import sdk_worker_main
 
+        from transforms.columns.aside import lay_aside_in
+
+        lay_aside_in(tempfile.gettempdir())  # the job's own, which goes with it
         sdk_worker_main.main([])
         status = 0
     except BaseException as error:  # noqa: BLE001 - the process ends with it

@@ -14,14 +14,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from transforms.columns.aside import fetch, is_reference, lay_aside
 from transforms.columns.selection import Selection
 
 _OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4")
+_WORTH_A_FILE_BYTES: Final = 4096
 
 
 def pack(columns: pa.Table | pa.RecordBatch) -> bytes:
-    """The rows as one block."""
+    """The rows as one block; or the reference of one that this process lays aside (aside.py)."""
     table = columns.combine_chunks() if isinstance(columns, pa.Table) else pa.Table.from_batches([columns])
+    if table.nbytes > _WORTH_A_FILE_BYTES and (reference := lay_aside(table, _OPTIONS)) is not None:
+        return reference
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=_OPTIONS) as writer:
         writer.write_table(table)
@@ -31,6 +35,8 @@ def pack(columns: pa.Table | pa.RecordBatch) -> bytes:
 
 def unpack(block: bytes) -> pa.Table:
     """What `pack` was given."""
+    if is_reference(block):
+        return fetch(block)
     with pa.ipc.open_stream(block) as reader:
         return reader.read_all()
 
