@@ -17,8 +17,7 @@ from transforms.identity.erasure import EraseFailed, WriteReceipts
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
 from transforms.parse.bucket import ParsedEvents
 from transforms.parse.events import EventParser
-from transforms.profiles.bucket import BuildProfiles, take_anonymous, take_merged
-from transforms.profiles.columns import take_known
+from transforms.profiles.bucket import BuildProfiles, take_merged, take_users_or_devices
 from transforms.segments.language import ast
 
 
@@ -41,8 +40,9 @@ class BuildTables(beam.PTransform[ParsedEvents, beam.PCollection[TableBlock]]):
 class BuildTableParts(beam.PTransform[ParsedEvents, tuple[beam.PCollection[TableBlock], ...]]):
     """The same in several collections: what takes each of them runs where its blocks are made.
 
-    Anonymous profiles are built where their devices are resolved; users' in the bucket of their id; users that aliases
-    merged one hop later, in the bucket of the user that they became; accounts last, from what their users tell.
+    Profiles of users and of devices are built side by side once all devices are resolved, the largest bucket first;
+    those of users that aliases merged one hop later, in the bucket of the user that they became; accounts last, from
+    what their users tell.
     Receipts come after everything that an erasure can take, and what failed once it is known who is erased.
 
     Args:
@@ -80,16 +80,18 @@ class BuildTableParts(beam.PTransform[ParsedEvents, tuple[beam.PCollection[Table
             buckets, self._as_of, self._stitch_window_us, self._max_merges
         )
         facts = (identity.plan, events.suspects)
-        of_user = {"known": events.known, "exact": events.exact_known, "resolved": identity.known}
-        by_user = of_user | "ByUser" >> beam.CoGroupByKey()
-        anonymous = (identity.anonymous, *facts) | "BuildAnonymous" >> BuildProfiles(
-            definitions, buckets, 0, take_anonymous
-        )
-        known = (by_user, *facts) | "BuildKnown" >> BuildProfiles(definitions, buckets, buckets, take_known)
-        by_root = known.merged | "ByRoot" >> beam.GroupByKey()
+        of_owner = {
+            "known": events.known,
+            "exact": events.exact_known,
+            "resolved": identity.known,
+            "anonymous": identity.anonymous,
+        }
+        by_owner = of_owner | "ByOwner" >> beam.CoGroupByKey()
+        profiles = (by_owner, *facts) | "BuildProfiles" >> BuildProfiles(definitions, buckets, 0, take_users_or_devices)
+        by_root = profiles.merged | "ByRoot" >> beam.GroupByKey()
         merged = (by_root, *facts) | "BuildMerged" >> BuildProfiles(definitions, buckets, 2 * buckets, take_merged)
-        erased = (identity.erased, known.erased) | "Erased" >> beam.Flatten()
-        users = (anonymous.accounts, known.accounts, merged.accounts) | "Accounts" >> beam.Flatten()
+        erased = (identity.erased, profiles.erased) | "Erased" >> beam.Flatten()
+        users = (profiles.accounts, merged.accounts) | "Accounts" >> beam.Flatten()
         by_account = users | "ByAccount" >> beam.GroupByKey()
         accounts = (by_account, identity.plan) | "BuildAccounts" >> BuildAccounts(definitions)
         receipts = (events.claims, erased, identity.plan) | "WriteReceipts" >> WriteReceipts()
@@ -101,8 +103,7 @@ class BuildTableParts(beam.PTransform[ParsedEvents, tuple[beam.PCollection[Table
         return (
             *failed,
             *identity.tables,
-            anonymous.tables,
-            known.tables,
+            profiles.tables,
             merged.tables,
             accounts,
             receipts,

@@ -6,11 +6,14 @@ one visitor's, one worker has three quarters of the work.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from apache_beam.runners.portability.fn_api_runner.execution import GroupingBuffer
 
 from transforms.columns.aside import size_of
+
+_OF_A_BLOCK_BYTES: Final = 64 * 1024
+"""Measured: of events of 1 kB, half a million of one visitor took 1.8 s, as many of 28,000 people 3 s."""
 
 
 @contextmanager
@@ -50,8 +53,8 @@ def shares(sizes: dict[bytes, int], count: int) -> dict[bytes, int]:
 
 
 def _size(values: Iterable[Any]) -> int:
-    """About how many bytes the values of a group are."""
-    return sum(map(_bytes_of, values))
+    """About how many bytes the values of a group are; more where they are many blocks, which have more profiles."""
+    return sum(_bytes_of(value) + _OF_A_BLOCK_BYTES for value in values)
 
 
 def _bytes_of(value: Any) -> int:

@@ -20,7 +20,6 @@ from itertools import count
 from typing import NamedTuple
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -32,7 +31,7 @@ from pipelines.io.tables.read_back import to_owned_events
 from pipelines.local.exchange import Exchange
 from schemas.errors import InputError, OutputError
 from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Failure
-from transforms.columns.blocks import concatenated, pack, packed_by, unpack
+from transforms.columns.blocks import concatenated, packed_by, packed_parts, unpack
 from transforms.columns.events import EVENTS, LINKS, OWNED_EVENTS, owned_events
 from transforms.columns.selection import Selection
 from transforms.deduplicate.columns import exact_blocks, extract_copies, standing
@@ -45,8 +44,6 @@ from transforms.parse.blocks import EventCollector, Originals, collect
 from transforms.profiles.columns import OrderedEvents, gather_columns, ordered, take_known, until
 from transforms.records import Buckets, Record
 from transforms.records import unpack as unpack_records
-
-_ROWS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +202,9 @@ class Stages:
         self._write("merged", found.merged)
 
     def _keep_here(self, stage: str, bucket: int, events: Selection) -> None:
-        """Events whose owners are in this bucket; half of all may be one visitor's, so they are copied part by part."""
-        for start in range(0, events.num_rows, _ROWS_AT_ONCE):
-            part = events.take(np.arange(start, min(start + _ROWS_AT_ONCE, events.num_rows)))
-            self._exchange.write(stage, bucket, pack(part.copied()))
+        """Events whose owners are in this bucket."""
+        for packed in packed_parts(events):
+            self._exchange.write(stage, bucket, packed)
 
     def profiles(self, bucket: int, as_of: int) -> Iterator[OrderedEvents]:
         """The profiles of a bucket that exist at an instant, and their events until then: users, then devices."""

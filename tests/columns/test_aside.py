@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.forked.balance import _size
+from pipelines.forked.balance import _OF_A_BLOCK_BYTES, _size
 from transforms.columns.aside import is_reference, lay_aside_in, size_of
 from transforms.columns.blocks import pack, packed_by, unpack
 from transforms.columns.events import TEXT
@@ -54,7 +54,8 @@ def test_a_block_is_as_large_as_what_it_stands_for(tmp_path: Path) -> None:
     assert is_reference(lies)
     assert len(lies) < len(travels)
     assert size_of(lies) == size_of(travels) == len(travels)
-    assert _size([lies, ("tag", lies)]) == 2 * len(travels)  # by which workers get their shares
+    encoded = b"\x01\x05known" + lies + b"\x00"
+    assert _size([lies, ("tag", lies), encoded]) == 3 * (len(travels) + _OF_A_BLOCK_BYTES)
     assert [path.stat().st_size for path in tmp_path.iterdir()] == [len(travels)]
 
 

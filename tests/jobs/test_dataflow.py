@@ -29,7 +29,7 @@ SIDE_INPUTS = {
         "ResolveIdentity/RefuseAliases",
         "ResolveIdentity/ResolveDevices",
     ),  # aliases, the plan
-    *("BuildKnown/Build", "BuildAnonymous/Build", "BuildMerged/Build", "BuildAccounts/Build"),  # as_of, the plan
+    *("BuildProfiles/Build", "BuildMerged/Build", "BuildAccounts/Build"),  # as_of, the plan
     *("EraseFailed1/Erase", "EraseFailed2/Erase", "EraseFailed3/Erase", "EraseFailed4/Erase"),  # who is erased
     *("WriteReceipts/Receipts", "WriteRetractions/Tell"),  # as_of
 }

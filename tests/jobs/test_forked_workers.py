@@ -71,7 +71,7 @@ def test_groups_are_shared_out_by_their_size() -> None:
     assert [key for key, place in found.items() if place == found[b"half"]] == [b"half"]
 
     def check(of_groups: list[tuple[int, int, int]]) -> None:
-        assert sorted((key, size) for key, size, _ in of_groups) == [(0, 1000), *((key, 2) for key in range(1, 9))]
+        assert sorted((key, size) for key, size, _ in of_groups) == [(0, 1_000_000), *((key, 2) for key in range(1, 9))]
         large = next(process for key, _, process in of_groups if key == 0)
         assert [key for key, _, process in of_groups if process == large] == [0]
 
@@ -82,7 +82,7 @@ def test_groups_are_shared_out_by_their_size() -> None:
 class _Group(beam.DoFn):
     def process(self, number: int) -> Iterator[tuple[int, bytes]]:
         if number < 9:
-            yield number, b"x" * (1000 if number == 0 else 2)
+            yield number, b"x" * (1_000_000 if number == 0 else 2)
 
 
 def _measure(key: int, values: Iterable[bytes]) -> tuple[int, int, int]:

@@ -30,8 +30,7 @@ from transforms.deduplicate.bucket import (
 from transforms.deduplicate.copies import RETRACT
 from transforms.identity.bucket import _merged_rows, _plan, _refuse, _ResolveDevices
 from transforms.identity.erasure import _erase, _receipt, _request
-from transforms.profiles.bucket import Take, _BuildProfiles, take_anonymous, take_merged
-from transforms.profiles.columns import take_known
+from transforms.profiles.bucket import Take, _BuildProfiles, take_merged, take_users_or_devices
 from transforms.whole import Tables, _Tables
 
 BUCKETS = 4
@@ -86,9 +85,9 @@ class _Job:
         of_device |= {"exact_events": exact["exact_devices"], "exact_links": exact["exact_links"]}
         resolve = _ResolveDevices(BUCKETS)
         devices = _tagged(f for bucket in _cogrouped(of_device) for f in resolve.process(bucket, plan, suspects))
-        of_user = {"known": parsed["known"], "exact": exact["exact_known"], "resolved": devices["known"]}
-        self._build(devices["anonymous"], take_anonymous, plan, suspects)
-        merged = self._build(_cogrouped(of_user), take_known, plan, suspects)
+        of_owner = {"known": parsed["known"], "exact": exact["exact_known"], "resolved": devices["known"]}
+        of_owner["anonymous"] = devices["anonymous"]
+        merged = self._build(_cogrouped(of_owner), take_users_or_devices, plan, suspects)
         self._build(_grouped(merged), take_merged, plan, suspects)
         accounts = _BuildAccounts(world.definitions)
         accounts.setup()

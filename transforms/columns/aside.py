@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from tempfile import mkstemp
 from typing import Final
@@ -16,6 +17,9 @@ import pyarrow as pa
 
 _REFERENCE: Final = b"aside"
 """What a reference begins with, and no stream of Arrow's."""
+_SIZE: Final = re.compile(_REFERENCE + rb'\["(?:[^"\\]|\\.)*", \d+, (\d+)\]')
+_LONGEST_BYTES: Final = 5000
+"""More than any path; a block is not searched to its end."""
 
 
 class _Folder:
@@ -45,7 +49,7 @@ def lay_aside_in(path: str | None) -> None:
 
 
 def lay_aside(table: pa.Table, options: pa.ipc.IpcWriteOptions) -> bytes | None:
-    """Appends the rows to this thread's file, as a stream of Arrow's. Returns the reference, if blocks are laid aside."""
+    """Appends the rows to this thread's file, as a stream of Arrow. Returns the reference, if blocks are laid aside."""
     if _folder is None:
         return None
     path, file = _folder.file()
@@ -68,8 +72,9 @@ def fetch(reference: bytes) -> pa.Table:
 
 
 def size_of(block: bytes) -> int:
-    """How many bytes a block is, wherever it lies."""
-    return _place(block)[2] if is_reference(block) else len(block)
+    """How many bytes a block is, wherever it lies: also of something encoded in which there is a reference."""
+    found = _SIZE.search(block, 0, _LONGEST_BYTES)
+    return int(found[1]) if found else len(block)
 
 
 def _place(reference: bytes) -> tuple[str, int, int]:

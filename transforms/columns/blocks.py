@@ -19,6 +19,7 @@ from transforms.columns.selection import Selection
 
 _OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4")
 _WORTH_A_FILE_BYTES: Final = 4096
+_ROWS_OF_A_PART: Final = 1 << 16
 
 
 def pack(columns: pa.Table | pa.RecordBatch) -> bytes:
@@ -86,3 +87,9 @@ def packed_by(events: Selection, key: str, count: int) -> Iterator[Keyed]:
     """Each bucket's rows as a block."""
     for bucket, rows in partition(events, key, count):
         yield bucket, pack(rows)
+
+
+def packed_parts(events: Selection) -> Iterator[bytes]:
+    """The rows as some blocks: half of all events may be one visitor's, so they are copied part by part."""
+    for start in range(0, events.num_rows, _ROWS_OF_A_PART):
+        yield pack(events.take(np.arange(start, min(start + _ROWS_OF_A_PART, events.num_rows))).copied())

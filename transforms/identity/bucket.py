@@ -16,7 +16,7 @@ from schemas.block import TableBlock
 from schemas.event import MESSAGE_ID
 from schemas.tables import EVENTS, IDENTITY_LINKS, PROFILES
 from transforms import counting
-from transforms.columns.blocks import packed_by, unpack
+from transforms.columns.blocks import packed_by, packed_parts, unpack
 from transforms.columns.events import EVENTS as EVENT_COLUMNS
 from transforms.columns.events import LINKS
 from transforms.columns.selection import Selection
@@ -42,7 +42,7 @@ class ResolvedIdentity(NamedTuple):
     Attributes:
         plan: one IdentityPlan.
         known: (bucket, block of events with their owner) of anonymous events that turned out to be a user's.
-        anonymous: (bucket, events with their owner) of all events of some anonymous profiles.
+        anonymous: the same of anonymous profiles; their buckets have other numbers than those of users.
         tables: rows of identity_links and of absorbed profiles.
         refused: rows of failed_events, of refused aliases.
         erased: what was erased, by deletion.
@@ -160,9 +160,9 @@ class _ResolveDevices(beam.DoFn):
             yield TaggedOutput("erased", (deletion, (name, count)))
             counting.count(counting.ERASED, count if name == EVENTS.name else 0)
         anonymous = united(found.anonymous, found.exceptional.anonymous)
-        del found  # half of all events may be one visitor's: profiles are built of them right away
-        if anonymous.num_rows:
-            yield TaggedOutput("anonymous", (number, anonymous))
+        del found
+        for packed in packed_parts(anonymous):
+            yield TaggedOutput("anonymous", (self._buckets + number, packed))
 
 
 def _standing(packed: Iterable[bytes], exact: Iterable[bytes], suspects: list[bytes], schema: pa.Schema) -> Selection:

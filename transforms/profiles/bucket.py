@@ -4,8 +4,8 @@ After identity, before the output. Takes blocks of events; a profile's events ar
 has made one profile are in the buckets of their own ids: they make one more hop, to their root's.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
 
 import apache_beam as beam
 from apache_beam.pvalue import AsList, AsSingleton, TaggedOutput
@@ -25,8 +25,23 @@ from transforms.records import Buckets, collection_paused
 from transforms.segments.history import compile_history, evaluate
 from transforms.segments.language import ast
 
-Take = Callable[[Any, list[bytes]], Selection]
-"""(a bucket's element, suspects) -> its events with their owners."""
+
+class Taken(NamedTuple):
+    """A bucket's events.
+
+    Attributes:
+        events: with their owners.
+        kind: what ids of their profiles begin with.
+        settled: their owners are final: they are no users that an alias may have made one.
+    """
+
+    events: Selection
+    kind: Literal["user:", "anon:"]
+    settled: bool
+
+
+Take = Callable[[Any, list[bytes]], Taken]
+"""(a bucket's element, suspects) -> its events."""
 
 
 class BuiltProfiles(NamedTuple):
@@ -48,8 +63,8 @@ class BuildProfiles(beam.PTransform[tuple[Any, ...], BuiltProfiles]):
     Args:
         definitions: what to evaluate.
         buckets: how many buckets there are.
-        order: the first place of the blocks of `events`; a stage uses the places up to `order + buckets`.
-        take: how to come by a bucket's events: `take_known`, `take_anonymous` or `take_merged`.
+        order: the place of the first bucket's blocks of `events`; another's is as much further as its number says.
+        take: how to come by a bucket's events: `take_users_or_devices` or `take_merged`.
     """
 
     def __init__(self, definitions: ast.Definitions, buckets: int, order: int, take: Take) -> None:
@@ -69,14 +84,17 @@ class BuildProfiles(beam.PTransform[tuple[Any, ...], BuiltProfiles]):
         return BuiltProfiles(outputs.tables, outputs.erased, outputs.merged, outputs.accounts)
 
 
-def take_anonymous(events: Selection, _: list[bytes]) -> Selection:
-    """Events of devices that are nobody's: decided on in the same place."""
-    return events
+def take_users_or_devices(told: Mapping[str, Iterable[bytes]], suspects: list[bytes]) -> Taken:
+    """Of a bucket of users `known`, `exact` and `resolved`; of one of devices the `anonymous` events."""
+    anonymous = list(map(unpack, told["anonymous"]))
+    if anonymous:
+        return Taken(Selection(concatenated(anonymous, OWNED_EVENTS)), "anon:", settled=True)
+    return Taken(take_known(told, suspects), "user:", settled=False)
 
 
-def take_merged(packed: Iterable[bytes], _: list[bytes]) -> Selection:
+def take_merged(packed: Iterable[bytes], _: list[bytes]) -> Taken:
     """Events of users that aliases have made one profile, whose owner is the root."""
-    return Selection(concatenated(map(unpack, packed), OWNED_EVENTS))
+    return Taken(Selection(concatenated(map(unpack, packed), OWNED_EVENTS)), "user:", settled=True)
 
 
 class _BuildProfiles(beam.DoFn):
@@ -95,15 +113,17 @@ class _BuildProfiles(beam.DoFn):
     ) -> Iterator[TaggedOutput[str, Any]]:
         number, told = bucket
         with collection_paused():
+            events, kind, settled = self._take(told, suspects)
             # Of users alone: a device may be called like a user that was merged.
-            found = gather_columns(self._take(told, suspects), plan, regrouped=self._take is not take_known)
+            found = gather_columns(events, plan, regrouped=settled)
+            del events
             for deletion, rows in found.erased.items():
                 counting.count(counting.ERASED, rows)
                 yield TaggedOutput("erased", (deletion, (EVENTS.name, rows)))
             for keyed in packed_by(found.merged, "owner", self._buckets):
                 yield TaggedOutput("merged", keyed)
             if found.events.num_rows:
-                in_order = ordered(found.events, "anon:" if self._take is take_anonymous else "user:")
+                in_order = ordered(found.events, kind)
                 del found  # half of all events may be in this bucket: one copy of them is enough
                 yield from self._tables(number, in_order, plan.as_of)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pipelines.io.files.containers import ContainerError
 from pipelines.io.files.contents import file_messages, range_messages
@@ -11,6 +11,9 @@ from pipelines.io.files.listing import RANGE_BYTES, InputFile
 from pipelines.io.locations import FileInput
 from schemas.event import Failure
 from transforms.parse.lines import CutOffError
+
+_LARGEST_RANGE_BYTES: Final = 24 * 1024 * 1024
+_WORTH_SHARING: Final = 24
 
 
 class UnreadableFileError(Exception):
@@ -45,14 +48,17 @@ class FileRange(NamedTuple):
 
 
 def plan_ranges(locations: Iterable[FileInput]) -> list[FileRange]:
-    """What there is to read, in pieces."""
-    return [piece for location in locations for file in location.files for piece in _pieces(file, location.text)]
+    """What there is to read, in pieces: few, as each makes a block for every bucket, but enough to share out."""
+    files = [(file, location.text) for location in locations for file in location.files]
+    whole_bytes = sum(file.size_bytes for file, _ in files)
+    range_bytes = min(max(whole_bytes // _WORTH_SHARING, RANGE_BYTES), _LARGEST_RANGE_BYTES)
+    return [piece for file, source in files for piece in _pieces(file, source, range_bytes)]
 
 
-def _pieces(file: InputFile, source: str) -> Iterator[FileRange]:
+def _pieces(file: InputFile, source: str, range_bytes: int) -> Iterator[FileRange]:
     size_bytes = file.size_bytes
     if not file.splits:
         yield FileRange(file.path, True, 0, size_bytes, source)
         return
-    for start in range(0, size_bytes, RANGE_BYTES):
-        yield FileRange(file.path, False, start, min(start + RANGE_BYTES, size_bytes), source)
+    for start in range(0, size_bytes, range_bytes):
+        yield FileRange(file.path, False, start, min(start + range_bytes, size_bytes), source)
