@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -51,8 +52,12 @@ class Part:
     lines: tuple[bytes, ...]
     source: str = SOURCE
 
-    def messages(self) -> Generator[bytes | Failure, None, None]:
-        yield from self.lines
+    def groups(self) -> Generator[list[bytes | Failure], None, None]:
+        for start in range(0, len(self.lines), 3):
+            yield [*self.lines[start : start + 3]]
+
+    def messages(self) -> Iterator[bytes | Failure]:
+        return chain.from_iterable(self.groups())
 
 
 class _Job:

@@ -33,13 +33,13 @@ def ids(found: list[bytes | Failure]) -> list[str]:
 
 
 def lines_of(file: io.BytesIO, start: int, end: int | None) -> list[bytes]:
-    lines = read_lines(file, start, end)
+    groups = read_lines(file, start, end)
     found: list[bytes] = []
     while True:
         try:
-            line = next(lines)
-            assert isinstance(line, bytes)
-            found.append(line)
+            lines = next(groups)
+            assert isinstance(lines, list)
+            found += lines
         except StopIteration as rest:
             return [*found, *([rest.value.unfinished] if rest.value.unfinished else [])]
 
@@ -107,7 +107,7 @@ def test_a_line_of_any_length_is_handed_on_in_parts() -> None:
     line = b"x" * (2 * CHUNK_BYTES + 5)
     found = list(read_lines(io.BytesIO(b"a\n" + line + b"\nb\n")))
     parts = [part for part in found if isinstance(part, PartOfLine)]
-    assert [one for one in found if isinstance(one, bytes)] == [b"a", b"b"]
+    assert [one for one in found if isinstance(one, list)] == [[b"a"], [b"b"]]
     assert b"".join(part.raw for part in parts) == line
     assert parts[0].offset == 2
     assert all(one.offset + len(one.raw) == next_one.offset for one, next_one in pairwise(parts))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
-from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,14 +91,24 @@ def _records(rows: pa.Table, origin: Origin | None, parser: EventParser) -> Iter
             yield _again(parser, row["raw"], row["source"], attributes)
     elif rows.num_rows:
         places = rows.column("place").to_numpy()
-        wanted = np.zeros(places[-1] + 1, bool)
-        wanted[places] = True
-        with closing(origin.messages()) as messages:
-            found = [_again(parser, raw, origin.source, {}) for raw in compress(messages, wanted.tolist())]
+        with closing(origin.groups()) as groups:
+            found = [_again(parser, raw, origin.source, {}) for raw in _at(places, groups)]
         ids = pa.array([record[MESSAGE_ID] for record in found], pa.large_string())
         if not np.array_equal(numbers_of(ids), rows.column("number").to_numpy()):
             raise ChangedInputError(f"{origin.source} has changed while it was read")
         yield from found
+
+
+def _at(places: np.ndarray, groups: Iterable[list[bytes | Failure]]) -> Iterator[bytes | Failure]:
+    """The messages at some places, sorted, among all."""
+    start = 0
+    for group in groups:
+        first, end = places.searchsorted([start, start + len(group)]).tolist()
+        for place in places[first:end].tolist():
+            yield group[place - start]
+        if end == len(places):
+            return
+        start += len(group)
 
 
 def _again(parser: EventParser, raw: bytes | Failure, source: str, attributes: dict[str, Any]) -> Record:

@@ -52,8 +52,8 @@ class Origin(Protocol):
     def source(self) -> str:
         """The input as given to --input."""
 
-    def messages(self) -> Generator[bytes | Failure, None, None]:
-        """The messages, the same ones each time."""
+    def groups(self) -> Generator[list[bytes | Failure], None, None]:
+        """The messages, some at a time, the same ones each time."""
 
 
 class Originals(NamedTuple):

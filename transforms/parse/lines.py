@@ -32,8 +32,8 @@ class CutOffError(Exception):
 
 def read_lines(  # noqa: C901 - one loop over where a line may begin and end
     file: Any, start: int = 0, end: int | None = None, *, begins_line: bool = False
-) -> Generator[bytes | PartOfLine, None, Rest]:
-    """The lines that start in [start, end), without line breaks; end None: all of them.
+) -> Generator[list[bytes] | PartOfLine, None, Rest]:
+    """The lines that start in [start, end), some at a time, without line breaks; end None: all of them.
 
     Not splitlines(): it also splits at lone carriage returns, which belong to the record.
 
@@ -82,7 +82,7 @@ def read_lines(  # noqa: C901 - one loop over where a line may begin and end
             yield from _parts([*held, data[:first]], position - len(data) + first)
             held, is_long, data, last = [], False, data[first + 1 :], last - first - 1
         if last:
-            yield from split_lines(b"".join([*held, data[:last]]))
+            yield split_lines(b"".join([*held, data[:last]]))
             held = []
         held += [data[last:]] if data[last:] else []
         if finishing:

@@ -50,8 +50,8 @@ def file_messages(path: str, source: str, size_bytes: int = 0) -> Iterator[bytes
         raise CutOffError(f"it has {Path(path).stat().st_size} bytes, and had {size_bytes} when the job began")
 
 
-def range_messages(path: str, source: str, start: int, end: int) -> Iterator[bytes | Failure]:
-    """The records of the lines that start in [start, end) of a file of plain lines.
+def range_messages(path: str, source: str, start: int, end: int) -> Iterator[list[bytes | Failure]]:
+    """The records of the lines that start in [start, end) of a file of plain lines, some at a time.
 
     Raises:
         CutOffError: the file ends before `end`.
@@ -60,7 +60,7 @@ def range_messages(path: str, source: str, start: int, end: int) -> Iterator[byt
     with open_file(path) as raw:
         _, unfinished = yield from line_messages(read_lines(raw, start, end), source)
     if unfinished.strip():
-        yield from split_body(unfinished)
+        yield [*split_body(unfinished)]
 
 
 def file_kind(path: str) -> tuple[Kind, bool]:

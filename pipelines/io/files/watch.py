@@ -125,11 +125,11 @@ def read_on(
     return found, rest.offset
 
 
-def _all_of(messages: Generator[bytes | Failure, None, Rest]) -> tuple[list[bytes | Failure], Rest]:
+def _all_of(groups: Generator[list[bytes | Failure], None, Rest]) -> tuple[list[bytes | Failure], Rest]:
     found: list[bytes | Failure] = []
     while True:
         try:
-            found.append(next(messages))
+            found += next(groups)
         except StopIteration as end:
             return found, end.value
 
