@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 
 from schemas.event import MESSAGE_ID, Failure
-from transforms.columns.blocks import Keyed, concatenated, packed_by, rows_where, unpack
+from transforms.columns.blocks import Keyed, concatenated, is_one_of, packed_by, rows_where, unpack
 from transforms.columns.events import LINKS, columns_of, owned_events
 from transforms.columns.message_ids import are_among, numbers_of, united
 from transforms.columns.selection import Selection
@@ -120,10 +120,11 @@ def _again(parser: EventParser, raw: bytes | Failure, source: str, attributes: d
 
 def _last_seen(events: pa.Table, timestamps: np.ndarray, wanted: Collection[str], as_of: int | None) -> dict[str, int]:
     latest: dict[str, int] = {}
-    if wanted:
-        for user_id, timestamp in zip(events.column("user_id").to_pylist(), timestamps.tolist(), strict=True):
-            if user_id in wanted and (as_of is None or timestamp <= as_of):
-                latest[user_id] = max(timestamp, latest.get(user_id, timestamp))
+    rows = np.flatnonzero(is_one_of(events.column("user_id"), wanted)) if wanted else []
+    users = events.column("user_id").take(pa.array(rows, pa.int64())).to_pylist()
+    for user_id, timestamp in zip(users, timestamps[rows].tolist() if users else [], strict=True):
+        if as_of is None or timestamp <= as_of:
+            latest[user_id] = max(timestamp, latest.get(user_id, timestamp))
     return latest
 
 
