@@ -64,9 +64,22 @@ def partition(events: Selection, key: str, count: int) -> Iterator[tuple[int, pa
 
 
 def concatenated(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
-    """All rows, each column in one piece."""
+    """All rows, each column in one piece.
+
+    Column by column: of tables that nobody else holds, the memory of one is free before the next is copied. Half of all
+    events may be here.
+    """
     found = [table for table in tables if table.num_rows]
-    return pa.concat_tables(found).combine_chunks() if found else schema.empty_table()
+    if not found:
+        return schema.empty_table()
+    names = found[0].column_names
+    chunks = [[chunk for table in found for chunk in table.column(place).chunks] for place in range(len(names))]
+    del tables, found
+    columns = []
+    for place in range(len(names)):
+        columns.append(pa.concat_arrays(chunks[place]))
+        chunks[place].clear()
+    return pa.table(columns, names=names)
 
 
 def rows_where(columns: pa.Table, keep: np.ndarray) -> pa.Table:

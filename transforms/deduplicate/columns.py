@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,9 +32,15 @@ def standing(
     parsed: Iterable[pa.Table], exact: Iterable[pa.Table], suspects: Iterable[bytes], schema: pa.Schema
 ) -> Selection:
     """The events, or links, of some blocks: as they were parsed all but those of suspect ids, and all exact ones."""
-    blocks = list(parsed)
-    compared = sum(block.num_rows for block in blocks)
-    every = concatenated((*blocks, *exact), schema)
+    compared = 0
+
+    def counted() -> Iterator[pa.Table]:
+        nonlocal compared
+        for block in parsed:
+            compared += block.num_rows
+            yield block
+
+    every = concatenated(chain(counted(), exact), schema)
     stands = np.ones(every.num_rows, bool)
     numbers = numbers_of(every.column("message_id").slice(0, compared))
     stands[:compared] = ~are_among(numbers, united(suspects))
@@ -120,7 +127,7 @@ def _again(parser: EventParser, raw: bytes | Failure, source: str, attributes: d
 
 def _last_seen(events: pa.Table, timestamps: np.ndarray, wanted: Collection[str], as_of: int | None) -> dict[str, int]:
     latest: dict[str, int] = {}
-    rows = np.flatnonzero(is_one_of(events.column("user_id"), wanted)) if wanted else []
+    rows: Any = np.flatnonzero(is_one_of(events.column("user_id"), wanted)) if wanted else []
     users = events.column("user_id").take(pa.array(rows, pa.int64())).to_pylist()
     for user_id, timestamp in zip(users, timestamps[rows].tolist() if users else [], strict=True):
         if as_of is None or timestamp <= as_of:

@@ -86,9 +86,9 @@ class BuildProfiles(beam.PTransform[tuple[Any, ...], BuiltProfiles]):
 
 def take_users_or_devices(told: Mapping[str, Iterable[bytes]], suspects: list[bytes]) -> Taken:
     """Of a bucket of users `known`, `exact` and `resolved`; of one of devices the `anonymous` events."""
-    anonymous = list(map(unpack, told["anonymous"]))
+    anonymous = list(told["anonymous"])
     if anonymous:
-        return Taken(Selection(concatenated(anonymous, OWNED_EVENTS)), "anon:", settled=True)
+        return Taken(Selection(concatenated(map(unpack, anonymous), OWNED_EVENTS)), "anon:", settled=True)
     return Taken(take_known(told, suspects), "user:", settled=False)
 
 
@@ -123,9 +123,9 @@ class _BuildProfiles(beam.DoFn):
             for keyed in packed_by(found.merged, "owner", self._buckets):
                 yield TaggedOutput("merged", keyed)
             if found.events.num_rows:
-                in_order = ordered(found.events, kind)
+                last = [found.events]
                 del found  # half of all events may be in this bucket: one copy of them is enough
-                yield from self._tables(number, in_order, plan.as_of)
+                yield from self._tables(number, ordered(last.pop(), kind), plan.as_of)
 
     def _tables(self, bucket: int, found: OrderedEvents, as_of: int) -> Iterator[TaggedOutput[str, Any]]:
         counting.count(counting.ACCEPTED, found.events.num_rows)

@@ -92,7 +92,12 @@ class OrderedEvents(NamedTuple):
 
 
 def ordered(events: Selection, kind: str) -> OrderedEvents:
-    """Events with their owners, in order. `kind`: what profile ids begin with, "user:" or "anon:"."""
+    """Events with their owners, in order.
+
+    Args:
+        events: if nobody else holds them, the memory of each column is free before the next is copied.
+        kind: what profile ids begin with, "user:" or "anon:".
+    """
     owners = events.column("owner").dictionary_encode()
     distinct = owners.dictionary.to_pylist()
     by_name = sorted(range(len(distinct)), key=distinct.__getitem__)
@@ -100,7 +105,11 @@ def ordered(events: Selection, kind: str) -> OrderedEvents:
     rank[by_name] = np.arange(len(distinct))
     profile = rank[owners.indices.to_numpy()]
     order = in_order(profile, events.numbers("timestamp"), events.column("message_id"))
-    return OrderedEvents(events.take(order).copied(), profile[order], [kind + distinct[place] for place in by_name])
+    table, rows = events.take(order)
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    del events, table
+    copied = {name: columns.pop(name).take(pa.array(rows)) for name in list(columns)}
+    return OrderedEvents(pa.table(copied), profile[order], [kind + distinct[place] for place in by_name])
 
 
 def until(found: OrderedEvents, as_of: int) -> OrderedEvents:
