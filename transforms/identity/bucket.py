@@ -33,6 +33,7 @@ from transforms.records import Record, collection_paused
 Erased = tuple[str, tuple[str, int]]
 """(message id of the deletion, (table, rows))."""
 
+_LARGE_ROWS = 100_000
 _OUTPUTS = ("known", "anonymous", "tables", "erased", "links")
 
 
@@ -161,8 +162,12 @@ class _ResolveDevices(beam.DoFn):
             counting.count(counting.ERASED, count if name == EVENTS.name else 0)
         anonymous = united(found.anonymous, found.exceptional.anonymous)
         del found
+        rows = anonymous.num_rows
         for packed in packed_parts(anonymous):
             yield TaggedOutput("anonymous", (self._buckets + number, packed))
+        del anonymous
+        if rows > _LARGE_ROWS:  # another worker may take what it has come to, and needs the memory
+            pa.default_memory_pool().release_unused()
 
 
 def _standing(packed: Iterable[bytes], exact: Iterable[bytes], suspects: list[bytes], schema: pa.Schema) -> Selection:
