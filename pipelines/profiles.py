@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from pipelines.forked.start import fork_server, looks_large
+from pipelines.import_beam import names_a_store
 from pipelines.words.failure import end_quietly
 
 
@@ -15,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     if not looks_large(given):
         return _main(given, None)
-    with fork_server() as worker_command:
+    with fork_server(stores=names_a_store(given)) as worker_command:
         return _main(given, worker_command)
 
 

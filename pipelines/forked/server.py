@@ -1,4 +1,6 @@
-"""The process from which workers are forked: `python -m pipelines.forked.server DESCRIPTOR`, a socket that listens.
+"""The process from which workers are forked: `python -m pipelines.forked.server DESCRIPTOR [stores]`.
+
+The descriptor is that of a socket that listens; `stores` says that workers may need object stores.
 
 It imports what a worker needs while the job itself is still importing and planning, on another core; then it forks one
 worker for each `client.py` that calls, and ends with the job, whose end of its stdin closes then. It makes no thread
@@ -17,6 +19,7 @@ import tempfile
 from typing import Final
 
 from pipelines.forked.client import LENGTH_BYTES
+from pipelines.forked.start import STORES
 from pipelines.import_beam import import_beam, lasting_imports
 
 _OUTPUTS: Final = (1, 2)
@@ -30,10 +33,10 @@ _TRAITS: Final = {
 }
 
 
-def main(descriptor: int) -> None:
+def main(descriptor: int, *, stores: bool) -> None:
     """Serves until the job ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the job's business
-    _import_what_workers_need()
+    _import_what_workers_need(stores=stores)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the workers but their clients
     with socket.socket(fileno=descriptor) as listening:
         while True:
@@ -47,9 +50,9 @@ def main(descriptor: int) -> None:
             connection.close()
 
 
-def _import_what_workers_need() -> None:
+def _import_what_workers_need(*, stores: bool) -> None:
     with lasting_imports():  # what all workers share stays one copy in memory, too
-        import_beam()
+        import_beam(stores=stores)
         import apache_beam.runners.worker.sdk_worker_main
 
         import pipelines.batch
@@ -101,4 +104,4 @@ def _take_over(connection: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), stores=STORES in sys.argv)

@@ -19,6 +19,7 @@ from pipelines.forked import client
 
 WORTH_PROCESSES_BYTES: Final = 64 * 1024 * 1024
 """Below this much input one process is done sooner: of what travels between processes each MB costs 15 ms."""
+STORES: Final = "stores"
 OF_ANOTHER_RUNNER: Final = frozenset(("--runner", "--direct_running_mode"))
 
 
@@ -39,15 +40,25 @@ def looks_large(arguments: Sequence[str]) -> bool:
 
 
 @contextmanager
-def fork_server() -> Iterator[str]:
-    """The server runs inside the `with`; gives the command that is a worker of it."""
+def fork_server(*, stores: bool = True) -> Iterator[str]:
+    """The server runs inside the `with`; gives the command that is a worker of it.
+
+    Args:
+        stores: whether workers may need object stores.
+    """
     with tempfile.TemporaryDirectory(prefix="tidemark-workers-") as folder:
         path = str(Path(folder, "socket"))
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(path)
             listening.listen()  # from now on, though nobody answers yet: a client that calls early waits
             descriptor = listening.fileno()
-            arguments = [sys.executable, "-m", "pipelines.forked.server", str(descriptor)]
+            arguments = [
+                sys.executable,
+                "-m",
+                "pipelines.forked.server",
+                str(descriptor),
+                *([STORES] if stores else []),
+            ]
             server = subprocess.Popen(arguments, stdin=subprocess.PIPE, pass_fds=[descriptor])  # noqa: S603 - ourselves
         with server:
             try:

@@ -162,11 +162,11 @@ class _ResolveDevices(beam.DoFn):
             counting.count(counting.ERASED, count if name == EVENTS.name else 0)
         anonymous = united(found.anonymous, found.exceptional.anonymous)
         del found
-        rows = anonymous.num_rows
+        taken = anonymous.num_rows
         for packed in packed_parts(anonymous):
             yield TaggedOutput("anonymous", (self._buckets + number, packed))
         del anonymous
-        if rows > _LARGE_ROWS:  # another worker may take what it has come to, and needs the memory
+        if taken > _LARGE_ROWS:  # another worker may take what it has come to, and needs the memory
             pa.default_memory_pool().release_unused()
 
 
