@@ -16,6 +16,7 @@ from services.isolation import is_isolated
 from services.manager import Manager
 from services.registry import SERVICES
 from services.service import Running
+from tests.integration.leftovers import forget_leftovers
 
 ISOLATED_FIXTURES = {"prism_binary", "flink_job_server", "flink_cluster"}
 """Of what listens on every interface, or makes networks."""
@@ -40,6 +41,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if done.returncode != 0:
         pytest.fail(f"inside the isolated network:\n{done.stdout}{done.stderr}", pytrace=False)
     return True
+
+
+def pytest_sessionfinish() -> None:
+    forget_leftovers()
 
 
 @pytest.fixture(scope="session")

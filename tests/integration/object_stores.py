@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from apache_beam.internal.gcp.auth import _Credentials
 
 from services.service import Running
 from tests.integration.buckets import new_bucket
+from tests.integration.leftovers import forget_leftovers
 
 KINDS = ("gs", "s3")
 
@@ -23,6 +26,7 @@ def use_stores(gcs_emulator: Running, s3_server: Running, monkeypatch: pytest.Mo
 
 
 @pytest.fixture(params=KINDS)
-def bucket(request: pytest.FixtureRequest, use_stores: dict[str, str]) -> str:
+def bucket(request: pytest.FixtureRequest, use_stores: dict[str, str]) -> Iterator[str]:
     """A new bucket's URL."""
-    return new_bucket(str(request.param), use_stores)
+    yield new_bucket(str(request.param), use_stores)
+    forget_leftovers()

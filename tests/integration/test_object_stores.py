@@ -159,7 +159,6 @@ def test_a_reader_goes_on_while_the_tables_are_replaced_once(bucket: str) -> Non
     assert not any(open_store(output.location).read(name) for name in names)
 
 
-# Beam's file writes again when it is collected, and leaves its sockets to the collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_what_is_wrong_with_a_store_is_told_before_anything_starts(
     bucket: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
