@@ -150,15 +150,19 @@ class Simulation:
         arrivals: list[Record] = [*self.records, *self.failures]
         self.random.shuffle(arrivals)
         while arrivals or self.queue:
-            if arrivals and self.random.random() < 0.4:
-                self.arrive([arrivals.pop() for _ in range(min(len(arrivals), self.random.choice((1, 1, 2, 5))))])
-                self.forget_ids({record[0] for record in arrivals})
-            elif self.queue:
-                self.deliver(self.random.choice(list(self.queue)))
-            if self.random.random() < 0.05 and self.records:
-                self.advance(self.random.choice([record[1] for record in self.records]))
+            self.step(arrivals)
         self.end()
         return self.written.tables()
+
+    def step(self, arrivals: list[Record]) -> None:
+        """Some of what is still to come arrives, or a message of a stage does; time may pass."""
+        if arrivals and self.random.random() < 0.4:
+            self.arrive([arrivals.pop() for _ in range(min(len(arrivals), self.random.choice((1, 1, 2, 5))))])
+            self.forget_ids({record[0] for record in arrivals})
+        elif self.queue:
+            self.deliver(self.random.choice(list(self.queue)))
+        if self.random.random() < 0.05 and self.records:
+            self.advance(self.random.choice([record[1] for record in self.records]))
 
     def end(self) -> None:
         """The watermark passes `as_of`; what profiles tell their accounts then arrives, and late timers fire."""
@@ -294,10 +298,14 @@ class Simulation:
     def send(self, stage: str, outputs: Iterable[Message | RowUpdate]) -> None:
         for output in outputs:
             if isinstance(output, RowUpdate):
-                self.written.write(output)
+                self.write(output)
                 continue
             assert ORDER.index(output.stage) > ORDER.index(stage)
             self.queue[output.stage, output.key].append(output)
+
+    def write(self, update: RowUpdate) -> None:
+        """Gives a row to the output."""
+        self.written.write(update)
 
     def count(self, cell: Any) -> None:
         self.counted.update(cell.counted)

@@ -44,6 +44,7 @@ class WriteOptions:
         is_restart: whether rows of an earlier run stand in the output until all that it told is told again.
         boot_until_us: where the watermark stands when that is so.
         cache: who is in which segment is kept there, too; None: nowhere.
+        hold: whether rows wait for the runner's next checkpoint.
     """
 
     write_every_seconds: float = 2.0
@@ -52,6 +53,7 @@ class WriteOptions:
     is_restart: bool = False
     boot_until_us: int = BEFORE_ALL_US
     cache: CacheLocation | None = None
+    hold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
