@@ -174,3 +174,27 @@ def tables(output: Path) -> dict[str, list[str]]:
         wanted = ", ".join(f'"{name}"' for name in columns)
         found[table] = sorted(map(repr, ask(output, f"SELECT {wanted} FROM {table}")))  # noqa: S608 - names of our own
     return found
+
+
+def stays(output: Path) -> list[tuple[Any, ...]]:
+    """Each membership, by its entry."""
+    return ask(output, "SELECT profile_id, segment, entered_at FROM memberships ORDER BY ALL")
+
+
+def stays_told(output: Path) -> list[tuple[Any, ...]]:
+    """The memberships that the log tells: told once more often than taken back."""
+    query = """
+        SELECT profile_id, segment, "at" FROM membership_changes WHERE change <> 'exited'
+        GROUP BY ALL HAVING sum(if(change = 'entered', 1, -1)) = 1 ORDER BY ALL
+    """
+    return ask(output, query)
+
+
+def run_batch(inputs: Sequence[str], segments: Path, output: Path) -> None:
+    """The bounded job over the same events."""
+    given = [argument for location in inputs for argument in ("--input", location)]
+    command = [sys.executable, "-m", "pipelines.profiles", *given, "--segments", str(segments)]
+    done = subprocess.run(
+        [*command, "--output", f"duckdb:{output}"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import random
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.deploy.relabelled import relabelled_samples
 from tests.integration.cluster_stream import ClusterStream
 from tests.integration.flink_cluster import ClusterPlace, kill_and_replace
 from tests.integration.stream_jobs import write_segments
+from transforms.measures import METRICS
 
 pytest_plugins = ("tests.integration.flink_fixtures",)
 
 PARTS = 5
+SETTLED = ("tidemark_events,", "tidemark_failed_events,")
+"""What has become of the events that were read."""
 
 
 @pytest.mark.servers("kafka", "bigquery")
@@ -52,8 +57,14 @@ def test_a_stream_goes_on_from_a_savepoint_on_another_cluster_with_more_slots(
     stream = ClusterStream(place, tmp_path, time.time_ns() // 1_000_000, 40, chance)
     stream.publish(0.5)
     with stream.job("first", 1) as first:
-        first.wait_until(stream.acknowledged)
+        stream.wait_for_rows(first)
+        first.wait_until(lambda: counted(place)["tidemark_events_read_total"] == stream.published)
+        told = counted(place)
         savepoint = place.cluster.savepoint(first.running())
+    assert told["tidemark_messages_read_total,source=kafka-1"] == stream.published
+    assert sum(number for name, number in told.items() if name.startswith(SETTLED)) == stream.published
+    assert told["tidemark_row_lag_seconds_bucket,le=+Inf"] > 0
+    assert {name.partition(",")[0].removesuffix("_bucket") for name in told} <= {metric.name for metric in METRICS}
     place.cluster.stop()
     place.cluster.start()
     stream.publish(1)
@@ -94,6 +105,11 @@ def test_a_new_release_takes_over_with_other_rules_and_a_stage_more_and_is_rolle
         place.cluster.savepoint(release.running())
     assert stream.differences() == {}
     assert stream.log_is_right()
+
+
+def counted(place: ClusterPlace) -> Counter[str]:
+    """What Flink tells Prometheus of the job, by our names."""
+    return relabelled_samples(place.cluster.metrics())
 
 
 def other_rules(folder: Path) -> Path:

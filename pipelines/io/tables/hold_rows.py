@@ -30,20 +30,28 @@ class HoldRows(beam.PTransform[beam.PCollection[bytes], beam.PCollection[bytes]]
         # Flink holds back what a whole stage takes in. The exchange makes a stage of its own of what comes after it:
         # without it, that would be what the stage of the profiles takes in.
         apart = packed | "Exchange" >> beam.Reshuffle()
-        stable: beam.PCollection[bytes] = apart | "UntilCheckpoint" >> _StableParDo(_Pass())
+        stable: beam.PCollection[bytes] = apart | "UntilCheckpoint" >> _PassStable()
         return stable
 
 
-class _Pass(beam.DoFn):
-    def process(self, element: bytes) -> tuple[bytes]:
-        return (element,)
+class _PassStable(beam.ParDo):
+    """Passes on what is stable: Beam's model has that word, and so have its runners, but its Python SDK has not."""
 
+    def __init__(self) -> None:
+        super().__init__(_Pass())  # type: ignore[no-untyped-call] # Beam's
 
-class _StableParDo(beam.ParDo):
-    """A ParDo that Beam's model says needs stable input; its Python SDK has no word for that, its runners do."""
-
-    def to_runner_api_parameter(self, context: PipelineContext, **named: Any) -> tuple[str, Any]:
+    def to_runner_api_parameter(  # type: ignore[override] # as beam.ParDo has it
+        self, context: PipelineContext, **named: Any
+    ) -> tuple[str, Any]:
         urn, payload = super().to_runner_api_parameter(context, **named)
         payload.requires_stable_input = True
         context.add_requirement(common_urns.requirements.REQUIRES_STABLE_INPUT.urn)
         return urn, payload
+
+
+class _Pass(beam.DoFn):
+    def __init__(self) -> None:
+        """Nothing to keep; typed, which Beam's is not."""
+
+    def process(self, element: bytes) -> tuple[bytes]:
+        return (element,)
