@@ -23,7 +23,7 @@ from pipelines.io.journal.read_history import ReadHistoryAndLive, begin
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.tables.write_updates import WriteUpdates
 from pipelines.job_metrics import JobMetrics, stream_numbers, told_metrics
-from pipelines.options.beam import takes_checkpoints
+from pipelines.options.beam import is_of_dataflow, takes_checkpoints
 from pipelines.options.profiles import ProfilesOptions
 from pipelines.stream_runner import keeps_no_state, with_stream_runner
 from pipelines.words.failure import end_quietly, quiet_beam, read_cause
@@ -157,7 +157,7 @@ def _write_options(options: ProfilesOptions, boot: Boot | None, arguments: Seque
         is_restart=boot is not None and boot.known_until > 0,
         boot_until_us=BEFORE_ALL_US if boot is None else boot.over_at_us(live),
         cache=options.cache,
-        hold=takes_checkpoints(arguments),
+        hold="checkpoint" if takes_checkpoints(arguments) else "exchange" if is_of_dataflow(arguments) else "",
     )
 
 

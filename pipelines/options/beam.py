@@ -87,6 +87,11 @@ def takes_checkpoints(rest: Sequence[str]) -> bool:
     return _is_of_flink(rest) and asked.parse_known_args(list(rest))[0].checkpointing_interval > 0
 
 
+def is_of_dataflow(rest: Sequence[str]) -> bool:
+    """Whether the runner that Beam's options name is Dataflow."""
+    return _runner(rest) == "DataflowRunner"
+
+
 def _is_of_flink(rest: Sequence[str]) -> bool:
     return _runner(rest) in ("FlinkRunner", "PortableRunner")
 

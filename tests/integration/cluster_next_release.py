@@ -1,7 +1,5 @@
 """The streaming job of a release to come: one stage more, with a state of its own. `python -m` this, as the command."""
 
-from __future__ import annotations
-
 import sys
 from collections import Counter
 from collections.abc import Sequence

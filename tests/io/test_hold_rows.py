@@ -9,9 +9,11 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability import common_urns
 from apache_beam.portability.api import beam_runner_api_pb2 as api
+from apache_beam.testing.util import assert_that, equal_to
 
 from pipelines.io.duckdb.stream_writer import WriteOptions
 from pipelines.io.outputs import BigQueryOutput
+from pipelines.io.tables.hold_rows import Hold, HoldRows
 from pipelines.io.tables.write_updates import WriteUpdates
 from pipelines.options.beam import takes_checkpoints
 
@@ -20,7 +22,7 @@ RESHUFFLE = common_urns.composites.RESHUFFLE.urn
 STABLE = common_urns.requirements.REQUIRES_STABLE_INPUT.urn
 
 
-def graph(*, hold: bool) -> Any:
+def graph(hold: Hold) -> Any:
     pipeline = beam.Pipeline(options=PipelineOptions([]))
     packed = pipeline | beam.Create([b""])
     _ = packed | WriteUpdates(BigQueryOutput("shop-project", "shop"), WriteOptions(hold=hold))
@@ -37,7 +39,7 @@ def stable(proto: Any) -> list[Any]:
 
 
 def test_what_comes_before_the_output_needs_stable_input_in_a_stage_of_its_own() -> None:
-    proto = graph(hold=True)
+    proto = graph("checkpoint")
     [held] = stable(proto)
     [taken] = held.inputs.values()
     exchanges = [one for one in proto.components.transforms.values() if taken in one.outputs.values()]
@@ -50,10 +52,19 @@ def test_what_comes_before_the_output_needs_stable_input_in_a_stage_of_its_own()
     assert STABLE in proto.requirements
 
 
-def test_without_checkpoints_rows_pass_at_once() -> None:
-    proto = graph(hold=False)
+@pytest.mark.parametrize(("hold", "exchanges"), [("exchange", True), ("", False)])
+def test_without_checkpoints_rows_wait_for_an_exchange_or_for_nothing(hold: Hold, *, exchanges: bool) -> None:
+    proto = graph(hold)
     assert stable(proto) == []
     assert STABLE not in proto.requirements
+    names = [one.unique_name for one in proto.components.transforms.values() if one.spec.urn == RESHUFFLE]
+    assert any("HoldRows/Exchange" in name for name in names) is exchanges
+
+
+def test_what_is_exchanged_passes_as_it_is() -> None:
+    with beam.Pipeline(runner="FnApiRunner") as pipeline:
+        rows = pipeline | beam.Create([b"one", b"two"]) | HoldRows("exchange")
+        assert_that(rows, equal_to([b"one", b"two"]))
 
 
 @pytest.mark.parametrize(

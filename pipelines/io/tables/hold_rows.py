@@ -1,35 +1,52 @@
-"""Hold rows back until a checkpoint has them, on a runner that starts again from its last checkpoint.
+"""Hold rows back until no failure can undo them, on a runner that goes on from what it has kept.
 
-Such a runner (Flink) repeats what came after the checkpoint, and not as it was: partitions are read in another order,
-timers fire at another moment. Rows that were written at once would then be of a past that never was: a stay that the
-repetition does not know, an event at a profile that it has since left. No version tells them from right ones, and
-nothing takes them back. So a row is written when a checkpoint is complete that it follows from; a failure then
-never leads to before that. On other runners there is no such past, and rows pass at once: Prism keeps no state at all.
+Such a runner repeats what came after that, and not as it was: partitions are read in another order, a bundle has other
+elements, timers fire at another moment. Rows that were written at once would then be of a past that never was: a stay
+that the repetition does not know, an event at a profile that it has since left. No version tells them from right ones,
+and nothing takes them back. So a row waits:
+
+| runner | goes on from | a row waits for |
+| --- | --- | --- |
+| Flink | its last checkpoint | a checkpoint that has it to be complete |
+| Dataflow | its last committed bundles | its bundle to be committed: what an exchange gives out is |
+| Prism and other local ones | nothing | nothing |
 
 Comes between what makes rows and what writes them. Delivery: what is given out is given out again after a failure, the
-same rows with the same versions. A row comes with the first checkpoint after it was made.
+same rows with the same versions.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import apache_beam as beam
 from apache_beam.portability import common_urns
 from apache_beam.runners.pipeline_context import PipelineContext
 from apache_beam.typehints.decorators import no_annotations
 
+Hold = Literal["checkpoint", "exchange", ""]
+"""What rows wait for; "" for nothing."""
+
 
 class HoldRows(beam.PTransform[beam.PCollection[bytes], beam.PCollection[bytes]]):
     """Packed `RowUpdate`s in and out, once they are stable.
 
-    The runner must take checkpoints (`--checkpointing_interval`) in the mode EXACTLY_ONCE, its default; else Beam's
-    Flink runner refuses the job.
+    Args:
+        until: what they wait for. With "checkpoint" the runner must take them (`--checkpointing_interval`) in the mode
+            EXACTLY_ONCE, its default; else Beam's Flink runner refuses the job.
     """
+
+    def __init__(self, until: Hold) -> None:
+        super().__init__()
+        self._until = until
 
     @no_annotations
     def expand(self, packed: beam.PCollection[bytes]) -> beam.PCollection[bytes]:
+        if not self._until:
+            return packed
         # Flink holds back what a whole stage takes in. The exchange makes a stage of its own of what comes after it:
         # without it, that would be what the stage of the profiles takes in.
-        apart = packed | "Exchange" >> beam.Reshuffle()
+        apart: beam.PCollection[bytes] = packed | "Exchange" >> beam.Reshuffle()
+        if self._until == "exchange":
+            return apart
         stable: beam.PCollection[bytes] = apart | "UntilCheckpoint" >> _PassStable()
         return stable
 
