@@ -28,6 +28,13 @@ def test_other_runners_are_left_as_they_are() -> None:
     assert with_stream_runner(asked) == ["--streaming", "--no_save_main_session", *asked]
 
 
+def test_on_flink_with_checkpoints_operators_are_not_chained_so_that_any_number_of_slots_finds_a_savepoint() -> None:
+    flink = ["--runner=PortableRunner", "--checkpointing_interval=1000"]
+    assert with_stream_runner(flink).count("--operator_chaining") == 1
+    assert with_stream_runner([*flink, "--operator_chaining"]).count("--operator_chaining") == 1
+    assert "--operator_chaining" not in with_stream_runner(["--runner=PortableRunner"])
+
+
 def test_on_other_machines_state_is_cached() -> None:
     assert "--max_cache_memory_usage_mb=512" in with_stream_runner(["--runner=FlinkRunner"])
     local = with_stream_runner(["--runner=PrismRunner", "--prism_location=/opt/prism"])
