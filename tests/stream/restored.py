@@ -32,15 +32,26 @@ class Restored(Simulation):
     Rows are written when a checkpoint that has them is complete (pipelines/io/tables/hold_rows.py), or at once.
     """
 
-    def __init__(self, world: World, seed: int, horizon: Horizon = NO_HORIZON, *, holds: bool = True) -> None:
+    def __init__(
+        self,
+        world: World,
+        seed: int,
+        horizon: Horizon = NO_HORIZON,
+        *,
+        holds: bool = True,
+        goes_back: bool = False,
+    ) -> None:
         super().__init__(world, world.definitions, seed, horizon)
         self.holds = holds
+        self.goes_back = goes_back
         self.held: list[RowUpdate] = []
         self.arrivals: list[Record] = [*self.records, *self.failures]
         self.deaths = 0
         self.taken_back = 0
         """Rows that were made and never given out: of a past that is no more."""
         self.random.shuffle(self.arrivals)
+        self.completed: list[tuple[_Checkpoint, dict[Any, RowUpdate]]] = []
+        self.went_back = 0
         self.complete(self.checkpoint())
 
     def run(self) -> Tables:
@@ -54,6 +65,8 @@ class Restored(Simulation):
                     self.checkpoint()  # which is never complete: it died before, or the store was away
                 elif chance < 0.16:
                     self.die()
+                elif chance < 0.17 and self.goes_back:
+                    self.go_back()
             self.end()
             if self.random.random() < 0.5 or not self.die():
                 break
@@ -66,6 +79,7 @@ class Restored(Simulation):
     def complete(self, checkpoint: _Checkpoint) -> None:
         """From now on a death leads back to here; the rows that waited for it go out."""
         self.last = checkpoint
+        self.completed.append((checkpoint, dict(self.written.newest)))
         self.release(self.held)
         self.held = []
 
@@ -84,6 +98,14 @@ class Restored(Simulation):
         self.shelves.clear()
         self.random.shuffle(self.arrivals)
         return True
+
+    def go_back(self) -> None:
+        """Somebody starts from an older checkpoint, and deletes from the logs what was written since it was done."""
+        place = self.random.randrange(len(self.completed))
+        self.last, self.written.newest = self.completed[place][0], dict(self.completed[place][1])
+        del self.completed[place + 1 :]
+        self.deaths, self.went_back = 0, self.went_back + 1
+        self.die()
 
     def write(self, update: RowUpdate) -> None:
         if self.holds:

@@ -20,9 +20,9 @@ LONG_CASES = int(os.environ.get("TIDEMARK_CASES", "4000"))
 PARTS = 4
 
 
-def wrong(world: World, seed: int, horizon: Horizon = NO_HORIZON) -> list[str]:
+def wrong(world: World, seed: int, horizon: Horizon = NO_HORIZON, *, goes_back: bool = False) -> list[str]:
     """What differs, in the tables or in the sum of the log of changes."""
-    tables, restored = expected(world), Restored(world, seed, horizon)
+    tables, restored = expected(world), Restored(world, seed, horizon, goes_back=goes_back)
     found = differences(tables, restored.run())
     if restored.current_log() != stays_of(tables):
         found.append(f"the log comes to {restored.current_log()}, memberships are {stays_of(tables)}")
@@ -84,3 +84,7 @@ def test_what_is_made_and_never_written_is_made_often() -> None:
         one.run()
     assert sum(one.deaths for one in runs) >= len(runs)
     assert sum(one.taken_back for one in runs) >= 10 * len(runs)
+    runs = [Restored(seeded_world(seed), seed, goes_back=True) for seed in range(20)]
+    for one in runs:
+        one.run()
+    assert sum(one.went_back for one in runs) >= len(runs) / 2
