@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import stream_runner
-from pipelines.stream_runner import keeps_no_state, with_stream_runner
+from pipelines.stream_runner import OF_CHECKPOINTS, keeps_no_state, with_stream_runner
 from schemas.errors import UsageError
 
 
@@ -28,11 +28,13 @@ def test_other_runners_are_left_as_they_are() -> None:
     assert with_stream_runner(asked) == ["--streaming", "--no_save_main_session", *asked]
 
 
-def test_on_flink_with_checkpoints_operators_are_not_chained_so_that_any_number_of_slots_finds_a_savepoint() -> None:
+def test_flink_with_checkpoints_is_told_what_savepoints_need_unless_somebody_says_otherwise() -> None:
     flink = ["--runner=PortableRunner", "--checkpointing_interval=1000"]
-    assert with_stream_runner(flink).count("--operator_chaining") == 1
-    assert with_stream_runner([*flink, "--operator_chaining"]).count("--operator_chaining") == 1
-    assert "--operator_chaining" not in with_stream_runner(["--runner=PortableRunner"])
+    assert [one for one in with_stream_runner(flink) if one in OF_CHECKPOINTS] == list(OF_CHECKPOINTS)
+    said = with_stream_runner([*flink, "--operator_chaining", "--num_concurrent_checkpoints=1"])
+    assert said.count("--operator_chaining") == 1
+    assert [one for one in said if one.startswith("--num_concurrent")] == ["--num_concurrent_checkpoints=1"]
+    assert set(OF_CHECKPOINTS).isdisjoint(with_stream_runner(["--runner=PortableRunner"]))
 
 
 def test_on_other_machines_state_is_cached() -> None:
