@@ -76,9 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     with cluster_and_servers() as (cluster, brokers):
         if "bounded" in arguments.form:
-            bounded(cluster, events, segments)
+            bounded(cluster, events, segments, arguments.slots)
         if "stream" in arguments.form:
-            stream(cluster, brokers, events, segments)
+            stream(cluster, brokers, events, segments, arguments.slots)
     return 0
 
 
@@ -104,22 +104,22 @@ def cluster_and_servers() -> Iterator[tuple[FlinkCluster, str]]:
                 manager.down(name)
 
 
-def bounded(cluster: FlinkCluster, events: Path, segments: Path) -> None:
+def bounded(cluster: FlinkCluster, events: Path, segments: Path, wanted: Sequence[int]) -> None:
     """The whole job, from its start to its end."""
     with open_store("s3://benchmark").writing("in/events.ndjson") as path:
         path.write_bytes(events.read_bytes())
     count = sum(1 for _ in events.open("rb"))
-    for slots in SLOTS:
+    for slots in wanted:
         given = ["--input", "s3://benchmark/in/events.ndjson", "--segments", str(segments)]
         output = ["--traits", str(ROOT / "traits"), "--output", f"files:s3://benchmark/out-{slots}"]
         measured = measure("pipelines.profiles", [*given, *output, *cluster.arguments(slots)])
         _report(f"bounded, {slots} slots", count, measured.seconds)
 
 
-def stream(cluster: FlinkCluster, brokers: str, events: Path, segments: Path) -> None:
+def stream(cluster: FlinkCluster, brokers: str, events: Path, segments: Path, wanted: Sequence[int]) -> None:
     """A job with each number of slots, and a topic of its own: from when it runs until all is acknowledged."""
     lines = events.read_bytes().splitlines()
-    for slots in SLOTS:
+    for slots in wanted:
         topic = new_topic(brokers, lines)
         arguments = ["--follow", f"kafka:{brokers}/{topic}?group={topic}", str(segments), *cluster.arguments(slots)]
         log = Path(tempfile.gettempdir()) / f"tidemark-follow-{slots}.log"
@@ -190,6 +190,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=100_000, help="how many events (default %(default)s)")
     parser.add_argument("--segments", type=int, default=10, help="how many segments (default %(default)s)")
     parser.add_argument("--form", nargs="*", choices=("bounded", "stream"), default=("bounded", "stream"))
+    parser.add_argument("--slots", nargs="*", type=int, default=SLOTS, help="how many slots, one after the other")
     parser.add_argument(
         "--folder", type=Path, default=DEFAULT_FOLDER, help="where input and definitions go (default %(default)s)"
     )

@@ -244,6 +244,7 @@ class FlinkCluster:
         command = [
             find_tool("java"),
             "-Xmx512m",
+            "-XX:MaxDirectMemorySize=2g",  # blocks of a large bounded job go through gRPC's buffers
             "-XX:+UseSerialGC",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             *opened_packages(),
