@@ -2,7 +2,8 @@
 
 The bounded job reads events from S3 and writes Parquet files there, with so many slots. The stream reads from Kafka and
 goes through all stages; its rows are counted and not written, since the emulator of BigQuery would be what is measured.
-Each job has a topic of its own, and begins anew. A message counts when a checkpoint has acknowledged it.
+Each job has a topic of its own, and begins anew. A message counts when a checkpoint has acknowledged it. What comes
+after the first ones is told apart: starting is no part of that.
 
 All hosts are this machine: with fewer cores than slots, more slots bring less.
 """
@@ -33,6 +34,7 @@ from pipelines.io.files.store import open_store
 from pipelines.io.locations import parse_inputs
 from pipelines.io.stream.read_sources import read_messages
 from pipelines.io.stream.source_options import SourceOptions
+from pipelines.io.tables.hold_rows import HoldRows
 from pipelines.options.profiles import parse_profiles_options
 from pipelines.stream import FollowMessages, wall_clock_us
 from schemas.update import unpack_updates
@@ -74,9 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     with cluster_and_servers() as (cluster, brokers):
         if "bounded" in arguments.form:
-            bounded(cluster, events, segments)
+            bounded(cluster, events, segments, arguments.slots)
         if "stream" in arguments.form:
-            stream(cluster, brokers, events, segments)
+            stream(cluster, brokers, events, segments, arguments.slots)
     return 0
 
 
@@ -102,30 +104,35 @@ def cluster_and_servers() -> Iterator[tuple[FlinkCluster, str]]:
                 manager.down(name)
 
 
-def bounded(cluster: FlinkCluster, events: Path, segments: Path) -> None:
+def bounded(cluster: FlinkCluster, events: Path, segments: Path, wanted: Sequence[int]) -> None:
     """The whole job, from its start to its end."""
     with open_store("s3://benchmark").writing("in/events.ndjson") as path:
         path.write_bytes(events.read_bytes())
     count = sum(1 for _ in events.open("rb"))
-    for slots in SLOTS:
+    for slots in wanted:
         given = ["--input", "s3://benchmark/in/events.ndjson", "--segments", str(segments)]
         output = ["--traits", str(ROOT / "traits"), "--output", f"files:s3://benchmark/out-{slots}"]
         measured = measure("pipelines.profiles", [*given, *output, *cluster.arguments(slots)])
         _report(f"bounded, {slots} slots", count, measured.seconds)
 
 
-def stream(cluster: FlinkCluster, brokers: str, events: Path, segments: Path) -> None:
+def stream(cluster: FlinkCluster, brokers: str, events: Path, segments: Path, wanted: Sequence[int]) -> None:
     """A job with each number of slots, and a topic of its own: from when it runs until all is acknowledged."""
     lines = events.read_bytes().splitlines()
-    for slots in SLOTS:
+    for slots in wanted:
         topic = new_topic(brokers, lines)
         arguments = ["--follow", f"kafka:{brokers}/{topic}?group={topic}", str(segments), *cluster.arguments(slots)]
         log = Path(tempfile.gettempdir()) / f"tidemark-follow-{slots}.log"
         with running("benchmarks.cluster", [*arguments, *STREAMING], log) as job:
             wait_until(job, lambda: bool(cluster.jobs("RUNNING")))
             started = time.monotonic()
+            wait_until(job, lambda topic=topic: acknowledged(brokers, topic) > 0)  # type: ignore[misc]
+            begun, first = time.monotonic(), acknowledged(brokers, topic)
             wait_until(job, lambda topic=topic: acknowledged(brokers, topic) == len(lines))  # type: ignore[misc]
-            _report(f"stream, {slots} slots", len(lines), time.monotonic() - started)
+            ended = time.monotonic()
+            _report(f"stream, {slots} slots", len(lines), ended - started)
+            if first < len(lines):
+                _report("  after its first ones", len(lines) - first, ended - begun)
             (running_now,) = cluster.jobs("RUNNING")
             cluster.savepoint(running_now)
         log.unlink()
@@ -164,6 +171,7 @@ def follow(location: str, segments: str, arguments: list[str]) -> None:
     _ = (
         read_messages(pipeline, parse_inputs([location]), sources)
         | "FollowMessages" >> FollowMessages(options.parser(), settings)
+        | "HoldRows" >> HoldRows("checkpoint")
         | "Rows" >> beam.Map(_count)
     )
     pipeline.run().wait_until_finish()
@@ -182,6 +190,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=100_000, help="how many events (default %(default)s)")
     parser.add_argument("--segments", type=int, default=10, help="how many segments (default %(default)s)")
     parser.add_argument("--form", nargs="*", choices=("bounded", "stream"), default=("bounded", "stream"))
+    parser.add_argument("--slots", nargs="*", type=int, default=SLOTS, help="how many slots, one after the other")
     parser.add_argument(
         "--folder", type=Path, default=DEFAULT_FOLDER, help="where input and definitions go (default %(default)s)"
     )

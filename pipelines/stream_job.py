@@ -23,6 +23,7 @@ from pipelines.io.journal.read_history import ReadHistoryAndLive, begin
 from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.tables.write_updates import WriteUpdates
 from pipelines.job_metrics import JobMetrics, stream_numbers, told_metrics
+from pipelines.options.beam import is_of_dataflow, takes_checkpoints
 from pipelines.options.profiles import ProfilesOptions
 from pipelines.stream_runner import keeps_no_state, with_stream_runner
 from pipelines.words.failure import end_quietly, quiet_beam, read_cause
@@ -107,7 +108,7 @@ def build_live(
 
     read = pipeline | "ReadHistoryAndLive" >> reading
     updates = (build or _build_stream)(pipeline, read.of_sources, options)
-    written = updates | "WriteUpdates" >> WriteUpdates(options.output, _write_options(options, boot))
+    written = updates | "WriteUpdates" >> WriteUpdates(options.output, _write_options(options, boot, arguments))
     if in_memory_only:
         _ = (read.receipts, written) | "AcknowledgeWritten" >> reading.acknowledge_written()
 
@@ -147,7 +148,7 @@ def _source_options(options: ProfilesOptions, boot: Boot | None, in_memory_only:
     )
 
 
-def _write_options(options: ProfilesOptions, boot: Boot | None) -> WriteOptions:
+def _write_options(options: ProfilesOptions, boot: Boot | None, arguments: Sequence[str]) -> WriteOptions:
     live = [location.text for location in options.inputs if not location.bounded]
     return WriteOptions(
         write_every_seconds=options.stream.write_every_us / _SECOND_US,
@@ -156,6 +157,7 @@ def _write_options(options: ProfilesOptions, boot: Boot | None) -> WriteOptions:
         is_restart=boot is not None and boot.known_until > 0,
         boot_until_us=BEFORE_ALL_US if boot is None else boot.over_at_us(live),
         cache=options.cache,
+        hold="checkpoint" if takes_checkpoints(arguments) else "exchange" if is_of_dataflow(arguments) else "",
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.loopback import bind_to_loopback
-from pipelines.options.beam import LOCAL_RUNNERS, NO_MAIN_SESSION
+from pipelines.options.beam import LOCAL_RUNNERS, NO_MAIN_SESSION, takes_checkpoints
 from schemas.errors import UsageError
 
 BUILT = Path(__file__).resolve().parent.parent / ".services" / "bin" / "prism"
@@ -21,6 +21,18 @@ bundle of a shelf reads its state over the network."""
 ONE_BUNDLE_A_KEY = "prism_disable_sdf_split"
 """Prism splits any bundle that is slow. What it takes out of a keyed one it starts at once, also where the rest has
 elements of the same key: two bundles work on one key's state, and what one of them writes is lost."""
+
+OF_CHECKPOINTS = ("--operator_chaining", "--num_concurrent_checkpoints=4")
+"""For Flink with checkpoints.
+
+The first turns chaining off, which is on by default; it takes no value. With it the operators that begin a job have
+other names on one slot than on two (Flink names what Beam does not, by what is chained to it), and what one has saved
+is not found by the other. Nothing else in the job's graph is ever chained.
+
+The second is also how many buffers there are, less one, for rows that wait for a checkpoint (hold_rows.py). Beam gives
+them out in turn: with its default, a savepoint that is taken while a checkpoint is under way would leave the rows after
+it to a buffer that the checkpoint's end empties, too early.
+"""
 
 MISSING = """A stream runs on Prism, Beam's local runner, and it is not built.
 `make services` builds it (Go is needed), or give the path of yours: --prism_location PATH.
@@ -42,6 +54,8 @@ def with_stream_runner(beam_arguments: Sequence[str]) -> list[str]:
     named = {argument.partition("=")[0] for argument in arguments}
     if not keeps_no_state(arguments) and "--max_cache_memory_usage_mb" not in named:
         arguments.append(f"--max_cache_memory_usage_mb={STATE_CACHE_MB}")
+    if takes_checkpoints(arguments):
+        arguments += [option for option in OF_CHECKPOINTS if option.partition("=")[0] not in named]
     if "--runner" not in named:
         arguments.append("--runner=PrismRunner")
     if not _is_prism(arguments):

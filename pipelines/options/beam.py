@@ -80,6 +80,18 @@ def runs_here(rest: Sequence[str]) -> bool:
     return _runner(rest) in ("", *LOCAL_RUNNERS)
 
 
+def takes_checkpoints(rest: Sequence[str]) -> bool:
+    """Whether the runner that Beam's options name shall start again from its last checkpoint when something fails."""
+    asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    asked.add_argument("--checkpointing_interval", type=int, default=-1)
+    return _is_of_flink(rest) and asked.parse_known_args(list(rest))[0].checkpointing_interval > 0
+
+
+def is_of_dataflow(rest: Sequence[str]) -> bool:
+    """Whether the runner that Beam's options name is Dataflow."""
+    return _runner(rest) == "DataflowRunner"
+
+
 def _is_of_flink(rest: Sequence[str]) -> bool:
     return _runner(rest) in ("FlinkRunner", "PortableRunner")
 

@@ -35,6 +35,8 @@ S3_PLUGIN = maven_jars("flink_s3", "flink_cluster/plugins/s3")
 
 REST_PORT = 8081
 POOL_PORT = 50000
+METRICS_PORT = 9249
+"""Where each host's Flink tells its metrics, as Prometheus asks for them."""
 START_SECONDS = 120.0
 _LOOK_SECONDS = 0.2
 _HOME = "flink"
@@ -208,6 +210,14 @@ class FlinkCluster:
         self._wait("no savepoint", done)
         return where[0]
 
+    def metrics(self) -> str:
+        """What all TaskManagers tell Prometheus, the one after the other.
+
+        Raises:
+            ConnectionError: one does not answer.
+        """
+        return "".join(_get(f"http://{host.address}:{METRICS_PORT}/metrics") for host in self._task_managers)
+
     def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """What the JobManager's REST interface answers.
 
@@ -215,13 +225,7 @@ class FlinkCluster:
             ConnectionError: it does not answer, or with an error.
         """
         url = f"http://{self._job_manager.address}:{REST_PORT}{path}"
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
-                return json.load(answer)
-        except (urllib.error.URLError, TimeoutError) as error:
-            raise ConnectionError(f"{path}: {error}") from error
+        return json.loads(_get(url, None if body is None else json.dumps(body).encode()))
 
     def log(self) -> str:
         """The end of what everything has printed, for a test that fails."""
@@ -240,6 +244,7 @@ class FlinkCluster:
         command = [
             find_tool("java"),
             "-Xmx512m",
+            "-XX:MaxDirectMemorySize=2g",  # blocks of a large bounded job go through gRPC's buffers
             "-XX:+UseSerialGC",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             *opened_packages(),
@@ -288,12 +293,17 @@ class FlinkCluster:
             "rest.port": str(REST_PORT),
             "io.tmp.dirs": f"{tempfile.gettempdir()}/{_HOME}/work",
             "heartbeat.interval": "1000",
-            "heartbeat.timeout": "6000",
+            # Busy machines stop for minutes. A TaskManager that is gone is known sooner: it refuses connections.
+            "heartbeat.timeout": "180000",
+            "heartbeat.rpc-failure-threshold": "2",
             "cluster.evenly-spread-out-slots": "true",
             "classloader.resolve-order": "parent-first",
             "restart-strategy.type": "fixed-delay",
             "restart-strategy.fixed-delay.attempts": "30",
             "restart-strategy.fixed-delay.delay": "1 s",
+            "metrics.reporters": "prom",
+            "metrics.reporter.prom.factory.class": "org.apache.flink.metrics.prometheus.PrometheusReporterFactory",
+            "metrics.reporter.prom.port": str(METRICS_PORT),
             "state.backend.type": "rocksdb",
             "state.backend.incremental": "true",
             "state.checkpoints.dir": f"{self._bucket}/checkpoints",
@@ -314,6 +324,15 @@ class FlinkCluster:
                 pass
             time.sleep(_LOOK_SECONDS)
         raise ServiceError(f"{what} after {START_SECONDS:.0f} s:\n{self.log()}")
+
+
+def _get(url: str, body: bytes | None = None) -> str:
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - of our own hosts
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
+            return str(answer.read(), "utf-8")
+    except (urllib.error.URLError, TimeoutError) as error:
+        raise ConnectionError(f"{url}: {error}") from error
 
 
 def _answers(port: int) -> bool:

@@ -11,11 +11,11 @@ import yaml
 
 from api.metrics import Metrics
 from deploy.dashboard import DASHBOARD, dashboard
+from tests.deploy.relabelled import PROMETHEUS, relabelled
 from transforms.lag import LAG_SECONDS
 from transforms.measures import METRICS, Metric
 
 ROOT = Path(__file__).parents[2]
-PROMETHEUS = ROOT / "deploy" / "prometheus"
 NAMES = re.compile(r"\btidemark_\w+")
 LABELS = re.compile(r"(?:by|without)\s*\(([^)]*)\)|[{,]\s*(\w+)\s*(?:=~|!~|!=|=)")
 OF_PROMETHEUS = {"le", "instance", "job"}
@@ -135,21 +135,6 @@ def test_an_alert_says_how_urgent_it_is() -> None:
     assert len(names) == len(set(names))
 
 
-def relabelled(name: str) -> dict[str, str]:
-    """What Prometheus makes of a metric's name by the rules for Flink."""
-    scrapes = yaml.safe_load((PROMETHEUS / "prometheus.yaml").read_text())["scrape_configs"]
-    [flink] = [one for one in scrapes if one["job_name"] == "flink"]
-    labels = {"__name__": name}
-    for rule in flink["metric_relabel_configs"]:
-        found = re.fullmatch(rule["regex"], ";".join(labels.get(one, "") for one in rule["source_labels"]))
-        if found and rule.get("action") == "drop":
-            return {}
-        if found:
-            replacement = re.sub(r"\$\{(\d)\}", r"\\\1", rule.get("replacement", "${1}"))
-            labels[rule["target_label"]] = found.expand(replacement)
-    return labels
-
-
 def of_flink(beam: str) -> str:
     """A counter's name as Flink's Prometheus reporter writes it: what Prometheus does not allow is an underscore."""
     return "flink_taskmanager_job_task_operator_tidemark_" + re.sub("[^a-zA-Z0-9:_]", "_", beam)
@@ -173,6 +158,11 @@ def test_counters_of_flink_get_our_names(metric: Metric) -> None:
 def test_buckets_of_flink_get_our_ends(end: str) -> None:
     labels = relabelled(of_flink(f"row_lag_seconds_bucket:{end}"))
     assert labels == {"__name__": "tidemark_row_lag_seconds_bucket", "le": "+Inf" if end == "inf" else end}
+
+
+def test_an_input_is_named_as_everywhere_else() -> None:
+    labels = relabelled(of_flink("messages_read:kafka-1"))
+    assert labels == {"__name__": "tidemark_messages_read_total", "source": "kafka-1"}
 
 
 def test_alerts_on_dataflow_ask_for_counters_that_beam_has() -> None:

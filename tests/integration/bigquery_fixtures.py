@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-import threading
 from collections.abc import Iterator
 
 import pytest
 
-from pipelines.io.bigquery.service import WRITE_HOST
 from pipelines.io.check_outputs import check_output
 from pipelines.io.outputs import BigQueryOutput
 from services.manager import Manager
 from services.registry import SERVICES
 from services.service import Running
-from tests.integration.bigquery_place import new_output
-from tests.io.faults import Plan, rest_proxy, write_proxy
+from tests.integration.bigquery_place import new_output, one_after_the_other
 from transforms.state.process import PROCESS
 
 
@@ -27,15 +23,10 @@ def bigquery(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     at 2 GB it answers nothing but errors. And it stops for a minute, at least, when two requests come at once.
     """
     manager = Manager(state=tmp_path_factory.mktemp("services"))
-    running, turn = manager.up("bigquery"), threading.Lock()
-    with (
-        rest_proxy(running.endpoints["http"], Plan(1, share=0), turn) as rest,
-        write_proxy(running.endpoints["grpc"], Plan(1, share=0), turn) as write,
-    ):
-        environment = {"BIGQUERY_EMULATOR_HOST": f"http://{rest}", WRITE_HOST: write}
-        for name, value in environment.items():
+    with one_after_the_other(manager.up("bigquery")) as running:
+        for name, value in running.environment.items():
             monkeypatch.setenv(name, value)
-        yield dataclasses.replace(running, endpoints={"http": rest, "grpc": write}, environment=environment)
+        yield running
     PROCESS.close()  # the emulator does not end while somebody is connected
     for name in ("bigquery", *SERVICES["bigquery"].needs):
         manager.down(name)

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from pipelines.io.bigquery.service import rest_client
+from pipelines.io.bigquery.service import WRITE_HOST, rest_client
 from pipelines.io.outputs import BigQueryOutput
 from pipelines.io.tables.read_back import read_table
 from schemas.tables import TABLES, Table
+from services.service import Running
+from tests.io.faults import Plan, rest_proxy, write_proxy
 from tests.io.rows import read_rows
 
 PROJECT = "test"
+
+
+@contextmanager
+def one_after_the_other(emulator: Running) -> Iterator[Running]:
+    """The emulator behind proxies that pass one request after the other, from however many processes (faults.py)."""
+    turn = threading.Lock()
+    with (
+        rest_proxy(emulator.endpoints["http"], Plan(1, share=0), turn) as rest,
+        write_proxy(emulator.endpoints["grpc"], Plan(1, share=0), turn) as write,
+    ):
+        environment = {"BIGQUERY_EMULATOR_HOST": f"http://{rest}", WRITE_HOST: write}
+        yield dataclasses.replace(emulator, endpoints={"http": rest, "grpc": write}, environment=environment)
 
 
 def new_output() -> BigQueryOutput:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -15,8 +16,10 @@ from services.cluster.flink import FlinkCluster
 from services.cluster.hosts import kill_session
 from services.manager import ROOT, Manager
 from services.registry import SERVICES
+from tests.integration.bigquery_place import one_after_the_other
 from tests.integration.buckets import new_bucket
 from tests.integration.stream_jobs import ROOT as SOURCES
+from transforms.state.process import PROCESS
 
 LOOK_SECONDS = 1.0
 GIVE_UP_SECONDS = 900.0
@@ -28,7 +31,10 @@ class ClusterPlace:
 
     def __init__(self, folder: Path, services: Sequence[str]) -> None:
         self._manager = Manager(state=folder / "services")
+        self._open = ExitStack()
         self.running = {name: self._manager.up(name) for name in services}
+        if "bigquery" in self.running:
+            self.running["bigquery"] = self._open.enter_context(one_after_the_other(self.running["bigquery"]))
         self.environment = {key: value for one in self.running.values() for key, value in one.environment.items()}
         os.environ.update(self.environment)  # of a pytest that runs this test alone
         self.bucket = new_bucket("s3", self.environment)
@@ -43,6 +49,8 @@ class ClusterPlace:
     def close(self) -> None:
         """Ends everything."""
         self.cluster.close()
+        PROCESS.close()  # the emulator of BigQuery does not end while somebody is connected
+        self._open.close()
         for name in reversed(SERVICES):
             self._manager.down(name)
 
@@ -91,9 +99,13 @@ class ClusterJob:
         found: list[str] = self._place.cluster.jobs("RUNNING")
         return found[0] if found else ""
 
+    def printed(self) -> str:
+        """What it has printed."""
+        return self._log.read_text()
+
     def log(self) -> str:
         """What it has printed, and what the cluster has."""
-        return f"{self._log.read_text()}\n{self._place.cluster.log()}"
+        return f"{self.printed()}\n{self._place.cluster.log()}"
 
 
 def kill_and_replace(place: ClusterPlace, chance: random.Random) -> None:

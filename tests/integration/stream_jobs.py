@@ -12,18 +12,18 @@ from typing import Any, Self
 import duckdb
 import orjson
 
+from schemas.tables import MEMBERSHIP_CHANGES, TABLES
+
 ROOT = Path(__file__).parent.parent.parent
 LOOK_SECONDS = 0.2
 MOST_LOOKS = 400
+MAY_DIFFER = ("version", "recorded_at", "completed_at", "source")
+"""Columns that say when and from where, in which a stream's tables need not be a bounded job's; all others must be.
+`membership_changes` is what was said on the way: it must come to the memberships (`sum_of_log`)."""
 SAME = {
-    "profiles": "* EXCLUDE (version, recorded_at)",
-    "memberships": "* EXCLUDE (recorded_at)",
-    "events": "*",
-    "failed_events": "* EXCLUDE (source)",
-    "identity_links": "*",
-    "deletions": "* EXCLUDE (completed_at)",
-    "retractions": "*",
-    "accounts": "* EXCLUDE (version, recorded_at)",
+    table.name: tuple(name for name in table.column_names() if name not in MAY_DIFFER)
+    for table in TABLES
+    if table is not MEMBERSHIP_CHANGES
 }
 """What of each table a stream must end with as a bounded job does."""
 
@@ -38,6 +38,7 @@ OF_ACCOUNTS = {
     "companies_that_all_look": "ALL(activity().within(300 days).count() >= 1) AND trait('size') > 1",
 }
 
+_ID = re.compile(rb'"messageId":"([^"]+)"')
 _USER, _TIMESTAMP = re.compile(rb'"userId":"(u_[0-9]+)"'), re.compile(rb'"timestamp":"([^"]+)"')
 
 
@@ -62,6 +63,30 @@ def with_companies(messages: Iterable[bytes]) -> Iterator[bytes]:
             company = {"groupId": f"company_{len(seen) % 2}", "traits": {"size": len(seen)}}
             put_in = {"messageId": f"group-{user}", "type": "group", "userId": user, "timestamp": timestamp}
             yield orjson.dumps(put_in | company)
+
+
+def with_second_thoughts(messages: Iterable[bytes]) -> Iterator[bytes]:
+    """The messages, and what takes back: retracts of events, users who are deleted, and some who are one.
+
+    All of it about the past, so that much moves whatever comes first.
+    """
+    users: list[str] = []
+    for number, message in enumerate(messages):
+        yield message
+        found = _USER.search(message), _TIMESTAMP.search(message), _ID.search(message)
+        if found[0] is None or found[1] is None or found[2] is None:
+            continue
+        user, at = found[0][1].decode(), found[1][1].decode()
+        if user not in users:
+            users.append(user)
+        if number % 25 == 0:
+            said = {"type": "retract", "messageId": f"retract-{number}", "retracts": found[2][1].decode()}
+            yield orjson.dumps(said | {"timestamp": at})
+        if number % 90 == 60:
+            yield orjson.dumps({"type": "delete", "messageId": f"delete-{number}", "userId": user, "timestamp": at})
+        if number % 40 == 30 and users[-1] != users[0]:
+            said = {"type": "alias", "messageId": f"alias-{number}", "previousId": users[-1], "userId": users[0]}
+            yield orjson.dumps(said | {"timestamp": at})
 
 
 def job_command(inputs: Sequence[str], segments: Path, output: str, prism: Path) -> list[str]:
@@ -144,10 +169,11 @@ def messages_written(output: Path) -> int:
 
 def tables(output: Path) -> dict[str, list[str]]:
     """What must be the same in a stream and in a bounded job, in an order of its own."""
-    return {
-        table: sorted(map(repr, ask(output, f"SELECT {columns} FROM {table}")))  # noqa: S608 - names of our own
-        for table, columns in SAME.items()
-    }
+    found = {}
+    for table, columns in SAME.items():
+        wanted = ", ".join(f'"{name}"' for name in columns)
+        found[table] = sorted(map(repr, ask(output, f"SELECT {wanted} FROM {table}")))  # noqa: S608 - names of our own
+    return found
 
 
 def stays(output: Path) -> list[tuple[Any, ...]]:

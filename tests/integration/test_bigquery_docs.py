@@ -131,6 +131,18 @@ def test_the_queries_of_the_docs(output: BigQueryOutput) -> None:
     }
 
 
+def test_what_was_written_since_a_savepoint_is_cut_off(output: BigQueryOutput) -> None:
+    [statement] = re.findall(r"```sql\n(delete from .*?)```", DOC.read_text(), flags=re.DOTALL)
+    for hour, version, people in ((25, 7, ("anon:a", "anon:b")), (26, 8, ("anon:b", "anon:c"))):
+        stream = BigQueryStream(output, now_us=lambda hour=hour: START_US + hour * HOUR_US)  # type: ignore[misc]
+        assert stream.write("profiles", [row(PROFILES, profile_id=one, version=version) for one in people]) == []
+        assert stream.flush() == []
+    cut = statement.replace("tidemark.", f"{output.dataset}.").replace("2026-01-02 00", "2026-01-02 01")
+    query(cut)
+    left = query(f"SELECT profile_id, version FROM {output.dataset}.profiles ORDER BY profile_id")  # noqa: S608
+    assert left == [("anon:a", 7), ("anon:b", 7)]
+
+
 def test_the_docs_name_every_log_with_its_key() -> None:
     text = DOC.read_text()
     for table in TABLES:

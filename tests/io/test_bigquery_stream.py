@@ -19,7 +19,7 @@ from google.cloud.bigquery_storage_v1 import types
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from pipelines.io.bigquery import stream as bigquery_stream
-from pipelines.io.bigquery.append_rows import AppendRows
+from pipelines.io.bigquery.append_rows import VERSIONS_A_SECOND, AppendRows, version_within
 from pipelines.io.bigquery.errors import BigQueryError
 from pipelines.io.bigquery.refused import REASON
 from pipelines.io.bigquery.stream import BigQueryStream
@@ -30,7 +30,10 @@ from schemas.tables import FAILED_EVENTS, IDENTITY_LINKS, PROFILES
 from schemas.update import RowUpdate, pack_updates
 from tests.io.faults import Plan, serve, write_proxy
 from tests.io.rows import NOON_US, block_value
+from transforms.state.facts import deduplicate_version, device_version, user_version
+from transforms.stream.rows import event_update
 
+EVENT = ("m1", NOON_US, "page", "", None, "a", None, None, None, None, None, None)
 Answer = Callable[[list[Any]], types.AppendRowsResponse]
 
 
@@ -326,6 +329,28 @@ def test_what_a_later_job_says_is_newer(monkeypatch: pytest.MonkeyPatch) -> None
                 _ = update | AppendRows(BigQueryOutput("shop-project", "shop"), launched_at)
     earlier, later = (row.row_version for row in server.rows["identity_links_log"])
     assert earlier < later < 2**63
+
+
+@pytest.mark.parametrize(
+    ("version", "greater"),
+    [
+        (user_version(0, 1), user_version(0, 2)),
+        (user_version(0, 2**24), device_version(0, 1)),
+        (device_version(0, 2**24), deduplicate_version(1)),
+        (user_version(device_version(deduplicate_version(1), 3), 9), device_version(deduplicate_version(1), 4)),
+    ],
+)
+def test_versions_of_an_event_keep_their_order_and_stay_below_those_of_a_later_job(version: int, greater: int) -> None:
+    lesser, more = (version_within(event_update(EVENT, "anon:a", one)) for one in (version, greater))
+    assert 0 <= lesser < more < VERSIONS_A_SECOND
+
+
+def test_of_counters_beyond_all_bounds_the_greater_is_never_the_lesser() -> None:
+    most = deduplicate_version(2**13)
+    told = [device_version(0, 2**13), user_version(device_version(0, 2**14), 1), most, user_version(most, 5)]
+    within = [version_within(event_update(EVENT, "anon:a", version)) for version in told]
+    assert within == sorted(within)
+    assert within[-1] < VERSIONS_A_SECOND
 
 
 def test_a_refused_row_is_written_to_failed_events(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import stream_runner
-from pipelines.stream_runner import keeps_no_state, with_stream_runner
+from pipelines.stream_runner import OF_CHECKPOINTS, keeps_no_state, with_stream_runner
 from schemas.errors import UsageError
 
 
@@ -26,6 +26,15 @@ def test_experiments_of_the_user_stay() -> None:
 def test_other_runners_are_left_as_they_are() -> None:
     asked = ["--runner=FlinkRunner", "--max_cache_memory_usage_mb", "64"]
     assert with_stream_runner(asked) == ["--streaming", "--no_save_main_session", *asked]
+
+
+def test_flink_with_checkpoints_is_told_what_savepoints_need_unless_somebody_says_otherwise() -> None:
+    flink = ["--runner=PortableRunner", "--checkpointing_interval=1000"]
+    assert [one for one in with_stream_runner(flink) if one in OF_CHECKPOINTS] == list(OF_CHECKPOINTS)
+    said = with_stream_runner([*flink, "--operator_chaining", "--num_concurrent_checkpoints=1"])
+    assert said.count("--operator_chaining") == 1
+    assert [one for one in said if one.startswith("--num_concurrent")] == ["--num_concurrent_checkpoints=1"]
+    assert set(OF_CHECKPOINTS).isdisjoint(with_stream_runner(["--runner=PortableRunner"]))
 
 
 def test_on_other_machines_state_is_cached() -> None:

@@ -118,6 +118,21 @@ def differences(expected: Tables, got: Tables) -> list[str]:
     ]
 
 
+def sum_of_log(changes: Iterable[tuple[Any, ...]]) -> dict[tuple[Any, ...], Any]:
+    """What rows of `membership_changes` come to: (profile, segment, entered_at) -> exited_at."""
+    stays: dict[tuple[Any, ...], Any] = {}
+    for _, profile, segment, _, change, at, *_ in sorted(changes, key=lambda row: (row[1], row[-1])):
+        if change == "entered":
+            assert (profile, segment, at) not in stays
+            stays[profile, segment, at] = None
+        elif change == "retracted":
+            del stays[profile, segment, at]
+        else:
+            began = [key for key, end in stays.items() if key[:2] == (profile, segment) and end is None]
+            stays[max(key for key in began if key[2] < at)] = at
+    return stays
+
+
 NO_HORIZON = Horizon(0, least=1 << 60, forgets=False)
 ANY_TIME = Horizon(0, least=1, grid_us=24, forgets=False)
 """Every cell leaves behind what it can: also what may still change, so that it must be given back."""
@@ -150,15 +165,19 @@ class Simulation:
         arrivals: list[Record] = [*self.records, *self.failures]
         self.random.shuffle(arrivals)
         while arrivals or self.queue:
-            if arrivals and self.random.random() < 0.4:
-                self.arrive([arrivals.pop() for _ in range(min(len(arrivals), self.random.choice((1, 1, 2, 5))))])
-                self.forget_ids({record[0] for record in arrivals})
-            elif self.queue:
-                self.deliver(self.random.choice(list(self.queue)))
-            if self.random.random() < 0.05 and self.records:
-                self.advance(self.random.choice([record[1] for record in self.records]))
+            self.step(arrivals)
         self.end()
         return self.written.tables()
+
+    def step(self, arrivals: list[Record]) -> None:
+        """Some of what is still to come arrives, or a message of a stage does; time may pass."""
+        if arrivals and self.random.random() < 0.4:
+            self.arrive([arrivals.pop() for _ in range(min(len(arrivals), self.random.choice((1, 1, 2, 5))))])
+            self.forget_ids({record[0] for record in arrivals})
+        elif self.queue:
+            self.deliver(self.random.choice(list(self.queue)))
+        if self.random.random() < 0.05 and self.records:
+            self.advance(self.random.choice([record[1] for record in self.records]))
 
     def end(self) -> None:
         """The watermark passes `as_of`; what profiles tell their accounts then arrives, and late timers fire."""
@@ -294,27 +313,19 @@ class Simulation:
     def send(self, stage: str, outputs: Iterable[Message | RowUpdate]) -> None:
         for output in outputs:
             if isinstance(output, RowUpdate):
-                self.written.write(output)
+                self.write(output)
                 continue
             assert ORDER.index(output.stage) > ORDER.index(stage)
             self.queue[output.stage, output.key].append(output)
+
+    def write(self, update: RowUpdate) -> None:
+        """Gives a row to the output."""
+        self.written.write(update)
 
     def count(self, cell: Any) -> None:
         self.counted.update(cell.counted)
         cell.counted.clear()
 
-    def current_log(self) -> dict[tuple[str, str, int], int | None]:
-        """What the log of changes comes to: (profile, segment, entered_at) -> exited_at."""
-        rows = [u.row for u in self.written.newest.values() if u.table == "membership_changes"]
-        stays: dict[tuple[str, str, int], int | None] = {}
-        for _, profile, segment, _, change, at, *_ in sorted(rows, key=lambda row: (row[1], row[-1])):
-            if change == "entered":
-                assert (profile, segment, at) not in stays
-                stays[profile, segment, at] = None
-            elif change == "retracted":
-                del stays[profile, segment, at]
-            else:
-                began = [key for key, end in stays.items() if key[:2] == (profile, segment) and end is None]
-                entered = max(key[2] for key in began if key[2] < at)
-                stays[profile, segment, entered] = at
-        return stays
+    def current_log(self) -> dict[tuple[Any, ...], Any]:
+        """What the log of changes comes to."""
+        return sum_of_log(u.row for u in self.written.newest.values() if u.table == "membership_changes")

@@ -61,6 +61,11 @@ def user_version(before: int, counter: int) -> int:
     return before | min(counter, _MOST)
 
 
+def event_counters(version: int) -> tuple[int, int, int]:
+    """What stands in an event's version: the counters of the cells of its message id, its device and its user."""
+    return version >> DEDUPLICATE_SHIFT, version >> DEVICE_SHIFT & _MOST, version & _MOST
+
+
 def event_fact(event: Iterable[Any]) -> Fact:
     """An event as a fact."""
     return (EVENT, *event)

@@ -4,8 +4,9 @@ Delivery: a bundle is done when BigQuery has accepted its rows, at least once; a
 (see stream.py). Rows are visible as soon as their bundle is done, whatever the watermark says. Rows that
 cannot be written come out as failures, at the instant of no event, in the global window.
 
-A job that starts without the state of an earlier one counts versions from the beginning again. What it says is newer
-all the same: in the log, the versions of a job that was launched later are greater.
+A job that starts without the state of an earlier one counts versions from the beginning again, one that starts from an
+older savepoint from there. What it says is newer all the same: in the log, the versions of a job that was launched
+later are greater.
 """
 
 import time
@@ -23,14 +24,18 @@ from pipelines.io.cache.touched import touched_profiles
 from pipelines.io.outputs import BigQueryOutput
 from pipelines.io.stream.source import now_us
 from schemas.event import Failure
-from schemas.tables import TABLES
+from schemas.tables import EVENTS, TABLES
 from schemas.update import RowUpdate
 from transforms.counting import count_rows
+from transforms.state.facts import event_counters
 
 _COLUMNS = {table.name: table.column_names() for table in TABLES}
 
 VERSIONS_A_SECOND = 2**32
 """How far the versions of jobs are apart that were launched a second apart; no row is written so often."""
+
+_EVENT_BITS = (8, 12, 12)
+"""Of that, the bits for each of the three counters of an event's version (transforms/state/facts.py)."""
 
 
 class AppendRows(beam.PTransform[beam.PCollection[RowUpdate], beam.PCollection[Failure]]):
@@ -59,6 +64,25 @@ class AppendRows(beam.PTransform[beam.PCollection[RowUpdate], beam.PCollection[F
         return failures
 
 
+def version_within(update: RowUpdate) -> int:
+    """The version of a row among those of the same job: less than `VERSIONS_A_SECOND`.
+
+    An event's counters lie far apart, so they are moved together. Where one is too large for its bits, what is below it
+    no longer counts; of equal versions BigQuery keeps what came last.
+    """
+    if update.table != EVENTS.name:
+        return min(update.version, VERSIONS_A_SECOND - 1)
+    version = 0
+    left = sum(_EVENT_BITS)
+    for counter, bits in zip(event_counters(update.version), _EVENT_BITS, strict=True):
+        left -= bits
+        most = (1 << bits) - 1
+        if counter >= most:
+            return version | (most + 1 << left) - 1
+        version |= counter << left
+    return version
+
+
 class _Append(beam.DoFn):
     def __init__(self, output: BigQueryOutput, first_version: int, cache: CacheLocation | None) -> None:
         self._output = output
@@ -80,7 +104,7 @@ class _Append(beam.DoFn):
         self._tell_cache(())  # which fills it
 
     def process(self, update: RowUpdate) -> Iterator[Failure]:
-        version = self._first_version + update.version
+        version = self._first_version + version_within(update)
         if self._cache is not None:
             self._touched |= touched_profiles([update])
         self._rows[update.table] += 1

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import IO, ClassVar, Literal
 
 from pipelines.io.cache.location import CacheLocation
 from pipelines.io.duckdb.cache_updates import CacheUpdates
@@ -44,6 +44,7 @@ class WriteOptions:
         is_restart: whether rows of an earlier run stand in the output until all that it told is told again.
         boot_until_us: where the watermark stands when that is so.
         cache: who is in which segment is kept there, too; None: nowhere.
+        hold: what rows wait for before they are written (pipelines/io/tables/hold_rows.py).
     """
 
     write_every_seconds: float = 2.0
@@ -52,6 +53,7 @@ class WriteOptions:
     is_restart: bool = False
     boot_until_us: int = BEFORE_ALL_US
     cache: CacheLocation | None = None
+    hold: Literal["checkpoint", "exchange", ""] = ""
 
 
 @dataclass(frozen=True, slots=True)

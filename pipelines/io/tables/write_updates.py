@@ -7,7 +7,7 @@ changes nothing; readers of a local output always find all tables as of one mome
 | --- | --- | --- |
 | `duckdb:PATH` | into a work database beside it, a copy of which takes the place of PATH | every few seconds |
 | `files:DIR` | the same, as Parquet files | every few seconds |
-| `bigquery:...` | Storage Write API (append_rows.py) | at the end of each bundle |
+| `bigquery:...` | Storage Write API (append_rows.py) | with each bundle, when it is durable (hold_rows.py) |
 
 A local output is no place of durability: what a crash takes comes again from the journal (journal.py). There, all
 updates go to the one writer of the process (stream_writer.py), whatever bundle they are in; another process is refused.
@@ -24,6 +24,7 @@ from apache_beam.utils.timestamp import Timestamp
 
 from pipelines.io.duckdb.stream_writer import WriteOptions, open_writer
 from pipelines.io.outputs import BigQueryOutput, Output
+from pipelines.io.tables.hold_rows import HoldRows
 from schemas.event import Failure
 from schemas.tables import FAILED_EVENTS
 from schemas.update import RowUpdate, unpack_updates
@@ -43,6 +44,7 @@ class WriteUpdates(beam.PTransform[beam.PCollection[bytes], beam.PCollection[Any
 
     @no_annotations
     def expand(self, packed: beam.PCollection[bytes]) -> beam.PCollection[Any]:
+        packed = packed | "HoldRows" >> HoldRows(self._options.hold)
         updates = packed | "UnpackUpdates" >> beam.FlatMap(unpack_updates)
         if isinstance(self._output, BigQueryOutput):
             return self._append_rows(self._output, updates)
