@@ -176,6 +176,7 @@ class HistoryEngine:
         while True:
             last = self._moments[-1].taken if self._moments else 0
             end = max(last + every, self._taken)
+            end = max(end, len(records) - _nearest(len(records) - end, every))
             while end < len(records) and records[end][TIMESTAMP] == records[end - 1][TIMESTAMP]:
                 end += 1
             if end >= len(records):
@@ -234,3 +235,11 @@ class HistoryEngine:
         if computed != self._computed or not self._computed_json:
             self._computed, self._computed_json = computed, json_object(computed)
         self._computed_due = self._concerns.computed_due(self._state)
+
+
+def _nearest(distance: int, every: int) -> int:
+    """Of `every`, twice that, four times that ... the farthest that is no farther than a distance; else the distance.
+
+    Of the moments on a long way only those so far from its end would be kept (`_thin`), and each costs a fork.
+    """
+    return every << (distance // every).bit_length() - 1 if distance >= every else distance

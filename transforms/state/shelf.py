@@ -77,6 +77,15 @@ def _unpacked(data: bytes) -> _Block:
     return _DECODER.decode(decompress(body) if layout == LAYOUT else zlib.decompress(body))
 
 
+PackedCell = tuple[str, int | None, bytes]
+"""Its key, when it wants to be woken, and what `pack` gave."""
+
+
+def block_of(cells: Iterable[PackedCell]) -> bytes:
+    """Cells as the first block of a log, before any commit."""
+    return _packed(_Block(0, [_Entry(key, due, whole=True, data=data) for key, due, data in cells]))
+
+
 class Shelf(Generic[Cell]):
     """The cells of a bucket. Cells come back as they are asked for."""
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from transforms.identity.aliases import DEFAULT_MAX_MERGES
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
 from transforms.profiles.evaluate import Rules
+from transforms.state.boot_shelves import BootShelves
 from transforms.state.horizon import DAY_US, LEAST_EVENTS, Horizon
 
 DEFAULT_BUCKETS = 64
@@ -57,6 +58,7 @@ class StreamSettings:
         archive: whether what cells leave behind is kept, to be read when a cell needs its past.
         settle_from: how many events a cell has at least when it leaves some behind.
         settle_grid_us: how often a cell is looked at for that, in event time.
+        boot: what the shelves hold at first; None: nothing. Told to each of them at the start by an empty element.
         timer_grid_us: a shelf's timer stands at a multiple of it, so that one call serves all that is due until then.
     """
 
@@ -71,6 +73,7 @@ class StreamSettings:
     archive: bool = True
     settle_from: int = LEAST_EVENTS
     settle_grid_us: int = DAY_US
+    boot: BootShelves | None = None
 
     def horizon(self) -> Horizon:
         """When the events of a cell have settled."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, ClassVar
 
 from pipelines.io.cache.location import CacheLocation
+from pipelines.io.duckdb.boot_rows import BootRows
 from pipelines.io.duckdb.cache_updates import CacheUpdates
 from pipelines.io.duckdb.stream_database import LiveTables
 from pipelines.io.duckdb.written import Written
@@ -44,6 +45,7 @@ class WriteOptions:
         is_restart: whether rows of an earlier run stand in the output until all that it told is told again.
         boot_until_us: where the watermark stands when that is so.
         cache: who is in which segment is kept there, too; None: nowhere.
+        boot_rows: the folder of rows to begin with (`boot_rows.BootRows`); "" for none.
     """
 
     write_every_seconds: float = 2.0
@@ -52,6 +54,7 @@ class WriteOptions:
     is_restart: bool = False
     boot_until_us: int = BEFORE_ALL_US
     cache: CacheLocation | None = None
+    boot_rows: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +115,22 @@ class UpdateWriter:
         )
         if self._cache is not None and self._booting:
             self._cache.published()  # by the run before: until the history is through, that is what is known
+        if self.options.boot_rows:
+            self._begin_with(BootRows(Path(self.options.boot_rows)))
         self._pace = PublishingPace()
         self._lock = threading.Lock()  # of what is held
         self._writing = threading.RLock()  # of the tables
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tidemark-writer", daemon=True)
         self._thread.start()
+
+    def _begin_with(self, rows: BootRows) -> None:
+        for table, of_table in rows.large():
+            self._tables.begin(table, of_table, self._earlier.version)
+            self.written.note(table.name, of_table.num_rows)
+        for updates in rows.few():
+            self._tables.apply(map(self._earlier.adjust, updates))
+            self._note(updates)
 
     def add(self, updates: list[RowUpdate]) -> None:
         """Takes updates; writes them itself when too many wait.
