@@ -93,16 +93,15 @@ class Shelf(Generic[Cell]):
         self._make = make
         self._live: dict[str, Cell] = {}
         self._packed: dict[str, list[_Entry]] = {}
-        self._due: dict[str, int] = {}
-        self._heap: list[tuple[int, str]] = []
         self._changed: dict[str, None] = {}
         self._number = 0
         for block in sorted(map(_unpacked, blocks), key=lambda one: one.number):
             self._number = block.number
             for entry in block.entries:
                 self._place(entry)
-        for key, entries in self._packed.items():
-            self._wake(key, entries[-1].due)
+        self._due = {key: entries[-1].due for key, entries in self._packed.items() if entries[-1].due is not None}
+        self._heap = [(due, key) for key, due in self._due.items()]
+        heapq.heapify(self._heap)
 
     def _place(self, entry: _Entry) -> None:
         if not entry.whole:

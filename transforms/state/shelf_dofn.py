@@ -152,10 +152,10 @@ class ArchivingDoFn(ShelfDoFn):
         return Archive(bag.read, keeps=self.horizon.archive)
 
     def put_away(self, key: str, left: tuple[bytes, int] | None, archive: Archive) -> None:
-        """Keeps what a cell has left behind, if it did."""
+        """Keeps what a cell has left behind, if it did; `keep_shelf` tells how much."""
         if left is not None:
             archive.add(key, left[0])
-            counting.count(self._left_behind, left[1])
+            self._counted[self._left_behind] += left[1]
 
     def keep_archived(self, shelf: Shelf[Any], archive: Archive, bag: Any) -> None:
         """Writes what was put away. After `keep_shelf`."""
