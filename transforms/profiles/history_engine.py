@@ -125,6 +125,18 @@ class HistoryEngine:
         self._forget(count, self._stays.leave_behind(until, lasting))
         return self._base
 
+    def moment(self) -> Base | None:
+        """A moment some way back, from which another engine can go on; None: there is none that is far enough back.
+
+        Events later than it may still come out of order, and are taken in from there on.
+        """
+        back = max(_MOMENT_EVERY, len(self._records) // _MOMENT_EVERY) // 2
+        found = next((one for one in reversed(self._moments) if len(self._records) - one.taken >= back), None)
+        if found is None:
+            return None
+        lasting = {name: replace(stay, expires_at=None) for name, stay in self._stays.mark_at(found.stays).open.items()}
+        return Base(found.now, found.state, lasting, self._seen.with_events(self._records[: found.taken]))
+
     def _see(self, records: Sequence[Record]) -> None:
         """Notes of events that will be left behind what the row tells of them."""
 
