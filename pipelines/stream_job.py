@@ -32,7 +32,7 @@ from pipelines.words.retention import retention_lines
 from pipelines.words.summary import print_summary
 from schemas.errors import UsageError
 from schemas.message import Message
-from transforms.counting import begin_counting
+from transforms.counting import READ, begin_counting
 from transforms.state.process import PROCESS
 
 Build = Callable[[beam.Pipeline, Sequence[beam.PCollection[Message]], ProfilesOptions], beam.PCollection[bytes]]
@@ -140,7 +140,11 @@ def close_all() -> None:
 def _take_in(options: ProfilesOptions, boot: Boot, stopped: threading.Event) -> TakenIn:
     from pipelines.stream import stream_settings
 
-    return take_in(options, boot, stream_settings(options), stopped)
+    started = time.monotonic()
+    taken_in = take_in(options, boot, stream_settings(options), stopped)
+    seconds = time.monotonic() - started
+    print(f"Took in {taken_in.counters[READ]:,} messages of history in {seconds:.1f} seconds.", file=sys.stderr)
+    return taken_in
 
 
 def _build_stream(
