@@ -17,6 +17,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.boot.run import TakenIn, is_worth_it, take_in, without_history
+from pipelines.io.bigquery.unwritten import unwritten_since_us
 from pipelines.io.duckdb.stream_writer import WriteOptions, check_writers, close_writers, waiting_since_us
 from pipelines.io.job_record import note_end
 from pipelines.io.journal.history_first import BEFORE_ALL_US, Boot
@@ -32,6 +33,7 @@ from pipelines.words.retention import retention_lines
 from pipelines.words.summary import print_summary
 from schemas.errors import UsageError
 from schemas.message import Message
+from schemas.stamp import earlier
 from transforms.counting import READ, begin_counting
 from transforms.state.process import PROCESS
 
@@ -46,7 +48,7 @@ def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
         arguments = with_stream_runner(options.beam_arguments)
         with told_metrics(options.metrics, options.plan.event_names()) as metrics:
             begin_counting()
-            metrics.oldest_us = waiting_since_us
+            metrics.oldest_us = lambda: earlier(waiting_since_us(), unwritten_since_us())
             return metrics.end(_run(options, arguments, metrics, build))
     except UsageError as error:
         say_error(error)

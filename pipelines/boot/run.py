@@ -1,8 +1,8 @@
 """Takes in the history of a stream before its graph starts (transforms/stream/bulk.py). Without Beam.
 
 Reading and parsing come first, then stage after stage; each is shared out among worker processes, the largest parts
-first. What comes of it lies in a folder beside the journal: cells, which the shelves of the stream begin with, and rows,
-which its writer loads. Both are made anew by each run.
+first. What comes of it lies in a folder beside the journal: cells, with which the shelves of the stream begin, and
+rows, which its writer loads. Both are made anew by each run.
 """
 
 from __future__ import annotations

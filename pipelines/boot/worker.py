@@ -65,7 +65,7 @@ class BootWorker:
             self._parse(messages, spoken)
         spoken.close()
         counting.count_parsed(self._parser)
-        return counting.counted_here().counters
+        return Counter(counting.counted_here().counters)
 
     def run(self, part: Part) -> Counter[str]:
         """Makes the cells of a part; what that adds to the job's counters."""

@@ -78,9 +78,7 @@ class Booted(Simulation):
         return self.clock
 
 
-def wrong(
-    world: World, seed: int, share: float, horizon: Horizon = NO_HORIZON, *, in_order: bool = False
-) -> list[str]:
+def wrong(world: World, seed: int, share: float, horizon: Horizon = NO_HORIZON, *, in_order: bool = False) -> list[str]:
     """What differs from F, in the tables, in the sum of the log of changes or in the counters."""
     tables = expected(world)
     simulation = Booted(world, world.definitions, seed, horizon)

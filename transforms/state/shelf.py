@@ -23,8 +23,8 @@ from transforms.state.cell import checked_layout
 
 LAYOUT = 2
 """Of a block of the log. Layout 1 was compressed by zlib: three times as slow, and larger by half."""
-_MOST_LIVE = 20_000
-"""How many cells of a shelf are kept unpacked."""
+MOST_LIVE = 20_000
+"""How many cells of a shelf are kept unpacked, where nobody says."""
 
 
 class Shelved(Protocol):
@@ -87,10 +87,17 @@ def block_of(cells: Iterable[PackedCell]) -> bytes:
 
 
 class Shelf(Generic[Cell]):
-    """The cells of a bucket. Cells come back as they are asked for."""
+    """The cells of a bucket. Cells come back as they are asked for.
 
-    def __init__(self, make: type[Cell], blocks: Iterable[bytes] = ()) -> None:
+    Args:
+        make: the class of the cells.
+        blocks: the log, in any order.
+        most_live: how many cells are kept unpacked.
+    """
+
+    def __init__(self, make: type[Cell], blocks: Iterable[bytes] = (), most_live: int = MOST_LIVE) -> None:
         self._make = make
+        self._most_live = most_live
         self._live: dict[str, Cell] = {}
         self._packed: dict[str, list[_Entry]] = {}
         self._changed: dict[str, None] = {}
@@ -195,7 +202,7 @@ class Shelf(Generic[Cell]):
 
     def _pack_idle(self) -> None:
         """Keeps the number of unpacked cells within bounds: those that were used least lately go."""
-        while len(self._live) > _MOST_LIVE:
+        while len(self._live) > self._most_live:
             key = next(iter(self._live))
             cell = self._live.pop(key)
             self._packed[key] = [_Entry(key, cell.due, whole=True, data=cell.pack())]

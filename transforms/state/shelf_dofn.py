@@ -96,7 +96,7 @@ class ShelfDoFn(beam.DoFn):
         if shelf is None or salt != self._head.salt:
             first = () if boot is None else boot.blocks(self._make.__name__, bucket)
             logged = () if self.is_first else (*log.read(), *self._head.recent)
-            shelf = Shelf(self._make, (*first, *logged))
+            shelf = Shelf(self._make, (*first, *logged), self._settings.live_cells())
         return shelf
 
     def count(self, cell: Any) -> None:

@@ -14,6 +14,8 @@ from transforms.state.horizon import DAY_US, LEAST_EVENTS, Horizon
 
 DEFAULT_BUCKETS = 64
 MILLISECOND_US = 1_000
+LIVE_CELLS, LEAST_LIVE_CELLS = 40_000, 1_000
+"""An unpacked profile is 28 KB where the packed one is 160 bytes, so a worker that has all shelves keeps no more."""
 CATCH_UP_STEPS = 64
 """A timer may be late by that part of how far the stream is behind the clock."""
 
@@ -79,6 +81,10 @@ class StreamSettings:
         """When the events of a cell have settled."""
         age_us = self.allowed_lateness_us + self.stitch_window_us
         return Horizon(age_us, self.settle_from, self.settle_grid_us, self.archive)
+
+    def live_cells(self) -> int:
+        """How many cells of a shelf are kept unpacked: of all shelves of a stage together LIVE_CELLS, or a few each."""
+        return max(LEAST_LIVE_CELLS, LIVE_CELLS // self.buckets)
 
     def timer_for(self, due_us: int, grid_us: int = 0) -> int:
         """The instant at which to wake for what is due at `due_us`: with all else that is due at about that time.

@@ -5,6 +5,7 @@ Tables with a row for each event, profile or stay go as columns, all others as p
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,14 +13,13 @@ import pyarrow as pa
 
 from schemas.arrow import arrow_schema, to_record_batch
 from schemas.block import TableBlock
-from schemas.tables import EVENTS, IDENTITY_LINKS, MEMBERSHIP_CHANGES, MEMBERSHIPS, PROFILES, TABLES, Table
+from schemas.tables import EVENTS, IDENTITY_LINKS, MEMBERSHIP_CHANGES, MEMBERSHIPS, PROFILES, Table
 from schemas.update import RowUpdate, pack_updates, unpack_updates
 
 LARGE = {table.name: table for table in (EVENTS, IDENTITY_LINKS, PROFILES, MEMBERSHIPS, MEMBERSHIP_CHANGES)}
 VERSION = "row_version"
 """A column beside those of the table: the update's version."""
 _FEW = "few"
-_OTHERS = tuple(table.name for table in TABLES if table.name not in LARGE)
 
 
 class BootRows:
@@ -32,17 +32,16 @@ class BootRows:
         """Keeps rows under a name that nobody else uses."""
         by_table: dict[str, list[RowUpdate]] = {}
         for update in updates:
-            by_table.setdefault(update.table if update.table in LARGE and not update.withdrawn else _FEW, []).append(
-                update
-            )
+            is_large = update.table in LARGE and not update.withdrawn
+            by_table.setdefault(update.table if is_large else _FEW, []).append(update)
         few = by_table.pop(_FEW, [])
         if few:
             (self._folder / f"{_FEW}-{name}").write_bytes(pack_updates(few))
         for table, of_table in by_table.items():
             batch = _columns(LARGE[table], of_table)
-            with pa.OSFile(str(self._folder / f"{table}-{name}.arrow"), "wb") as file:
-                with pa.ipc.new_file(file, batch.schema) as writer:
-                    writer.write_batch(batch)
+            path = str(self._folder / f"{table}-{name}.arrow")
+            with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
+                writer.write_batch(batch)
 
     def large(self) -> Iterator[tuple[Table, pa.Table]]:
         """(table, its rows with VERSION beside them), of each table with many rows that has any."""
@@ -55,6 +54,10 @@ class BootRows:
         """All other updates, among them what takes rows away."""
         for path in sorted(self._folder.glob(f"{_FEW}-*")):
             yield unpack_updates(path.read_bytes())
+
+    def remove(self) -> None:
+        """They are in the tables now."""
+        shutil.rmtree(self._folder)
 
 
 def _columns(table: Table, updates: Sequence[RowUpdate]) -> pa.RecordBatch:

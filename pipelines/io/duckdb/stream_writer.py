@@ -131,6 +131,7 @@ class UpdateWriter:
         for updates in rows.few():
             self._tables.apply(map(self._earlier.adjust, updates))
             self._note(updates)
+        rows.remove()
 
     def add(self, updates: list[RowUpdate]) -> None:
         """Takes updates; writes them itself when too many wait.

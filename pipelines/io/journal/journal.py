@@ -39,7 +39,7 @@ _KEEPS_RECEIPTS = "keeps receipts"
 _DIGEST_BYTES = 16
 _BUSY_SECONDS = 60.0
 _CACHE_KB = 128 * 1024
-"""At most. With SQLite's own 2 MB the pages of the digests' index, written in no order, come and go with each message."""
+"""At most. With SQLite's own 2 MB the pages of the digests' index, which is written in no order, come and go."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
