@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipelines.boot.parts import history_bytes, plan_parts
 from pipelines.boot.worker import ROWS, SAID, SHELVES, BootWorker
-from pipelines.io.journal.history_first import Boot
+from pipelines.io.journal.history_first import BEFORE_ALL_US, Boot
 from pipelines.io.outputs import BigQueryOutput
 from pipelines.local.workers import Workers
 from pipelines.options.profiles import ProfilesOptions
@@ -71,7 +71,9 @@ def take_in(options: ProfilesOptions, boot: Boot, settings: StreamSettings, stop
         (folder / name).mkdir(parents=True)
     _FOLDERS.put(folder, folder)
     counters: Counter[str] = Counter()
-    arguments = os.getpid(), options, boot, settings, folder
+    passed_us = boot.over_at_us(location.text for location in options.inputs if not location.bounded)
+    until_us = passed_us if passed_us > BEFORE_ALL_US else None
+    arguments = os.getpid(), options, boot, settings, folder, until_us
     with Workers(os.cpu_count() or 1, BootWorker, *arguments, stopped=stopped) as workers:
         for counted in workers.map(BootWorker.read, plan_parts(boot, options.inputs)):
             counters.update(counted)

@@ -39,10 +39,17 @@ class BootWorker:
         boot: of this run.
         settings: of the stream.
         folder: of the boot.
+        until_us: up to where time has passed; None: it has not begun.
     """
 
     def __init__(
-        self, parent: int, options: ProfilesOptions, boot: Boot, settings: StreamSettings, folder: Path
+        self,
+        parent: int,
+        options: ProfilesOptions,
+        boot: Boot,
+        settings: StreamSettings,
+        folder: Path,
+        until_us: int | None,
     ) -> None:
         if os.getpid() != parent:
             _end_with(parent)
@@ -53,7 +60,7 @@ class BootWorker:
         self._said = Exchange(str(folder / SAID))
         self._rows = BootRows(folder / ROWS)
         self._shelves = BootShelves(str(folder / SHELVES))
-        self._stages = BulkStages(settings)
+        self._stages = BulkStages(settings, until_us)
 
     def read(self, part: HistoryPart) -> Counter[str]:
         """Reads a part, and says what is in it to the first stage; what that adds to the job's counters."""

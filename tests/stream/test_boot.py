@@ -53,7 +53,10 @@ class Booted(Simulation):
             max_merges=self.world.max_merges,
             buckets=BUCKETS,
         )
-        stages, parts = BulkStages(settings), part_count(BUCKETS)
+        # Of a job that starts again the watermark is known: what of its journal came later than that was late.
+        if self.records and self.random.random() < 0.5:
+            self.watermark = self.random.choice([one[TIMESTAMP] for one in self.records])
+        stages, parts = BulkStages(settings, self.watermark or None), part_count(BUCKETS)
         said: dict[Part, list[Said]] = defaultdict(list)
         spoken = Spoken(parts, lambda part, more: said[part].extend(more))
         records = [one for one in history if not isinstance(one, Failure)]

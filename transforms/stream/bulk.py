@@ -105,13 +105,15 @@ class BulkStages:
 
     Args:
         settings: of the stream.
+        until_us: up to where time has passed, microseconds since the epoch; None: it has not begun.
 
     Attributes:
         counted: by how much counters of the job have changed.
     """
 
-    def __init__(self, settings: StreamSettings) -> None:
+    def __init__(self, settings: StreamSettings, until_us: int | None = None) -> None:
         self._settings = settings
+        self._until_us = until_us
         self._horizon = settings.horizon()
         self._parts = part_count(settings.buckets)
         self.counted: Counter[str] = Counter()
@@ -178,7 +180,10 @@ class BulkStages:
         cell = self._cell_class(stage)(key)
         if stage in HISTORY_CELLS:
             cell.horizon = self._horizon
-            spoken.take(cell.handle(self._settings.rules.current(), messages, self._settings.clock()))
+            rules, until_us = self._settings.rules.current(), self._until_us
+            spoken.take(cell.handle(rules, messages, self._settings.clock()))
+            if until_us is not None and cell.due is not None and cell.due <= until_us:
+                spoken.take(cell.fire(rules, until_us, self._settings.clock()))
         else:
             cell.configure(self._settings.stitch_window_us, self._settings.max_merges)
             if stage in OWNER_CELLS:
