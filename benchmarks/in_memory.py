@@ -21,7 +21,7 @@ from schemas.update import unpack_updates
 from transforms.records import Record
 from transforms.state.outbox import ROWS
 from transforms.state.shelf_dofn import _SHELVES
-from transforms.stream.maintain import _FACT_CELLS, _Deduplicate, _MaintainFacts, keyed_records
+from transforms.stream.maintain import FACT_CELLS, _Deduplicate, _MaintainFacts, keyed_records
 from transforms.stream.settings import StreamSettings
 from transforms.stream.settling_stages import HISTORY_CELLS, OWNER_CELLS, MaintainHistories, MaintainOwners
 from transforms.stream.stages import MESSAGES, ORDER
@@ -46,7 +46,7 @@ class InMemoryStream:
         self._stages: dict[str, Any] = {MESSAGES: _Deduplicate(settings)}
         self._stages |= {stage: MaintainHistories(stage, settings) for stage in HISTORY_CELLS}
         self._stages |= {stage: MaintainOwners(stage, settings) for stage in OWNER_CELLS}
-        self._stages |= {stage: _MaintainFacts(stage, settings) for stage in _FACT_CELLS}
+        self._stages |= {stage: _MaintainFacts(stage, settings) for stage in FACT_CELLS}
         for stage in self._stages.values():
             stage.setup()
         self._states: dict[Address, _States] = defaultdict(_States)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import apache_beam as beam
@@ -11,6 +12,7 @@ from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
+from pipelines.boot.run import TakenIn
 from pipelines.io.stream.found_records import failure_of as failure_of_message
 from pipelines.options.profiles import ProfilesOptions
 from pipelines.options.stream import LOCAL_SHELVES
@@ -33,13 +35,29 @@ from transforms.stream.settings import DEFAULT_BUCKETS, StreamSettings
 
 
 def build_stream(
-    pipeline: beam.Pipeline, messages: Sequence[beam.PCollection[Message]], options: ProfilesOptions
+    pipeline: beam.Pipeline,
+    messages: Sequence[beam.PCollection[Message]],
+    options: ProfilesOptions,
+    taken_in: TakenIn | None = None,
 ) -> beam.PCollection[bytes]:
     """Adds everything between the messages, by source, and the tables.
 
-    Updates come packed (schemas/update.py); they may be written again and in any order.
+    Updates come packed (schemas/update.py); they may be written again and in any order. `taken_in`: the history that
+    the stream begins with.
     """
-    settings = StreamSettings(
+    settings = replace(stream_settings(options), boot=None if taken_in is None else taken_in.shelves)
+    ticks = pipeline | "Refresh" >> PeriodicImpulse(fire_interval=options.stream.refresh_us / 1_000_000)
+    follow = FollowMessages(options.parser(), settings, ticks)
+    if taken_in is not None:
+        counts = pipeline | "TakenIn" >> beam.Create(list(taken_in.counters.items()), reshuffle=False)
+        _ = counts | "CountTakenIn" >> beam.MapTuple(counting.count)
+    updates: beam.PCollection[bytes] = tuple(messages) | "FollowMessages" >> follow
+    return updates
+
+
+def stream_settings(options: ProfilesOptions) -> StreamSettings:
+    """What a job's options say to the stages."""
+    return StreamSettings(
         rules=WatchedRules.of(options),
         clock=wall_clock_us,
         allowed_lateness_us=options.stream.allowed_lateness_us,
@@ -48,10 +66,6 @@ def build_stream(
         buckets=_shelves(options),
         archive=options.stream.archive,
     )
-    ticks = pipeline | "Refresh" >> PeriodicImpulse(fire_interval=options.stream.refresh_us / 1_000_000)
-    follow = FollowMessages(options.parser(), settings, ticks)
-    updates: beam.PCollection[bytes] = tuple(messages) | "FollowMessages" >> follow
-    return updates
 
 
 def _shelves(options: ProfilesOptions) -> int:

@@ -16,6 +16,8 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
+from pipelines.boot.run import TakenIn, is_worth_it, take_in, without_history
+from pipelines.io.bigquery.unwritten import unwritten_since_us
 from pipelines.io.duckdb.stream_writer import WriteOptions, check_writers, close_writers, waiting_since_us
 from pipelines.io.job_record import note_end
 from pipelines.io.journal.history_first import BEFORE_ALL_US, Boot
@@ -32,7 +34,8 @@ from pipelines.words.retention import retention_lines
 from pipelines.words.summary import print_summary
 from schemas.errors import UsageError
 from schemas.message import Message
-from transforms.counting import begin_counting
+from schemas.stamp import earlier
+from transforms.counting import READ, begin_counting
 from transforms.state.process import PROCESS
 
 Build = Callable[[beam.Pipeline, Sequence[beam.PCollection[Message]], ProfilesOptions], beam.PCollection[bytes]]
@@ -46,7 +49,7 @@ def run_stream(options: ProfilesOptions, build: Build | None = None) -> int:
         arguments = with_stream_runner(options.beam_arguments)
         with told_metrics(options.metrics, options.plan.event_names()) as metrics:
             begin_counting()
-            metrics.oldest_us = waiting_since_us
+            metrics.oldest_us = lambda: earlier(waiting_since_us(), unwritten_since_us())
             return metrics.end(_run(options, arguments, metrics, build))
     except UsageError as error:
         say_error(error)
@@ -62,8 +65,8 @@ def _run(options: ProfilesOptions, arguments: list[str], metrics: JobMetrics, bu
     try:
         with quiet_beam(verbose=options.verbose):
             pipeline = beam.Pipeline(options=PipelineOptions(arguments))
-            build_live(pipeline, options, arguments, build)
             with _stoppable(stopped):
+                build_live(pipeline, options, arguments, build, stopped)
                 result = pipeline.run()
                 metrics.numbers = partial(stream_numbers, result)
             with _stoppable(stopped):  # once more: the runner has put its own handler in the place of ours
@@ -89,26 +92,41 @@ def _run(options: ProfilesOptions, arguments: list[str], metrics: JobMetrics, bu
 
 
 def build_live(
-    pipeline: beam.Pipeline, options: ProfilesOptions, arguments: list[str], build: Build | None = None
+    pipeline: beam.Pipeline,
+    options: ProfilesOptions,
+    arguments: list[str],
+    build: Build | None = None,
+    stopped: threading.Event | None = None,
 ) -> None:
-    """Adds the whole job to the pipeline.
+    """Takes in what there is of history, and adds the whole job to the pipeline.
 
     Args:
         pipeline: an empty pipeline.
         options: checked options.
         arguments: Beam's own.
-        build: the graph between messages and rows; None: the one of pipelines/stream.py.
+        build: the graph between messages and rows, which takes no history; None: the one of pipelines/stream.py.
+        stopped: set by whoever wants the job to end.
+
+    Raises:
+        StoppedError: `stopped` was set while history was taken in.
     """
     note_end(options.output, options.definitions.segments)
     folder = options.stream.journal_folder(options.output)
     boot = begin(folder, uuid.uuid4().hex, options.inputs) if folder else None
     # With a journal a record is safe once it is read. Without one, a runner without checkpoints has it in memory only.
     in_memory_only = boot is None and keeps_no_state(arguments)
-    reading = ReadHistoryAndLive(options.inputs, _source_options(options, boot, in_memory_only), boot)
+    taken_in = None
+    if boot is not None and build is None and keeps_no_state(arguments) and is_worth_it(options, boot):
+        taken_in = _take_in(options, boot, stopped or threading.Event())
+    sources = _source_options(options, boot, in_memory_only)
+    rest = boot if boot is None or taken_in is None else without_history(boot)
+    reading = ReadHistoryAndLive(options.inputs, sources, rest, taken_in=taken_in is not None)
 
     read = pipeline | "ReadHistoryAndLive" >> reading
-    updates = (build or _build_stream)(pipeline, read.of_sources, options)
-    written = updates | "WriteUpdates" >> WriteUpdates(options.output, _write_options(options, boot, arguments))
+    updates = (build or partial(_build_stream, taken_in=taken_in))(pipeline, read.of_sources, options)
+    written = updates | "WriteUpdates" >> WriteUpdates(
+        options.output, _write_options(options, boot, taken_in, arguments)
+    )
     if in_memory_only:
         _ = (read.receipts, written) | "AcknowledgeWritten" >> reading.acknowledge_written()
 
@@ -124,12 +142,25 @@ def close_all() -> None:
         PROCESS.close()
 
 
+def _take_in(options: ProfilesOptions, boot: Boot, stopped: threading.Event) -> TakenIn:
+    from pipelines.stream import stream_settings
+
+    started = time.monotonic()
+    taken_in = take_in(options, boot, stream_settings(options), stopped)
+    seconds = time.monotonic() - started
+    print(f"Took in {taken_in.counters[READ]:,} messages of history in {seconds:.1f} seconds.", file=sys.stderr)
+    return taken_in
+
+
 def _build_stream(
-    pipeline: beam.Pipeline, messages: Sequence[beam.PCollection[Message]], options: ProfilesOptions
+    pipeline: beam.Pipeline,
+    messages: Sequence[beam.PCollection[Message]],
+    options: ProfilesOptions,
+    taken_in: TakenIn | None = None,
 ) -> beam.PCollection[bytes]:
     from pipelines.stream import build_stream
 
-    updates: beam.PCollection[bytes] = build_stream(pipeline, messages, options)
+    updates: beam.PCollection[bytes] = build_stream(pipeline, messages, options, taken_in)
     return updates
 
 
@@ -148,7 +179,9 @@ def _source_options(options: ProfilesOptions, boot: Boot | None, in_memory_only:
     )
 
 
-def _write_options(options: ProfilesOptions, boot: Boot | None, arguments: Sequence[str]) -> WriteOptions:
+def _write_options(
+    options: ProfilesOptions, boot: Boot | None, taken_in: TakenIn | None, arguments: Sequence[str]
+) -> WriteOptions:
     live = [location.text for location in options.inputs if not location.bounded]
     return WriteOptions(
         write_every_seconds=options.stream.write_every_us / _SECOND_US,
@@ -158,6 +191,7 @@ def _write_options(options: ProfilesOptions, boot: Boot | None, arguments: Seque
         boot_until_us=BEFORE_ALL_US if boot is None else boot.over_at_us(live),
         cache=options.cache,
         hold="checkpoint" if takes_checkpoints(arguments) else "exchange" if is_of_dataflow(arguments) else "",
+        boot_rows="" if taken_in is None else taken_in.rows,
     )
 
 

@@ -26,9 +26,12 @@ def shop() -> list[bytes]:
     return list(with_companies(LiveShop(3, 10, now_ms - 60_000).until(now_ms)))
 
 
+@pytest.mark.parametrize("padding", [0, 60_000])
 def test_history_then_live_over_restarts_ends_as_the_batch_job(
-    shop: list[bytes], prism_binary: Path, tmp_path: Path
+    shop: list[bytes], padding: int, prism_binary: Path, tmp_path: Path
 ) -> None:
+    """A long history, of which `padding` blanks for each message make one, is taken in before the graph starts."""
+    shop = [message + b" " * padding for message in shop[:300]] + shop[300:]
     segments, output, folder = write_segments(tmp_path / "segments"), tmp_path / "live.duckdb", tmp_path / "in"
     folder.mkdir()
     history, parts = tmp_path / "history.ndjson", [shop[300::3], shop[301::3], shop[302::3]]
@@ -59,5 +62,7 @@ def test_history_then_live_over_restarts_ends_as_the_batch_job(
         job.wait_until(lambda: tables(output)["events"] == expected["events"])
         job.wait_until(lambda: tables(output) == expected)
         assert job.stop() == 0
+        assert job.log().count("Took in") == (3 if padding else 0)
+    assert not (output.with_name("live.duckdb.stream") / "boot").exists()
     assert told <= {row for (row,) in ask(output, "SELECT change_id FROM membership_changes")}, "the log only grows"
     assert stays_told(output) == stays(output)

@@ -13,7 +13,7 @@ from schemas.update import RowUpdate
 from tests.laws.memory import World, whole
 from transforms.accounts.cell import AccountCell
 from transforms.accounts.contribution import ACCOUNTS
-from transforms.deduplicate.cell import MessageIdCell
+from transforms.deduplicate.cell import MessageIdCell, keeps_until
 from transforms.deduplicate.copies import RETRACT
 from transforms.deduplicate.retraction_cell import RetractionCell
 from transforms.identity.cells.devices import DeviceCell
@@ -215,7 +215,7 @@ class Simulation:
             shelf = self.shelf(address)
             for message_id in [one for one in shelf if one not in still_to_come and self.random.random() < 0.3]:
                 cell = shelf.cell(message_id)
-                if cell.keeps_until(0) is None:
+                if keeps_until(cell.records, 0) is None:
                     continue
                 reminder = cell.reminder()
                 if reminder is not None:

@@ -68,7 +68,12 @@ class MessageIdCell:
         self.counted: Counter[str] = Counter()
 
     def pack(self) -> bytes:
-        return bytes((LAYOUT,)) + _ENCODER.encode((self.records, self.counter, sorted(self.retracts)))
+        return self.packed(self.records, self.counter, sorted(self.retracts))
+
+    @staticmethod
+    def packed(records: Sequence[Record], counter: int = 0, retracts: Sequence[str] = ()) -> bytes:
+        """A cell as bytes, of what it holds."""
+        return bytes((LAYOUT,)) + _ENCODER.encode((records, counter, retracts))
 
     @classmethod
     def unpack(cls, key: str, data: bytes | None) -> Self:
@@ -100,16 +105,6 @@ class MessageIdCell:
             known = MessageIdCell.unpack("", reminder)
             self.records, self.counter = known.records, max(known.counter, self.counter)
             self.retracts |= known.retracts
-
-    def keeps_until(self, allowed_lateness_us: int) -> int | None:
-        """The instant from which no copy can come any more that is not too late; None: never.
-
-        A retract may come at any time. For aliases, which are few, it is waited for without end.
-        """
-        if not self.records or any(record[TYPE] == "alias" for record in self.records):
-            return None
-        latest: int = max(record[TIMESTAMP] for record in self.records)
-        return latest + allowed_lateness_us + 1
 
     def handle(self, records: Sequence[Record], retracts: Sequence[str] = ()) -> list[Output]:
         """Takes in records of this message id, and ids of retracts that name it."""
@@ -159,3 +154,14 @@ class MessageIdCell:
 def _told(before: list[Target], after: list[Target]) -> list[Message]:
     gone = [Message(*target, -1) for target in before if target not in after]
     return gone + [Message(*target) for target in after if target not in before]
+
+
+def keeps_until(records: Sequence[Record], allowed_lateness_us: int) -> int | None:
+    """The instant from which no copy of records of one id can come any more that is not too late; None: never.
+
+    A retract may come at any time. For aliases, which are few, it is waited for without end.
+    """
+    if not records or any(record[TYPE] == "alias" for record in records):
+        return None
+    latest: int = max(record[TIMESTAMP] for record in records)
+    return latest + allowed_lateness_us + 1

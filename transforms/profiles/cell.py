@@ -6,25 +6,55 @@ profile's last event and the last instant that its timer told. What an event pro
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
+
+import msgspec
 
 from schemas.event import GROUP_ID, TIMESTAMP, TYPE
 from schemas.tables import PROFILES
 from schemas.update import RowUpdate
 from transforms import counting
 from transforms.accounts.contribution import Change, Contribution
+from transforms.profiles.base import Base, rules_mark
 from transforms.profiles.engine import ProfileEngine
 from transforms.profiles.evaluate import Evaluation, Rules
 from transforms.profiles.history_cell import HistoryCell, correction_of
+from transforms.profiles.history_engine import HistoryEngine
 from transforms.profiles.rows import Row, merged_profile, user_id_of
+from transforms.profiles.stay_list import StayKey
 from transforms.records import Record
 from transforms.segments.program import Program
 from transforms.state.cell import Output
 from transforms.state.facts import EVENT, Fact, Message, event_of
 
+MOMENT_FROM = 256
+"""Events of a profile that are packed with a moment: fewer are replayed as soon as that is read."""
+
+
+class _Moment(msgspec.Struct, array_like=True, frozen=True):
+    """What the events up to `at` (microseconds) came to under some rules, and by when half of all events were over.
+
+    Unlike with a base, the events are still there: one of them that changes makes the moment void.
+    """
+
+    at: int
+    rules: str
+    base: bytes
+    settled_by: int | None
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Moment)
+
 
 class ProfileCell(HistoryCell):
-    """Facts: events, ("merged", root profile), ("erased", instant) where the past is not kept."""
+    """Facts: events, ("merged", root profile), ("erased", instant) where the past is not kept.
+
+    A profile of many events is packed with a moment, so that a worker who reads it goes on from there. An event before
+    it, or other rules, have it replay all of them after all.
+    """
 
     table = PROFILES
     _engine: ProfileEngine | None
@@ -32,6 +62,9 @@ class ProfileCell(HistoryCell):
     def __init__(self, profile_id: str) -> None:
         super().__init__(profile_id)
         self._accounts = Contribution(profile_id)
+        self._moment: _Moment | None = None
+        self._resumed_at: int | None = None
+        """Where the engine began, if that was the moment."""
 
     def program_of(self, rules: Rules) -> Program:
         return rules.program
@@ -45,7 +78,49 @@ class ProfileCell(HistoryCell):
     def apply_more(self, packed: bytes) -> None:
         self._accounts.apply(packed)
 
+    def pack_moment(self) -> bytes:
+        engine = self._engine
+        if engine is None or self.facts.size(EVENT) < MOMENT_FROM or not self._rules:
+            return b"" if self._moment is None else _ENCODER.encode(self._moment)
+        found = engine.moment()
+        if found is not None:
+            mark = rules_mark(self._rules, engine.program)
+            self._moment = _Moment(found.now, mark, found.pack(engine.program), self._settled_by(engine))
+        return b"" if self._moment is None else _ENCODER.encode(self._moment)
+
+    def apply_moment(self, packed: bytes, changed: Iterable[Fact]) -> None:
+        if packed:
+            self._moment = _DECODER.decode(packed)
+        elif self._moment is not None and any(map(self._is_before_moment, changed)):
+            self._moment = None
+
+    def _is_before_moment(self, fact: Fact) -> bool:
+        return self._moment is not None and fact[0] == EVENT and fact[1 + TIMESTAMP] <= self._moment.at
+
+    def _settled_by(self, engine: HistoryEngine | None) -> int | None:
+        found = super()._settled_by(engine)
+        if self._resumed_at is None or self._moment is None or self._moment.settled_by is None:
+            return found
+        return self._moment.settled_by if found is None else min(found, self._moment.settled_by)
+
+    def _set_base(self, base: bytes, at: int | None, mark: str) -> None:
+        super()._set_base(base, at, mark)
+        self._moment = self._resumed_at = None
+
     # --- what has settled ---------------------------------------------------------------------------------------------
+
+    def leave_behind(self, rules: Rules, until: int) -> tuple[bytes, int] | None:
+        if self._resumed_at is not None and self._engine is not None and until < self._resumed_at:
+            settled_by = self._settled_by(self._engine)
+            if settled_by is not None and settled_by <= until:
+                self._replay(rules, self._engine.now)
+        return super().leave_behind(rules, until)
+
+    def _replay(self, rules: Rules, now: int | None) -> None:
+        """Has an engine that knows all events, for one that knows those after the moment; both come to the same."""
+        self._moment = self._resumed_at = None
+        self._engine = ProfileEngine(rules.program, self.profile_id, self._read_base(rules))
+        self._engine.advance(self._standing(), [], now)
 
     def needs_past(self, rules: Rules, messages: Iterable[Message] = ()) -> bool:
         messages = tuple(messages)
@@ -120,10 +195,13 @@ class ProfileCell(HistoryCell):
         existed = prior_now is not None
         prior_now, correction = self._started_again(rules, prior_now, reason[1])
         engine, added, removed = self._engine, came, went
-        told = set()
+        told = set[StayKey]()
+        if self._moment is not None and any(one[TIMESTAMP] <= self._moment.at for one in (*came, *went)):
+            engine = engine if self._resumed_at is None else None
+            self._moment = self._resumed_at = None
         if engine is None or engine.program is not rules.program:
-            engine = ProfileEngine(rules.program, self.profile_id, self._read_base(rules))
-            added, removed, told = self._standing(), [], set(self._stays)
+            engine, added, told = self._begin(rules)
+            removed = []
         found = engine.advance(added, removed, self.clock)
         self._engine = None if found is None else engine
         self.counted[counting.PROFILES] += (found is not None) - existed
@@ -138,6 +216,18 @@ class ProfileCell(HistoryCell):
         self._changes_at = min(turns, default=None)
         self._set_due(self._engine)
         return outputs
+
+    def _begin(self, rules: Rules) -> tuple[ProfileEngine, list[Record], set[StayKey]]:
+        """An engine; the events that it has to take in, and the stays that it will tell anew."""
+        moment, events = self._moment, self._standing()
+        if moment is None or moment.rules != self._mark(rules):
+            self._moment = self._resumed_at = None
+            return ProfileEngine(rules.program, self.profile_id, self._read_base(rules)), events, set(self._stays)
+        self._resumed_at = moment.at
+        base = Base.unpack(moment.base, rules.program, self.profile_id)
+        after = bisect_right(events, moment.at, key=itemgetter(TIMESTAMP))
+        lasting = {key for key, stay in self._stays.items() if stay.exited_at is None or stay.exited_at > moment.at}
+        return ProfileEngine(rules.program, self.profile_id, base), events[after:], lasting
 
     def _tell_accounts(
         self, rules: Rules, came: list[Record], went: list[Record], found: Evaluation | None, why: str

@@ -49,7 +49,7 @@ class _Packed(msgspec.Struct, array_like=True):
     """The whole cell, or a change of it: then only the facts and stays that differ (a stay of None is gone), no base.
 
     `base_at` is up to where events have been left behind, `base_rules` what the base is packed for; `more` is what only
-    some cells have.
+    some cells have; `moment` of a whole cell: see `ProfileCell`.
     """
 
     facts: list[tuple[Fact, int, int]]
@@ -65,6 +65,7 @@ class _Packed(msgspec.Struct, array_like=True):
     base_at: int | None = None
     base_rules: str = ""
     more: bytes = b""
+    moment: bytes = b""
 
 
 class _Past(msgspec.Struct, array_like=True):
@@ -138,7 +139,7 @@ class HistoryCell:
         self._changes()
         self._is_other = False
         more = self.pack_more(whole=True)
-        return bytes((LAYOUT,)) + self._encode(self.facts.counted(), self._stays, self._base, more)
+        return bytes((LAYOUT,)) + self._encode(self.facts.counted(), self._stays, self._base, more, self.pack_moment())
 
     def change(self) -> bytes | None:
         if self._is_other:
@@ -153,6 +154,13 @@ class HistoryCell:
     def apply_more(self, packed: bytes) -> None:
         """Takes in what `pack_more` gave."""
 
+    def pack_moment(self) -> bytes:
+        """From where a worker that reads the cell need not replay its events; empty: it must."""
+        return b""
+
+    def apply_moment(self, packed: bytes, changed: Iterable[Fact]) -> None:
+        """Takes in what `pack_moment` gave, or with nothing of it that facts have changed since."""
+
     def _changes(self) -> tuple[list[tuple[Fact, int, int]], dict[StayKey, Stay | None]]:
         stays = {key: self._stays.get(key) for key in self._changed_stays}
         self._changed_stays = set()
@@ -164,6 +172,7 @@ class HistoryCell:
         stays: Mapping[StayKey, Stay | None],
         base: bytes | None,
         more: bytes,
+        moment: bytes = b"",
     ) -> bytes:
         packed = _Packed(
             facts,
@@ -179,6 +188,7 @@ class HistoryCell:
             self.base_at,
             self._base_rules,
             more,
+            moment,
         )
         return _ENCODER.encode(packed)
 
@@ -204,6 +214,7 @@ class HistoryCell:
         if packed.base is not None:
             self._base, self.base_at, self._base_rules = packed.base, packed.base_at, packed.base_rules
         self.apply_more(packed.more)
+        self.apply_moment(packed.moment, (fact for fact, _, _ in packed.facts))
 
     # --- what has settled ---------------------------------------------------------------------------------------------
 
@@ -240,8 +251,8 @@ class HistoryCell:
 
         The rows are up to date under these rules.
         """
-        engine, horizon = self._engine, self.horizon
-        settled_by = None if engine is None or horizon is None else engine.settled_by(horizon.least)
+        engine = self._engine
+        settled_by = self._settled_by(engine)
         if engine is None or settled_by is None or settled_by > until:
             return None
         base = engine.leave_behind(min(until, engine.now or until))
@@ -260,6 +271,10 @@ class HistoryCell:
         )
         self._set_due(engine)
         return _ENCODER.encode(past), len(facts)
+
+    def _settled_by(self, engine: HistoryEngine | None) -> int | None:
+        """By when half of what can settle was over; None: there is too little of it."""
+        return None if engine is None or self.horizon is None else engine.settled_by(self.horizon.least)
 
     def _set_base(self, base: bytes, at: int | None, mark: str) -> None:
         self._base, self.base_at, self._base_rules = base, at, mark
@@ -305,7 +320,7 @@ class HistoryCell:
     def _set_due(self, engine: HistoryEngine | None) -> None:
         """To the next change, or to when the cell can leave something behind, if that is earlier."""
         self.due = self._changes_at
-        settled_by = None if engine is None or self.horizon is None else engine.settled_by(self.horizon.least)
+        settled_by = self._settled_by(engine)
         if settled_by is not None and self.horizon is not None:
             passed = settled_by if self.clock is None else self.clock - self.horizon.age_us + 1
             look = self.horizon.due(self.profile_id, max(settled_by, passed))

@@ -125,6 +125,18 @@ class HistoryEngine:
         self._forget(count, self._stays.leave_behind(until, lasting))
         return self._base
 
+    def moment(self) -> Base | None:
+        """A moment some way back, from which another engine can go on; None: there is none that is far enough back.
+
+        Events later than it may still come out of order, and are taken in from there on.
+        """
+        back = max(_MOMENT_EVERY, len(self._records) // _MOMENT_EVERY) // 2
+        found = next((one for one in reversed(self._moments) if len(self._records) - one.taken >= back), None)
+        if found is None:
+            return None
+        lasting = {name: replace(stay, expires_at=None) for name, stay in self._stays.mark_at(found.stays).open.items()}
+        return Base(found.now, found.state, lasting, self._seen.with_events(self._records[: found.taken]))
+
     def _see(self, records: Sequence[Record]) -> None:
         """Notes of events that will be left behind what the row tells of them."""
 
@@ -176,6 +188,7 @@ class HistoryEngine:
         while True:
             last = self._moments[-1].taken if self._moments else 0
             end = max(last + every, self._taken)
+            end = max(end, len(records) - _nearest(len(records) - end, every))
             while end < len(records) and records[end][TIMESTAMP] == records[end - 1][TIMESTAMP]:
                 end += 1
             if end >= len(records):
@@ -234,3 +247,11 @@ class HistoryEngine:
         if computed != self._computed or not self._computed_json:
             self._computed, self._computed_json = computed, json_object(computed)
         self._computed_due = self._concerns.computed_due(self._state)
+
+
+def _nearest(distance: int, every: int) -> int:
+    """Of `every`, twice that, four times that ... the farthest that is no farther than a distance; else the distance.
+
+    Of the moments on a long way only those so far from its end would be kept (`_thin`), and each costs a fork.
+    """
+    return every << (distance // every).bit_length() - 1 if distance >= every else distance

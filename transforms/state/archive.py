@@ -14,7 +14,12 @@ import msgspec
 from transforms.records import compress, decompress
 from transforms.state.cell import checked_layout
 
-LAYOUT = 1
+LAYOUT = 2
+"""Of a block. In layout 1 each entry was compressed for itself: what is known of a message id grew by it."""
+_PLAIN, _COMPRESSED = b"\0", b"\1"
+"""Before the data of an entry."""
+_LARGE_BYTES = 4 * 1024
+"""Entries of that size stay compressed in memory. Smaller ones are compressed together, as a block."""
 _BLOCK_BYTES = 4 * 1024 * 1024
 _MOST_BLOCKS = 1 << 20
 """Of one commit."""
@@ -30,8 +35,20 @@ _DECODER = msgspec.msgpack.Decoder(_Block)
 
 
 def _unpacked(data: bytes) -> _Block:
-    _, body = checked_layout(data, LAYOUT)
-    return _DECODER.decode(body)
+    layout, body = checked_layout(data, LAYOUT)
+    if layout == LAYOUT:
+        return _DECODER.decode(decompress(body))
+    block = _DECODER.decode(body)
+    block.entries = [(key, part and _COMPRESSED + part) for key, part in block.entries]
+    return block
+
+
+def _entry(data: bytes) -> bytes:
+    return _COMPRESSED + compress(data) if len(data) > _LARGE_BYTES else _PLAIN + data
+
+
+def _data(entry: bytes) -> bytes:
+    return decompress(memoryview(entry)[1:]) if entry[:1] == _COMPRESSED else entry[1:]
 
 
 class Archive:
@@ -61,7 +78,7 @@ class Archive:
     def add(self, key: str, data: bytes) -> None:
         """Puts away a part of a cell's past."""
         if self.keeps:
-            self._added.append((key, compress(data)))
+            self._added.append((key, _entry(data)))
 
     def take(self, key: str) -> Iterator[bytes]:
         """A cell's past, in the order in which it was put away; then the archive has none of it."""
@@ -71,7 +88,7 @@ class Archive:
         self._void_bytes += sum(map(len, parts))
         parts += [data for added, data in self._added if added == key and data]
         self._added = [entry for entry in self._added if entry[0] != key] + [(key, b"")]
-        return map(decompress, parts)
+        return map(_data, parts)
 
     def _load(self) -> dict[str, list[bytes]]:
         known: dict[str, list[bytes]] = {}
@@ -92,7 +109,7 @@ class Archive:
         if rewrite and self._known is not None:
             entries = [(key, data) for key, parts in self._known.items() for data in parts] + entries
         return rewrite, [
-            bytes((LAYOUT,)) + _ENCODER.encode(_Block(number * _MOST_BLOCKS + place, block))
+            bytes((LAYOUT,)) + compress(_ENCODER.encode(_Block(number * _MOST_BLOCKS + place, block)))
             for place, block in enumerate(_in_blocks(entries))
             if block
         ]

@@ -111,6 +111,10 @@ class Facts:
             self._changed.discard(fact)
         return gone
 
+    def is_empty(self) -> bool:
+        """Whether nothing was ever told."""
+        return not any(self._kinds.values())
+
     def size(self, *kinds: str) -> int:
         """How many facts of these kinds there are, standing or not."""
         size = 0

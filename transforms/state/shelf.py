@@ -23,8 +23,8 @@ from transforms.state.cell import checked_layout
 
 LAYOUT = 2
 """Of a block of the log. Layout 1 was compressed by zlib: three times as slow, and larger by half."""
-_MOST_LIVE = 20_000
-"""How many cells of a shelf are kept unpacked."""
+MOST_LIVE = 20_000
+"""How many cells of a shelf are kept unpacked, where nobody says."""
 
 
 class Shelved(Protocol):
@@ -77,23 +77,38 @@ def _unpacked(data: bytes) -> _Block:
     return _DECODER.decode(decompress(body) if layout == LAYOUT else zlib.decompress(body))
 
 
-class Shelf(Generic[Cell]):
-    """The cells of a bucket. Cells come back as they are asked for."""
+PackedCell = tuple[str, int | None, bytes]
+"""Its key, when it wants to be woken, and what `pack` gave."""
 
-    def __init__(self, make: type[Cell], blocks: Iterable[bytes] = ()) -> None:
+
+def block_of(cells: Iterable[PackedCell]) -> bytes:
+    """Cells as the first block of a log, before any commit."""
+    return _packed(_Block(0, [_Entry(key, due, whole=True, data=data) for key, due, data in cells]))
+
+
+class Shelf(Generic[Cell]):
+    """The cells of a bucket. Cells come back as they are asked for.
+
+    Args:
+        make: the class of the cells.
+        blocks: the log, in any order.
+        most_live: how many cells are kept unpacked.
+    """
+
+    def __init__(self, make: type[Cell], blocks: Iterable[bytes] = (), most_live: int = MOST_LIVE) -> None:
         self._make = make
+        self._most_live = most_live
         self._live: dict[str, Cell] = {}
         self._packed: dict[str, list[_Entry]] = {}
-        self._due: dict[str, int] = {}
-        self._heap: list[tuple[int, str]] = []
         self._changed: dict[str, None] = {}
         self._number = 0
         for block in sorted(map(_unpacked, blocks), key=lambda one: one.number):
             self._number = block.number
             for entry in block.entries:
                 self._place(entry)
-        for key, entries in self._packed.items():
-            self._wake(key, entries[-1].due)
+        self._due = {key: entries[-1].due for key, entries in self._packed.items() if entries[-1].due is not None}
+        self._heap = [(due, key) for key, due in self._due.items()]
+        heapq.heapify(self._heap)
 
     def _place(self, entry: _Entry) -> None:
         if not entry.whole:
@@ -187,7 +202,7 @@ class Shelf(Generic[Cell]):
 
     def _pack_idle(self) -> None:
         """Keeps the number of unpacked cells within bounds: those that were used least lately go."""
-        while len(self._live) > _MOST_LIVE:
+        while len(self._live) > self._most_live:
             key = next(iter(self._live))
             cell = self._live.pop(key)
             self._packed[key] = [_Entry(key, cell.due, whole=True, data=cell.pack())]

@@ -56,6 +56,9 @@ class ShelfDoFn(beam.DoFn):
     A shelf is kept in the worker's memory between bundles. Each commit leaves a new salt in the state `head`; a shelf
     in memory is used only if it has the salt that the state has, so one that a failed bundle has changed, or that
     another worker has gone on with, is read again from the log and the head.
+
+    Attributes:
+        is_first: whether nothing was ever written of the shelf that was taken last: its timer stands nowhere yet.
     """
 
     HEAD = ReadModifyWriteStateSpec("head", BytesCoder())
@@ -84,9 +87,16 @@ class ShelfDoFn(beam.DoFn):
         """The shelf, to be changed. Until `keep_shelf` no shelf of the bucket is in memory."""
         self._head = Head.unpack(head.read())
         self._counted: Counter[str] = Counter()
+        self.is_first = not self._head.salt
+        boot = self._settings.boot
+        if boot is not None and self._head.whole:
+            boot.drop(self._make.__name__, bucket)  # the log was rewritten: all that stands, stands there
+            boot = None
         salt, shelf = _SHELVES.take((self._job, bucket)) or (b"", None)
         if shelf is None or salt != self._head.salt:
-            shelf = Shelf(self._make, (*log.read(), *self._head.recent) if self._head.salt else ())
+            first = () if boot is None else boot.blocks(self._make.__name__, bucket)
+            logged = () if self.is_first else (*log.read(), *self._head.recent)
+            shelf = Shelf(self._make, (*first, *logged), self._settings.live_cells())
         return shelf
 
     def count(self, cell: Any) -> None:
@@ -103,7 +113,7 @@ class ShelfDoFn(beam.DoFn):
         for name, by in self._counted.items():
             counting.count(name, by)
         now = self._head.with_block(shelf.commit())
-        if purge or now.logged > 2 * now.whole + _SPARE_LOG_BYTES:
+        if purge or self._is_out_of_date(now, bucket):
             log.clear()
             whole = shelf.whole()
             log.add(whole)
@@ -116,6 +126,14 @@ class ShelfDoFn(beam.DoFn):
         counting.observe(counting.LOG_BYTES + self._make.__name__, now.logged)
         head.write(now.pack())
         _SHELVES.put((self._job, bucket), (now.salt, shelf))
+
+    def _is_out_of_date(self, head: Head, bucket: str) -> bool:
+        """Whether most of a log is."""
+        least = 2 * head.whole + _SPARE_LOG_BYTES
+        boot = self._settings.boot
+        if head.logged > least and not head.whole and boot is not None:
+            least += 2 * boot.size_bytes(self._make.__name__, bucket)
+        return head.logged > least
 
 
 class ArchivingDoFn(ShelfDoFn):
@@ -134,10 +152,10 @@ class ArchivingDoFn(ShelfDoFn):
         return Archive(bag.read, keeps=self.horizon.archive)
 
     def put_away(self, key: str, left: tuple[bytes, int] | None, archive: Archive) -> None:
-        """Keeps what a cell has left behind, if it did."""
+        """Keeps what a cell has left behind, if it did; `keep_shelf` tells how much."""
         if left is not None:
             archive.add(key, left[0])
-            counting.count(self._left_behind, left[1])
+            self._counted[self._left_behind] += left[1]
 
     def keep_archived(self, shelf: Shelf[Any], archive: Archive, bag: Any) -> None:
         """Writes what was put away. After `keep_shelf`."""

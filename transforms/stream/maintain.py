@@ -40,7 +40,7 @@ from apache_beam.utils.timestamp import Timestamp
 from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Failure
 from schemas.stamp import came_us_of, packed_of, stamped
 from transforms.accounts.contribution import ACCOUNTS
-from transforms.deduplicate.cell import MessageIdCell
+from transforms.deduplicate.cell import MessageIdCell, keeps_until
 from transforms.deduplicate.copies import RETRACT
 from transforms.deduplicate.retraction_cell import RetractionCell
 from transforms.failed_events import failure_id
@@ -69,6 +69,7 @@ from transforms.stream.stages import (
     DEVICES,
     FAILURES,
     LINKS,
+    MESSAGES,
     NAMES,
     ORDER,
     PROFILES,
@@ -86,6 +87,7 @@ _FORGET_EVERY_US = 3_600 * 1_000_000
 """Message ids are forgotten in heaps: that much later than they could be."""
 
 _LABELS = {
+    MESSAGES: "Deduplicate",
     NAMES: "KnowNames",
     REGISTRY: "ResolveAliases",
     LINKS: "IndexLinks",
@@ -97,7 +99,7 @@ _LABELS = {
     PROFILES: "MaintainProfiles",
     ACCOUNTS: "MaintainAccounts",
 }
-_FACT_CELLS: dict[str, type[FactCell]] = {
+FACT_CELLS: dict[str, type[FactCell]] = {
     NAMES: NameCell,
     REGISTRY: RegistryCell,
     LINKS: LinkIndexCell,
@@ -121,8 +123,13 @@ class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[b
 
     @no_annotations
     def expand(self, records: beam.PCollection[Keyed]) -> beam.PCollection[bytes]:
+        if self._settings.boot is not None:
+            records = (records, self._wakes(records, MESSAGES)) | "WithWakes" >> beam.Flatten()
         told = records | "Deduplicate" >> beam.ParDo(_Deduplicate(self._settings)).with_outputs(*_OF_EVENTS[1:], ROWS)
         by_stage = {stage: [told[stage]] for stage in _OF_EVENTS[1:]}
+        if self._settings.boot is not None:
+            for stage in (*OWNER_CELLS, PROFILES):
+                by_stage[stage].append(self._wakes(records, stage))
         rows = [told[ROWS]]
         for stage in (RETRACTIONS, NAMES, REGISTRY, LINKS, DEVICES, USERS, RECEIPTS, FAILURES):
             after = _OF_EVENTS[_OF_EVENTS.index(stage) + 1 :]
@@ -136,13 +143,22 @@ class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[b
         all_rows: beam.PCollection[bytes] = rows | "UniteRows" >> beam.Flatten()
         return all_rows
 
+    def _wakes(self, beside: beam.PCollection[Any], stage: str) -> beam.PCollection[Keyed]:
+        """An empty element for each shelf of a stage: that which a boot has filled sets its timer."""
+        empty = [(str(bucket), _PACK([])) for bucket in range(self._settings.buckets)]
+        wakes: beam.PCollection[Keyed] = beside.pipeline | f"Wake{_LABELS[stage]}" >> beam.Create(
+            empty, reshuffle=False
+        ).with_output_types(Keyed)
+        return wakes
+
     def _histories(self, told: Sequence[beam.PCollection[Keyed]]) -> list[beam.PCollection[bytes]]:
         """The rows of profiles, and of the accounts that these tell."""
         refresh = () if self._ticks is None else self._refreshes(self._ticks)
         messages = (*told, *refresh) | "UniteProfiles" >> beam.Flatten()
         maintain = beam.ParDo(MaintainHistories(PROFILES, self._settings))
         profiles = messages | _LABELS[PROFILES] >> maintain.with_outputs(ACCOUNTS, ROWS)
-        of_accounts = (profiles[ACCOUNTS], *refresh) | "UniteAccounts" >> beam.Flatten()
+        wakes = () if self._settings.boot is None else (self._wakes(profiles[ACCOUNTS], ACCOUNTS),)
+        of_accounts = (profiles[ACCOUNTS], *refresh, *wakes) | "UniteAccounts" >> beam.Flatten()
         maintain = beam.ParDo(MaintainHistories(ACCOUNTS, self._settings))
         accounts = of_accounts | _LABELS[ACCOUNTS] >> maintain.with_outputs(ROWS)
         return [profiles[ROWS], accounts[ROWS]]
@@ -200,7 +216,7 @@ class _Deduplicate(ArchivingDoFn):
         forget: Any = beam.DoFn.TimerParam(FORGET),
     ) -> Iterator[Outputs]:
         shelf, archive = self.take_shelf(element[0], head, log), self.open_archive(bag)
-        before = shelf.next_due()
+        before = None if self.is_first else shelf.next_due()
         by_id: dict[str, tuple[list[Record], list[str]]] = {}
         outputs: list[Output] = []
         for record in _RECORDS.decode(packed_of(element[1])):
@@ -218,7 +234,7 @@ class _Deduplicate(ArchivingDoFn):
                 cell.restore(archive.take(message_id))
             outputs += cell.handle(*told)
             self.count(cell)
-            cell.due = cell.keeps_until(self._settings.allowed_lateness_us)
+            cell.due = keeps_until(cell.records, self._settings.allowed_lateness_us)
             shelf.settle(message_id)
         self.keep_shelf(element[0], shelf, head, log)
         self.keep_archived(shelf, archive, bag)
@@ -258,7 +274,7 @@ class _Deduplicate(ArchivingDoFn):
 
 class _MaintainFacts(ShelfDoFn):
     def __init__(self, stage: str, settings: StreamSettings) -> None:
-        super().__init__(_FACT_CELLS[stage], settings)
+        super().__init__(FACT_CELLS[stage], settings)
 
     def start_bundle(self) -> None:
         self._outbox = Outbox(self._settings.buckets)

@@ -9,10 +9,13 @@ from typing import Any, Protocol
 from transforms.identity.aliases import DEFAULT_MAX_MERGES
 from transforms.identity.links import DEFAULT_STITCH_WINDOW_US
 from transforms.profiles.evaluate import Rules
+from transforms.state.boot_shelves import BootShelves
 from transforms.state.horizon import DAY_US, LEAST_EVENTS, Horizon
 
 DEFAULT_BUCKETS = 64
 MILLISECOND_US = 1_000
+LIVE_CELLS, LEAST_LIVE_CELLS = 40_000, 1_000
+"""An unpacked profile is 28 KB where the packed one is 160 bytes, so a worker that has all shelves keeps no more."""
 CATCH_UP_STEPS = 64
 """A timer may be late by that part of how far the stream is behind the clock."""
 
@@ -57,6 +60,7 @@ class StreamSettings:
         archive: whether what cells leave behind is kept, to be read when a cell needs its past.
         settle_from: how many events a cell has at least when it leaves some behind.
         settle_grid_us: how often a cell is looked at for that, in event time.
+        boot: what the shelves hold at first; None: nothing. Told to each of them at the start by an empty element.
         timer_grid_us: a shelf's timer stands at a multiple of it, so that one call serves all that is due until then.
     """
 
@@ -71,11 +75,16 @@ class StreamSettings:
     archive: bool = True
     settle_from: int = LEAST_EVENTS
     settle_grid_us: int = DAY_US
+    boot: BootShelves | None = None
 
     def horizon(self) -> Horizon:
         """When the events of a cell have settled."""
         age_us = self.allowed_lateness_us + self.stitch_window_us
         return Horizon(age_us, self.settle_from, self.settle_grid_us, self.archive)
+
+    def live_cells(self) -> int:
+        """How many cells of a shelf are kept unpacked: of all shelves of a stage together LIVE_CELLS, or a few each."""
+        return max(LEAST_LIVE_CELLS, LIVE_CELLS // self.buckets)
 
     def timer_for(self, due_us: int, grid_us: int = 0) -> int:
         """The instant at which to wake for what is due at `due_us`: with all else that is due at about that time.

@@ -61,7 +61,7 @@ class MaintainOwners(ArchivingDoFn):
         settle: Any = beam.DoFn.TimerParam(SETTLE),
     ) -> Iterator[Outputs]:
         shelf, archive = self.take_shelf(element[0], head, log), self.open_archive(bag)
-        before = shelf.next_due()
+        before = None if self.is_first else shelf.next_due()
         outputs: list[Output] = []
         for key, messages in by_key(element[1]).items():
             cell = self._cell(shelf, key)

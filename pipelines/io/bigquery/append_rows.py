@@ -18,6 +18,7 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.windowed_value import WindowedValue
 
+from pipelines.io.bigquery import unwritten
 from pipelines.io.bigquery.stream import BigQueryStream
 from pipelines.io.cache.location import CacheLocation
 from pipelines.io.cache.touched import touched_profiles
@@ -96,6 +97,7 @@ class _Append(beam.DoFn):
         if self._stream is None:
             self._stream = BigQueryStream(self._output)
         self._stream.discard()
+        unwritten.let_go(id(self))
         self._touched = set()
         self._rows: Counter[str] = Counter()
         self._came: Counter[int] = Counter()
@@ -108,6 +110,8 @@ class _Append(beam.DoFn):
         if self._cache is not None:
             self._touched |= touched_profiles([update])
         self._rows[update.table] += 1
+        if update.came_us not in self._came:
+            unwritten.hold(id(self), update.came_us)
         self._came[update.came_us] += 1
         row = dict(zip(_COLUMNS[update.table], update.row, strict=True), row_version=version)
         yield from self._open_stream().write(update.table, [row], deleted=update.withdrawn)
@@ -115,8 +119,12 @@ class _Append(beam.DoFn):
     def finish_bundle(self) -> Iterator[WindowedValue]:
         for failure in self._open_stream().flush():
             yield GlobalWindows.windowed_value(failure)
+        unwritten.let_go(id(self))
         count_rows(self._rows, self._came, now_us())
         self._tell_cache(self._touched)
+
+    def teardown(self) -> None:
+        unwritten.let_go(id(self))
 
     def _tell_cache(self, touched: Iterable[str]) -> None:
         if self._cache is not None:

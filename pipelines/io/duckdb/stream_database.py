@@ -87,6 +87,33 @@ class LiveTables:
             self.connection.execute("COMMIT")
         return changed
 
+    def begin(self, table: Table, rows: pa.Table, version: int) -> None:
+        """Writes the first rows of a table, which is empty.
+
+        Args:
+            table: the table.
+            rows: its columns, and `row_version` beside them: of each key the row with the greatest one stands.
+            version: is added to what stands in its own column `version`, if it has one.
+        """
+        self.connection.register("first_rows", rows)
+        columns = ", ".join(
+            f'r."{name}" + {version}' if name == "version" else f'r."{name}"' for name in table.column_names()
+        )
+        self.connection.execute("BEGIN")
+        self.connection.execute(
+            f'INSERT INTO versions.main."{table.name}" SELECT {_key(table)}, max(row_version) FROM first_rows '  # noqa: S608
+            f"GROUP BY {_key(table)}"
+        )
+        self.connection.execute("COMMIT")
+        ((keys,),) = self.connection.execute(f'SELECT count(*) FROM versions.main."{table.name}"').fetchall()  # noqa: S608
+        first = f'INSERT INTO work.main."{table.name}" SELECT {columns} FROM first_rows r'  # noqa: S608 - our own names
+        if keys < rows.num_rows:
+            first += f" QUALIFY row_number() OVER (PARTITION BY {_key(table)} ORDER BY row_version DESC) = 1"
+        self.connection.execute("BEGIN")
+        self.connection.execute(first)
+        self.connection.execute("COMMIT")
+        self.connection.unregister("first_rows")
+
     def count(self, table: str) -> int:
         """Rows of a table."""
         ((rows,),) = self.connection.execute(f'SELECT count(*) FROM work."{table}"').fetchall()  # noqa: S608

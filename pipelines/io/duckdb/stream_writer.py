@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, ClassVar, Literal
 
 from pipelines.io.cache.location import CacheLocation
+from pipelines.io.duckdb.boot_rows import BootRows
 from pipelines.io.duckdb.cache_updates import CacheUpdates
 from pipelines.io.duckdb.stream_database import LiveTables
 from pipelines.io.duckdb.written import Written
@@ -45,6 +46,7 @@ class WriteOptions:
         boot_until_us: where the watermark stands when that is so.
         cache: who is in which segment is kept there, too; None: nowhere.
         hold: what rows wait for before they are written (pipelines/io/tables/hold_rows.py).
+        boot_rows: the folder of rows to begin with (`boot_rows.BootRows`); "" for none.
     """
 
     write_every_seconds: float = 2.0
@@ -54,6 +56,7 @@ class WriteOptions:
     boot_until_us: int = BEFORE_ALL_US
     cache: CacheLocation | None = None
     hold: Literal["checkpoint", "exchange", ""] = ""
+    boot_rows: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +117,23 @@ class UpdateWriter:
         )
         if self._cache is not None and self._booting:
             self._cache.published()  # by the run before: until the history is through, that is what is known
+        if self.options.boot_rows:
+            self._begin_with(BootRows(Path(self.options.boot_rows)))
         self._pace = PublishingPace()
         self._lock = threading.Lock()  # of what is held
         self._writing = threading.RLock()  # of the tables
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tidemark-writer", daemon=True)
         self._thread.start()
+
+    def _begin_with(self, rows: BootRows) -> None:
+        for table, of_table in rows.large():
+            self._tables.begin(table, of_table, self._earlier.version)
+            self.written.note(table.name, of_table.num_rows)
+        for updates in rows.few():
+            self._tables.apply(map(self._earlier.adjust, updates))
+            self._note(updates)
+        rows.remove()
 
     def add(self, updates: list[RowUpdate]) -> None:
         """Takes updates; writes them itself when too many wait.

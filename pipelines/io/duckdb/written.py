@@ -39,6 +39,11 @@ class Written:
                 self._tables[update.table] += 1
             self._held = +self._held
 
+    def note(self, table: str, rows: int) -> None:
+        """Rows of a table have been written at once, which follow from what came in long ago."""
+        with self._lock:
+            self._tables[table] += rows
+
     def publish(self) -> None:
         """What was written is in the output."""
         with self._lock:

@@ -38,6 +38,8 @@ FILE_NAME = "journal.sqlite"
 _KEEPS_RECEIPTS = "keeps receipts"
 _DIGEST_BYTES = 16
 _BUSY_SECONDS = 60.0
+_CACHE_KB = 128 * 1024
+"""At most. With SQLite's own 2 MB the pages of the digests' index, which is written in no order, come and go."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -89,6 +91,7 @@ class Journal:
         self._connection = sqlite3.connect(folder / FILE_NAME, timeout=_BUSY_SECONDS, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
         self._connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten, not only unlinked
         with self._connection:
             self._connection.executescript(_SCHEMA)

@@ -12,10 +12,11 @@ from pipelines.io.journal.history_first import Boot, JournaledSource, JournalSou
 from pipelines.io.journal.history_tables import TableHistorySource
 from pipelines.io.journal.journal import open_journal
 from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, InputLocation
-from pipelines.io.stream.read_sources import ReadMessages, make_source
+from pipelines.io.stream.read_sources import ReadMessages, make_source, source_names
 from pipelines.io.stream.source import StreamSource
 from pipelines.io.stream.source_options import SourceOptions
 
+_JOURNAL = "journal"
 _HISTORY = FileInput | DuckDBInput | BigQueryInput
 
 
@@ -26,18 +27,31 @@ class ReadHistoryAndLive(ReadMessages):
         locations: parsed inputs.
         options: settings of the sources.
         boot: with a journal, live inputs wait until everything else is read; None: all are read side by side.
+        taken_in: the journal and the bounded inputs have been read already.
     """
 
-    def __init__(self, locations: Sequence[InputLocation], options: SourceOptions, boot: Boot | None) -> None:
+    def __init__(
+        self,
+        locations: Sequence[InputLocation],
+        options: SourceOptions,
+        boot: Boot | None,
+        *,
+        taken_in: bool = False,
+    ) -> None:
         super().__init__([], options)
-        self._sources = [] if boot is None else [JournalSource(boot, options)]
+        sources: list[StreamSource | None] = [] if boot is None else [JournalSource(boot, options)]
+        texts = [_JOURNAL] * len(sources) + [location.text for location in locations]
         for location in locations:
             history = _history(location, options, boot)
             source = history or make_source(location, options)
             if source is not None and boot is not None:
                 source = JournaledSource(source, boot, options.watermark_policy, live=history is None)
-            if source is not None:
+            sources.append(source)
+        for source, name in zip(sources, source_names(texts), strict=True):
+            is_read = taken_in and not (isinstance(source, JournaledSource) and source.live)
+            if source is not None and not is_read:
                 self._sources.append(source)
+                self._names.append(name)
 
 
 def begin(folder: str, run: str, locations: Sequence[InputLocation]) -> Boot:

@@ -88,11 +88,11 @@ class ReadMessages(beam.PTransform[Any, Any]):
         super().__init__()
         self._options = options
         self._sources = [source for location in locations if (source := make_source(location, options)) is not None]
+        self._names = source_names([source.text for source in self._sources])
 
     def expand(self, pbegin: Any) -> Any:  # a ReadResult; Beam warns where a hint is no PCollection
         messages, receipts = [], []
-        names = source_names([source.text for source in self._sources])
-        for number, (source, name) in enumerate(zip(self._sources, names, strict=True)):
+        for number, (source, name) in enumerate(zip(self._sources, self._names, strict=True)):
             read = pbegin.pipeline | f"Read {number}" >> _ReadSource(source, self._options, name)
             messages.append(read[None])
             receipts.append(

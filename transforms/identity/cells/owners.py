@@ -236,6 +236,8 @@ class OwnerCell(FactCell, Generic[Basis]):
 
     def handle(self, messages: Sequence[Message]) -> list[Output]:
         messages = self._with_events(messages)
+        if self.facts.is_empty():
+            return self._begin(messages)
         reasons = {message.fact: message.why for message in messages if message.fact[0] == EVENT}
         before = self.context()
         told_before = self.summary(before) if self._told is None else self._told
@@ -264,6 +266,27 @@ class OwnerCell(FactCell, Generic[Basis]):
         moved = RETRACTION if any(message.why == RETRACTION for message in deciding) else MERGE
         return [*difference(told_before, told_after, why), *self._outputs(changes, reasons, moved)]
 
+    def _begin(self, messages: Sequence[Message]) -> list[Output]:
+        """`handle` of a cell that knew nothing: there is nothing to compare with."""
+        self.take(messages)
+        self._context = None
+        context = self.context()
+        self._told = self.summary(context)
+        why = next(
+            (message.why for message in reversed(messages) if message.why != EVENT and message.fact[0] != NAMED), MERGE
+        )
+        found: list[Output] = [*difference(Counter(), self._told, why)]
+        reasons = {message.fact: message.why for message in messages if message.fact[0] == EVENT}
+        for fact, why in reasons.items():
+            version = self.facts.version(fact)
+            if version is not None:
+                decision = self.decide(context, event_of(fact))
+                self._count((decision, version), 1)
+                self._tell(fact, decision, version, why, found)
+        if (self.horizon is not None and self.facts.size(EVENT, "link") >= self.horizon.least) or self._may_forget():
+            self._set_due()
+        return found
+
     def _said(self, context: Context[Basis], fact: Fact, version: int | None) -> tuple[Decision, int] | None:
         return None if version is None else (self.decide(context, event_of(fact)), version)
 
@@ -287,13 +310,16 @@ class OwnerCell(FactCell, Generic[Basis]):
             why = reasons.get(fact) or (DELETED if now is not None and now[0].owner == "" else moved)
             if was is not None:
                 found.append(Message(*was[0].target, -1, 0, why))
-            if now is None:
-                continue
-            decision, version = now
-            said = self.version_of(version)
-            found.append(Message(*decision.target, 1, said, why))
-            if decision.owner:
-                found.append(event_update(event_of(fact), decision.owner, said))
-            elif decision.owner is not None:
-                found.append(no_event_row(fact[1 + MESSAGE_ID], said))
+            if now is not None:
+                self._tell(fact, *now, why, found)
         return found
+
+    def _tell(self, fact: Fact, decision: Decision, version: int, why: str, found: list[Output]) -> None:
+        """Adds what is said of an event from now on."""
+        said = self.version_of(version)
+        stage, key, told = decision.target
+        found.append(Message(stage, key, told, 1, said, why))
+        if decision.owner:
+            found.append(event_update(event_of(fact), decision.owner, said))
+        elif decision.owner is not None:
+            found.append(no_event_row(fact[1 + MESSAGE_ID], said))

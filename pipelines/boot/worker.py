@@ -1,0 +1,114 @@
+"""What a worker process of a boot does: reads parts of the history, and makes the cells of parts of the stages."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+
+from pipelines.boot.parts import HistoryPart
+from pipelines.io.duckdb.boot_rows import BootRows
+from pipelines.io.journal.history_first import Boot
+from pipelines.io.stream.found_records import failure_of
+from pipelines.local.exchange import Exchange
+from pipelines.options.profiles import ProfilesOptions
+from schemas.event import Failure
+from schemas.message import Message
+from transforms import counting
+from transforms.deduplicate.copies import record_of
+from transforms.failed_events import count_failures
+from transforms.records import Record, pack, unpack
+from transforms.state.boot_shelves import BootShelves
+from transforms.stream.bulk import BulkStages, Part, Said, Spoken, part_count, say_read
+from transforms.stream.settings import StreamSettings
+
+_PR_SET_PDEATHSIG = 1
+SAID, ROWS, SHELVES = "said", "rows", "shelves"
+"""Folders of a boot."""
+
+
+class BootWorker:
+    """One worker.
+
+    Args:
+        parent: the process that it works for, and does not outlive.
+        options: of the job.
+        boot: of this run.
+        settings: of the stream.
+        folder: of the boot.
+        until_us: up to where time has passed; None: it has not begun.
+    """
+
+    def __init__(
+        self,
+        parent: int,
+        options: ProfilesOptions,
+        boot: Boot,
+        settings: StreamSettings,
+        folder: Path,
+        until_us: int | None,
+    ) -> None:
+        if os.getpid() != parent:
+            _end_with(parent)
+        self._parser = options.parser()
+        self._boot = boot
+        self._buckets = settings.buckets
+        self._parts = part_count(settings.buckets)
+        self._said = Exchange(str(folder / SAID))
+        self._rows = BootRows(folder / ROWS)
+        self._shelves = BootShelves(str(folder / SHELVES))
+        self._stages = BulkStages(settings, until_us)
+
+    def read(self, part: HistoryPart) -> Counter[str]:
+        """Reads a part, and says what is in it to the first stage; what that adds to the job's counters."""
+        counting.begin_counting()
+        spoken = Spoken(self._parts, self._say)
+        for messages in part.batches(self._boot):
+            counting.count(counting.MESSAGES_READ + part.name, len(messages))
+            counting.count(counting.READ, len(messages))
+            self._parse(messages, spoken)
+        spoken.close()
+        counting.count_parsed(self._parser)
+        return Counter(counting.counted_here().counters)
+
+    def run(self, part: Part) -> Counter[str]:
+        """Makes the cells of a part; what that adds to the job's counters."""
+        spoken = Spoken(self._parts, self._say)
+        said = unpack(self._said.read(part.stage, part.number))
+        block = self._stages.run(part.stage, said, spoken)
+        spoken.close()
+        self._said.drop(part.number, part.stage)
+        bucket = str(part.number % self._buckets)
+        self._shelves.write(self._stages.cells_of(part.stage), bucket, part.number, block)
+        self._rows.write(f"{part.stage}-{part.number}", spoken.rows)
+        counted, self._stages.counted = self._stages.counted, Counter()
+        return counted
+
+    def _parse(self, messages: list[Message], spoken: Spoken) -> None:
+        records: list[Record] = []
+        failed: list[Failure] = []
+        for message in messages:
+            raw, source, attributes, _, _ = message
+            parsed = failure_of(message) or self._parser.parse(raw, source, attributes)
+            if isinstance(parsed, Failure):
+                failed.append(parsed)
+            else:
+                records.append(record_of(parsed, raw, source, attributes))
+        count_failures(failed)
+        say_read(records, failed, spoken)
+
+    def _say(self, part: Part, said: list[Said]) -> None:
+        self._said.write(part.stage, part.number, pack(said))
+
+
+def _end_with(parent: int) -> None:
+    """This process ends when its parent does, however that ends. Ctrl-C is the parent's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)

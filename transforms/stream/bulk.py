@@ -1,0 +1,198 @@
+"""The stages of the stream without a runner, on a history that is all there: each cell is told at once all it will be.
+
+What a cell comes to does not depend on the order in which facts reach it, nor on how many come at once. So a history
+goes through the same cells, a stage after the other: a stage begins when all that is said to it has been said. Work is
+shared out by parts of the keys; a part's cells all stand on one shelf.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Failure
+from schemas.update import RowUpdate
+from transforms.deduplicate.cell import MessageIdCell, keeps_until
+from transforms.deduplicate.copies import RETRACT
+from transforms.failed_events import failure_id
+from transforms.records import Record
+from transforms.state.cell import Output
+from transforms.state.facts import EVENT, Message
+from transforms.state.shelf import PackedCell, block_of
+from transforms.stream.maintain import FACT_CELLS
+from transforms.stream.settings import StreamSettings
+from transforms.stream.settling_stages import HISTORY_CELLS, OWNER_CELLS
+from transforms.stream.stages import MESSAGES, failure_targets, record_targets
+
+LEAST_PARTS = 16
+_NAMED_BY = 2
+"""The length of (id, id of a retract that names it)."""
+_OF_FAILURE = len(Failure._fields)
+
+Said = tuple[Any, ...]
+"""To the first stage a record, a failure's fields, or (id, id of a retract that names it); else `Message` without its
+stage. Nothing but plain tuples, texts, bytes, whole numbers and None."""
+
+
+class Part(NamedTuple):
+    """A part of a stage's cells: those of the keys whose hash is `number` modulo the number of parts."""
+
+    stage: str
+    number: int
+
+
+def part_count(buckets: int) -> int:
+    """How many parts the keys have: so that each part is on one of so many shelves."""
+    return buckets * -(-LEAST_PARTS // buckets)
+
+
+class Spoken:
+    """What is said to later stages, by part, and rows.
+
+    Args:
+        parts: how many there are.
+        full: called with a part and what is said to it when that is much; it is forgotten then.
+    """
+
+    MOST = 4_000
+
+    def __init__(self, parts: int, full: Callable[[Part, list[Said]], None]) -> None:
+        self._parts = parts
+        self._full = full
+        self._said: dict[tuple[str, int], list[Said]] = {}
+        self.rows: list[RowUpdate] = []
+
+    def say(self, stage: str, key: str, said: Said) -> None:
+        """Says one thing to a key."""
+        address = stage, crc32(key.encode()) % self._parts
+        waiting = self._said.get(address)
+        if waiting is None:
+            waiting = self._said[address] = []
+        waiting.append(said)
+        if len(waiting) >= self.MOST:
+            del self._said[address]
+            self._full(Part(*address), waiting)
+
+    def take(self, outputs: Iterable[Output]) -> None:
+        """What cells say."""
+        for output in outputs:
+            if type(output) is Message:
+                self.say(output[0], output[1], output[1:])
+            else:
+                self.rows.append(output)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Nothing more is said."""
+        for address, said in self._said.items():
+            self._full(Part(*address), said)
+        self._said.clear()
+
+
+def say_read(records: Iterable[Record], failures: Iterable[Failure], spoken: Spoken) -> None:
+    """Says to the first stage what was read."""
+    for failure in failures:
+        spoken.say(MESSAGES, failure_id(failure.reason, failure.raw), tuple(failure))
+    for record in records:
+        spoken.say(MESSAGES, record[MESSAGE_ID], record)
+        if record[TYPE] == RETRACT:
+            spoken.say(MESSAGES, record[PREVIOUS_ID], (record[PREVIOUS_ID], record[MESSAGE_ID]))
+
+
+class BulkStages:
+    """The stages of a stream.
+
+    Args:
+        settings: of the stream.
+        until_us: up to where time has passed, microseconds since the epoch; None: it has not begun.
+
+    Attributes:
+        counted: by how much counters of the job have changed.
+    """
+
+    def __init__(self, settings: StreamSettings, until_us: int | None = None) -> None:
+        self._settings = settings
+        self._until_us = until_us
+        self._horizon = settings.horizon()
+        self._parts = part_count(settings.buckets)
+        self.counted: Counter[str] = Counter()
+
+    def cells_of(self, stage: str) -> str:
+        """The name of the class of a stage's cells."""
+        return self._cell_class(stage).__name__  # type: ignore[no-any-return]
+
+    def run(self, stage: str, said: Iterable[Said], spoken: Spoken) -> bytes:
+        """Makes the cells of a part of a stage; what follows from them goes to `spoken`.
+
+        Args:
+            stage: the stage.
+            said: all that was said to the part, in any order.
+            spoken: takes what the cells say.
+
+        Returns:
+            The cells, as a block for their shelf (`shelf.block_of`).
+        """
+        if stage == MESSAGES:
+            return block_of(self._deduplicate(said, spoken))
+        by_key: dict[str, list[Message]] = {}
+        for one in said:
+            message = Message(stage, *one)
+            known = by_key.get(one[0])
+            if known is None:
+                by_key[one[0]] = [message]
+            else:
+                known.append(message)
+        return block_of(self._told(stage, key, messages, spoken) for key, messages in by_key.items())
+
+    def _cell_class(self, stage: str) -> Any:
+        return MessageIdCell if stage == MESSAGES else {**FACT_CELLS, **OWNER_CELLS, **HISTORY_CELLS}[stage]
+
+    def _deduplicate(self, said: Iterable[Said], spoken: Spoken) -> Iterator[PackedCell]:
+        first: dict[str, Record] = {}
+        repeated: dict[str, tuple[list[Record], list[str]]] = {}
+        for one in said:
+            if len(one) == _OF_FAILURE:
+                spoken.take(Message(*target) for target in failure_targets(Failure(*one)))
+            elif len(one) == _NAMED_BY:
+                repeated.setdefault(one[MESSAGE_ID], ([], []))[1].append(one[1])
+            elif first.setdefault(one[MESSAGE_ID], one) is not one:
+                repeated.setdefault(one[MESSAGE_ID], ([], []))[0].append(one)
+        lateness_us = self._settings.allowed_lateness_us
+        for message_id in repeated.keys() - first.keys():
+            yield self._identified(message_id, [], repeated[message_id][1], spoken)
+        for message_id, record in first.items():
+            if message_id in repeated:
+                records, retracts = repeated[message_id]
+                yield self._identified(message_id, [record, *records], retracts, spoken)
+                continue
+            for stage, key, fact in record_targets(record):
+                spoken.say(stage, key, (key, fact, 1, 0, EVENT))
+            yield message_id, keeps_until([record], lateness_us), MessageIdCell.packed([record])
+
+    def _identified(self, message_id: str, records: list[Record], retracts: list[str], spoken: Spoken) -> PackedCell:
+        cell = MessageIdCell([])
+        spoken.take(cell.handle(records, retracts))
+        self._count(cell)
+        return message_id, keeps_until(cell.records, self._settings.allowed_lateness_us), cell.pack()
+
+    def _told(self, stage: str, key: str, messages: list[Message], spoken: Spoken) -> PackedCell:
+        cell = self._cell_class(stage)(key)
+        if stage in HISTORY_CELLS:
+            cell.horizon = self._horizon
+            rules, until_us = self._settings.rules.current(), self._until_us
+            spoken.take(cell.handle(rules, messages, self._settings.clock()))
+            if until_us is not None and cell.due is not None and cell.due <= until_us:
+                spoken.take(cell.fire(rules, until_us, self._settings.clock()))
+        else:
+            cell.configure(self._settings.stitch_window_us, self._settings.max_merges)
+            if stage in OWNER_CELLS:
+                cell.horizon = self._horizon
+            spoken.take(cell.handle(messages))
+        self._count(cell)
+        return key, cell.due, cell.pack()
+
+    def _count(self, cell: Any) -> None:
+        if cell.counted:
+            self.counted.update(cell.counted)
+            cell.counted.clear()
