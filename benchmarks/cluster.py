@@ -31,6 +31,7 @@ from benchmarks.definitions import ROOT, write_segments
 from benchmarks.jobs import running, wait_until
 from benchmarks.measure import measure
 from pipelines.io.files.store import open_store
+from pipelines.io.kafka.client import ask_until_answered
 from pipelines.io.locations import parse_inputs
 from pipelines.io.stream.read_sources import read_messages
 from pipelines.io.stream.source_options import SourceOptions
@@ -154,7 +155,8 @@ def acknowledged(brokers: str, topic: str) -> int:
     """How many messages a checkpoint has acknowledged."""
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": topic})
     try:
-        found = consumer.committed([TopicPartition(topic, number) for number in range(PARTITIONS)], timeout=30)
+        asked = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        found = ask_until_answered(lambda: consumer.committed(asked, timeout=30))
     finally:
         consumer.close()
     return sum(max(one.offset, 0) for one in found)
