@@ -2,8 +2,7 @@
 
 The bounded job reads events from S3 and writes Parquet files there, with so many slots. The stream reads from Kafka and
 goes through all stages; its rows are counted and not written, since the emulator of BigQuery would be what is measured.
-Each job has a topic of its own, and begins anew. A message counts when a checkpoint has acknowledged it. What comes
-after the first ones is told apart: starting is no part of that.
+Each job has a topic of its own, and begins anew. A message counts when a checkpoint has acknowledged it.
 
 All hosts are this machine: with fewer cores than slots, more slots bring less.
 """
@@ -127,13 +126,8 @@ def stream(cluster: FlinkCluster, brokers: str, events: Path, segments: Path, wa
         with running("benchmarks.cluster", [*arguments, *STREAMING], log) as job:
             wait_until(job, lambda: bool(cluster.jobs("RUNNING")))
             started = time.monotonic()
-            wait_until(job, lambda topic=topic: acknowledged(brokers, topic) > 0)  # type: ignore[misc]
-            begun, first = time.monotonic(), acknowledged(brokers, topic)
             wait_until(job, lambda topic=topic: acknowledged(brokers, topic) == len(lines))  # type: ignore[misc]
-            ended = time.monotonic()
-            _report(f"stream, {slots} slots", len(lines), ended - started)
-            if first < len(lines):
-                _report("  after its first ones", len(lines) - first, ended - begun)
+            _report(f"stream, {slots} slots", len(lines), time.monotonic() - started)
             (running_now,) = cluster.jobs("RUNNING")
             cluster.savepoint(running_now)
         log.unlink()
