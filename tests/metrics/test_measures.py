@@ -13,7 +13,7 @@ from transforms.counting import DROPPED, FAILED, LOG_BYTES, MESSAGES_READ, NAMES
 from transforms.lag import LAG_BUCKET, LAG_MILLISECONDS, ROWS_WRITTEN
 from transforms.measures import CELLS, EVENTS, LAG, LOG_BYTES_MOST, METRICS, OTHER, Sample, samples
 from transforms.numbers import Numbers, Spread
-from transforms.stream.maintain import _FACT_CELLS, _Deduplicate
+from transforms.stream.maintain import FACT_CELLS, _Deduplicate
 from transforms.stream.settling_stages import HISTORY_CELLS, OWNER_CELLS
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def test_names_are_prometheus_own() -> None:
 
 
 def test_the_cells_are_those_of_the_stages() -> None:
-    stages = [*_FACT_CELLS.values(), *OWNER_CELLS.values(), *HISTORY_CELLS.values()]
+    stages = [*FACT_CELLS.values(), *OWNER_CELLS.values(), *HISTORY_CELLS.values()]
     assert {cell.__name__ for cell in stages} | {"MessageIdCell"} == set(CELLS)
     assert _Deduplicate.__init__.__globals__["MessageIdCell"].__name__ in CELLS
 
