@@ -10,7 +10,7 @@ import pytest
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.localfilesystem import LocalFileSystem
 from apache_beam.options.pipeline_options import PipelineOptions
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipelines.io.files.local_pattern import local_matches
@@ -40,6 +40,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@example(pattern="[*--[ab]")
+@example(pattern="[---]")
+@example(pattern="[*---b]")
 @given(
     pattern=st.lists(
         st.sampled_from(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,9 @@ def local_matches(pattern: str) -> Iterator[tuple[str, int, int]]:
     """
     if pattern.endswith("/"):
         pattern += "*"
-    matches = re.compile(_expression(pattern)).fullmatch
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # `[*--a]` may mean something else to Python one day
+        matches = re.compile(_expression(pattern)).fullmatch
     for path in _candidates(pattern):
         if not matches(path):
             continue
