@@ -35,13 +35,14 @@ def serve(options: ApiOptions) -> int:
     except OSError as error:
         say_error(f"--listen {options.host}:{options.port}: {error.strerror}")
         return 2
+    # uvicorn takes the signal, ends in peace, and raises it once more: then it is a good end. So it is before uvicorn
+    # takes it: whoever reads that somebody listens may say stop at once.
+    signal.signal(signal.SIGTERM, _end)
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     print(f"listening on http://{shown}:{port} (docs: http://{shown}:{port}/docs)", flush=True)
-    config = server_config(options)
-    # uvicorn takes the signal, ends in peace, and raises it once more: then it is a good end.
-    signal.signal(signal.SIGTERM, _end)
     with contextlib.closing(listener), contextlib.suppress(KeyboardInterrupt):
+        config = server_config(options)
         if options.workers > 1:
             Multiprocess(config, sockets=[listener]).run()
         else:

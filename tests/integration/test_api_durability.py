@@ -55,6 +55,12 @@ def test_what_was_answered_survives_being_killed(folder: Path, server: Server) -
     assert sorted(name for (name,) in rows) == sorted(present), "each once, whatever was sent again"
 
 
+def test_a_stop_is_a_good_end_from_the_first_word_on(server: Server) -> None:
+    for _ in range(5):
+        server.start()
+        assert server.stop() == 0
+
+
 def test_a_stop_under_load_ends_what_was_begun(folder: Path, server: Server) -> None:
     server.start()
     with Load(server) as load:
