@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import socket
 import subprocess
 import time
@@ -20,6 +21,9 @@ POLL_SECONDS = 0.1
 TERMINATE_SECONDS = 10.0
 
 LOOPBACK = "127.0.0.1"
+_LASTING_PORTS = range(15_000, 32_000)
+"""Below what systems give to outgoing connections: Linux from 32,768 on, others from 49,152."""
+_TRIES = 100
 
 _children: list[subprocess.Popen[bytes]] = []
 """What this process started. Kept, because a server may outlive the function that started it, and this process too."""
@@ -27,6 +31,9 @@ _children: list[subprocess.Popen[bytes]] = []
 
 def free_ports(service: str, names: Iterable[str], wanted: dict[str, int]) -> dict[str, int]:
     """A port for each name: the wanted one, else one that is free now.
+
+    Such a one is none that the system gives to outgoing connections: else a client that looks for a server which is
+    just being started again may be given the server's port, and is then connected with itself, and in its way.
 
     Raises:
         ServiceError: A wanted port is taken.
@@ -37,13 +44,24 @@ def free_ports(service: str, names: Iterable[str], wanted: dict[str, int]) -> di
             listener = held.enter_context(socket.socket())
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                listener.bind((LOOPBACK, wanted.get(name, 0)))
+                if name in wanted:
+                    listener.bind((LOOPBACK, wanted[name]))
+                else:
+                    _bind_to_any(listener)
             except OSError as error:
                 raise ServiceError(
                     f"{service}.{name}: port {wanted.get(name, 0)} is taken ({error.strerror})"
                 ) from error
             ports[name] = int(listener.getsockname()[1])
     return ports
+
+
+def _bind_to_any(listener: socket.socket) -> None:
+    for port in random.sample(_LASTING_PORTS, _TRIES):
+        with contextlib.suppress(OSError):
+            listener.bind((LOOPBACK, port))
+            return
+    listener.bind((LOOPBACK, 0))
 
 
 def start(service: Service, command: list[str], ports: dict[str, int], log: Path, extra: dict[str, str]) -> Running:
