@@ -11,9 +11,9 @@ from apache_beam.portability import common_urns
 from apache_beam.portability.api import beam_runner_api_pb2 as api
 from apache_beam.testing.util import assert_that, equal_to
 
-from pipelines.io.duckdb.stream_writer import WriteOptions
+from pipelines.io.duckdb.stream_writer import Hold, WriteOptions
 from pipelines.io.outputs import BigQueryOutput
-from pipelines.io.tables.hold_rows import Hold, HoldRows
+from pipelines.io.tables.hold_rows import HoldRows
 from pipelines.io.tables.write_updates import WriteUpdates
 from pipelines.options.beam import takes_checkpoints
 

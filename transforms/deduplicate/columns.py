@@ -126,10 +126,12 @@ def _again(parser: EventParser, raw: bytes | Failure, source: str, attributes: d
 
 
 def _last_seen(events: pa.Table, timestamps: np.ndarray, wanted: Collection[str], as_of: int | None) -> dict[str, int]:
+    if not wanted:
+        return {}
     latest: dict[str, int] = {}
-    rows: Any = np.flatnonzero(is_one_of(events.column("user_id"), wanted)) if wanted else []
-    users = events.column("user_id").take(pa.array(rows, pa.int64())).to_pylist()
-    for user_id, timestamp in zip(users, timestamps[rows].tolist() if users else [], strict=True):
+    rows = np.flatnonzero(is_one_of(events.column("user_id"), wanted))
+    users = events.column("user_id").take(pa.array(rows)).to_pylist()
+    for user_id, timestamp in zip(users, timestamps[rows].tolist(), strict=True):
         if as_of is None or timestamp <= as_of:
             latest[user_id] = max(timestamp, latest.get(user_id, timestamp))
     return latest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import chain
 from typing import Any, Final, TypeVar
 
@@ -29,7 +29,7 @@ def text_messages(content: Content, source: str) -> Iterator[bytes | Failure]:
     """
     unfinished = b""
     if content.kind == "lines":
-        _, unfinished = yield from each(line_messages(read_lines(content.file), source))
+        _, unfinished = yield from _each(line_messages(read_lines(content.file), source), iter)
     elif content.kind == "documents":
         unfinished = yield from _documents(content, source)
     else:
@@ -44,13 +44,11 @@ def line_messages(
     groups: Generator[list[bytes] | PartOfLine, None, Rest], source: str
 ) -> Generator[list[bytes | Failure], None, Rest]:
     """The records among lines, some at a time; what `read_lines` returns."""
-    while True:
-        try:
-            lines = next(groups)
-        except StopIteration as end:
-            rest: Rest = end.value
-            return rest
-        yield [_part(lines, source)] if isinstance(lines, PartOfLine) else _records(lines)
+
+    def records(lines: list[bytes] | PartOfLine) -> tuple[list[bytes | Failure]]:
+        return ([_part(lines, source)] if isinstance(lines, PartOfLine) else _records(lines),)
+
+    return _each(groups, records)
 
 
 def _records(lines: list[bytes]) -> list[bytes | Failure]:
@@ -60,19 +58,22 @@ def _records(lines: list[bytes]) -> list[bytes | Failure]:
     return [record for line in lines if line and not line.isspace() for record in split_body(line)]
 
 
+Given = TypeVar("Given")
 Item = TypeVar("Item")
 Returned = TypeVar("Returned")
 
 
-def each(groups: Generator[list[Item], None, Returned]) -> Generator[Item, None, Returned]:
-    """One by one what comes some at a time; what the generator returns."""
+def _each(
+    given: Generator[Given, None, Returned], items: Callable[[Given], Iterable[Item]]
+) -> Generator[Item, None, Returned]:
+    """What each given thing comes to, one by one; what the generator returns."""
     while True:
         try:
-            group = next(groups)
+            one = next(given)
         except StopIteration as end:
             returned: Returned = end.value
             return returned
-        yield from group
+        yield from items(one)
 
 
 def _documents(content: Content, source: str) -> Generator[bytes | Failure, None, bytes]:

@@ -68,6 +68,7 @@ class ShelfDoFn(beam.DoFn):
         self._make = make
         self._settings = settings
         self._job = uuid.uuid4().hex
+        self._dropped: set[str] = set()
 
     def setup(self) -> None:
         # What the shelves hold is a million small objects that stay. Python's cycle collector looked at them again and
@@ -89,8 +90,10 @@ class ShelfDoFn(beam.DoFn):
         self._counted: Counter[str] = Counter()
         self.is_first = not self._head.salt
         boot = self._settings.boot
-        if boot is not None and self._head.whole:
-            boot.drop(self._make.__name__, bucket)  # the log was rewritten: all that stands, stands there
+        if boot is not None and self._head.whole:  # the log was rewritten: all that stands, stands there
+            if bucket not in self._dropped:  # a look into the folder, in each bundle else
+                boot.drop(self._make.__name__, bucket)
+                self._dropped.add(bucket)
             boot = None
         salt, shelf = _SHELVES.take((self._job, bucket)) or (b"", None)
         if shelf is None or salt != self._head.salt:

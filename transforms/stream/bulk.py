@@ -27,6 +27,7 @@ from transforms.stream.settling_stages import HISTORY_CELLS, OWNER_CELLS
 from transforms.stream.stages import MESSAGES, failure_targets, record_targets
 
 LEAST_PARTS = 16
+_CELLS: dict[str, Any] = {MESSAGES: MessageIdCell, **FACT_CELLS, **OWNER_CELLS, **HISTORY_CELLS}
 _NAMED_BY = 2
 """The length of (id, id of a retract that names it)."""
 _OF_FAILURE = len(Failure._fields)
@@ -120,7 +121,7 @@ class BulkStages:
 
     def cells_of(self, stage: str) -> str:
         """The name of the class of a stage's cells."""
-        return self._cell_class(stage).__name__  # type: ignore[no-any-return]
+        return str(_CELLS[stage].__name__)
 
     def run(self, stage: str, said: Iterable[Said], spoken: Spoken) -> bytes:
         """Makes the cells of a part of a stage; what follows from them goes to `spoken`.
@@ -144,9 +145,6 @@ class BulkStages:
             else:
                 known.append(message)
         return block_of(self._told(stage, key, messages, spoken) for key, messages in by_key.items())
-
-    def _cell_class(self, stage: str) -> Any:
-        return MessageIdCell if stage == MESSAGES else {**FACT_CELLS, **OWNER_CELLS, **HISTORY_CELLS}[stage]
 
     def _deduplicate(self, said: Iterable[Said], spoken: Spoken) -> Iterator[PackedCell]:
         first: dict[str, Record] = {}
@@ -177,7 +175,7 @@ class BulkStages:
         return message_id, keeps_until(cell.records, self._settings.allowed_lateness_us), cell.pack()
 
     def _told(self, stage: str, key: str, messages: list[Message], spoken: Spoken) -> PackedCell:
-        cell = self._cell_class(stage)(key)
+        cell = _CELLS[stage](key)
         if stage in HISTORY_CELLS:
             cell.horizon = self._horizon
             rules, until_us = self._settings.rules.current(), self._until_us

@@ -34,6 +34,10 @@ MOST_HELD = 100_000
 """Updates held back, at most; the stage that gives more waits until they are written."""
 
 
+Hold = Literal["checkpoint", "exchange", ""]
+"""What rows wait for before they are written (pipelines/io/tables/hold_rows.py); "" for nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
     """How a stream writes.
@@ -45,7 +49,7 @@ class WriteOptions:
         is_restart: whether rows of an earlier run stand in the output until all that it told is told again.
         boot_until_us: where the watermark stands when that is so.
         cache: who is in which segment is kept there, too; None: nowhere.
-        hold: what rows wait for before they are written (pipelines/io/tables/hold_rows.py).
+        hold: what rows wait for before they are written.
         boot_rows: the folder of rows to begin with (`boot_rows.BootRows`); "" for none.
     """
 
@@ -55,7 +59,7 @@ class WriteOptions:
     is_restart: bool = False
     boot_until_us: int = BEFORE_ALL_US
     cache: CacheLocation | None = None
-    hold: Literal["checkpoint", "exchange", ""] = ""
+    hold: Hold = ""
     boot_rows: str = ""
 
 

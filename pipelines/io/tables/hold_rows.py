@@ -15,15 +15,14 @@ Comes between what makes rows and what writes them. Delivery: what is given out 
 same rows with the same versions.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.portability import common_urns
 from apache_beam.runners.pipeline_context import PipelineContext
 from apache_beam.typehints.decorators import no_annotations
 
-Hold = Literal["checkpoint", "exchange", ""]
-"""What rows wait for; "" for nothing."""
+from pipelines.io.duckdb.stream_writer import Hold
 
 
 class HoldRows(beam.PTransform[beam.PCollection[bytes], beam.PCollection[bytes]]):

@@ -243,7 +243,7 @@ class OwnerCell(FactCell, Generic[Basis]):
         told_before = self.summary(before) if self._told is None else self._told
         versions = {fact: self.facts.version(fact) for fact in reasons}
         self.take(messages)
-        deciding = [message for message in messages if message.fact[0] != NAMED]
+        deciding = _deciding(messages)
         keeps = self.keeps_context([message for message in deciding if message.fact[0] != EVENT])
         if not keeps or (len(deciding) < len(messages) and self.facts.size("erased")):
             self._context = None
@@ -262,7 +262,7 @@ class OwnerCell(FactCell, Generic[Basis]):
         is_erased = any(now is not None and now[0].owner == "" for _, _, now in changes)
         if grown or ((is_erased or after is not before) and self._may_forget()):
             self._set_due()
-        why = next((message.why for message in reversed(deciding) if message.why != EVENT), MERGE)
+        why = _why(deciding)
         moved = RETRACTION if any(message.why == RETRACTION for message in deciding) else MERGE
         return [*difference(told_before, told_after, why), *self._outputs(changes, reasons, moved)]
 
@@ -272,10 +272,7 @@ class OwnerCell(FactCell, Generic[Basis]):
         self._context = None
         context = self.context()
         self._told = self.summary(context)
-        why = next(
-            (message.why for message in reversed(messages) if message.why != EVENT and message.fact[0] != NAMED), MERGE
-        )
-        found: list[Output] = [*difference(Counter(), self._told, why)]
+        found: list[Output] = [*difference(Counter(), self._told, _why(_deciding(messages)))]
         reasons = {message.fact: message.why for message in messages if message.fact[0] == EVENT}
         for fact, why in reasons.items():
             version = self.facts.version(fact)
@@ -323,3 +320,13 @@ class OwnerCell(FactCell, Generic[Basis]):
             found.append(event_update(event_of(fact), decision.owner, said))
         elif decision.owner is not None:
             found.append(no_event_row(fact[1 + MESSAGE_ID], said))
+
+
+def _deciding(messages: Sequence[Message]) -> list[Message]:
+    """All but those that say only that there is a user of a name."""
+    return [message for message in messages if message.fact[0] != NAMED]
+
+
+def _why(deciding: Sequence[Message]) -> str:
+    """What made a cell's links others: the last reason that is more than an event."""
+    return next((message.why for message in reversed(deciding) if message.why != EVENT), MERGE)
