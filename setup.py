@@ -1,6 +1,6 @@
 """The package `tidemark`: what a Beam worker needs to run the jobs (`--setup_file ./setup.py`)."""
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 
 VERSION = "0.1.0"
 
@@ -82,6 +82,9 @@ DEVELOPMENT = [
 # Files beside the code that the code reads: schemas, the grammar, queries, page templates.
 DATA = ("avsc", "css", "csv", "html", "js", "json", "lark", "sql", "yaml")
 
+# Where no C compiler is, the package is whole without it: transforms/parse/plain_events.py.
+COMPILED = [Extension("transforms.parse._plain_events", ["transforms/parse/_plain_events.c"], optional=True)]
+
 setup(
     name="tidemark",
     version=VERSION,
@@ -91,6 +94,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["api*", "pipelines*", "transforms*", "schemas*"]),
     package_data={"": [f"**/*.{kind}" for kind in DATA]},
+    ext_modules=COMPILED,
     install_requires=RUNTIME,
     entry_points={"console_scripts": ["tidemark = pipelines.commands:main"]},
     extras_require={

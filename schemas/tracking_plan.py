@@ -72,7 +72,7 @@ class TrackingPlan:
             return None
         uri = self.events[name]
         schema = jsonschema_rs.dereference(
-            self.resources[uri], registry=self._registry(), draft=jsonschema_rs.Draft202012, base_uri=uri, offline=True
+            self.resources[uri], registry=self.registry(), draft=jsonschema_rs.Draft202012, base_uri=uri, offline=True
         )
         return dict(sorted(_paths_of(schema)))
 
@@ -89,20 +89,22 @@ class TrackingPlan:
         key = (event_type, name if event_type == "track" and name in self.events else None)
         found = self._validators.get(key)
         if found is None:
-            found = self._validators[key] = MessageValidator(self._message_schema(*key), self._registry())
+            found = self._validators[key] = MessageValidator(self.message_schema(*key), self.registry())
         return found
 
-    def _message_schema(self, event_type: str | None, name: str | None) -> Schema:
+    def message_schema(self, event_type: str | None, name: str | None) -> Schema:
+        """What a whole message must be; its references are URIs of `resources`. Arguments as of `validator`."""
         envelope: Schema = {"$ref": f"{_ENVELOPE_URI}#/$defs/{event_type or 'message'}"}
         if name is None:
             return envelope
         properties = {"$ref": self.events[name]}
-        if jsonschema_rs.Draft202012Validator(properties, registry=self._registry(), offline=True).is_valid({}):
+        if jsonschema_rs.Draft202012Validator(properties, registry=self.registry(), offline=True).is_valid({}):
             # Nothing is required: properties may be null or left out.
             return envelope | {"properties": {"properties": {"if": {"type": "object"}, "then": properties}}}
         return envelope | {"properties": {"properties": properties}, "required": ["properties"]}
 
-    def _registry(self) -> jsonschema_rs.Registry:
+    def registry(self) -> jsonschema_rs.Registry:
+        """All `resources`, for the library."""
         return jsonschema_rs.Registry(list(self.resources.items()))
 
 

@@ -16,12 +16,11 @@ LAYERS = ("schemas", "transforms", "pipelines", "api")
 def test_the_wheel_holds_every_file_of_the_layers(tmp_path: Path) -> None:
     copy = tmp_path / "source"
     for layer in LAYERS:
-        shutil.copytree(ROOT / layer, copy / layer, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        shutil.copytree(ROOT / layer, copy / layer, ignore=shutil.ignore_patterns("__pycache__", ".*", "*.so"))
     for name in ("setup.py", "pyproject.toml", "LICENSE"):
         shutil.copy(ROOT / name, copy / name)
-    expected = {
-        str(file.relative_to(copy)) for layer in LAYERS for file in (copy / layer).rglob("*.*") if file.is_file()
-    }
+    files = {file.relative_to(copy) for layer in LAYERS for file in (copy / layer).rglob("*.*") if file.is_file()}
+    expected = {str(file) for file in files if file.suffix != ".c"}  # it is compiled, where there is a compiler
 
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
     subprocess.run([*build, str(copy)], check=True, capture_output=True)

@@ -40,7 +40,7 @@ from transforms.identity.columns import resolve_columns
 from transforms.identity.plan import IdentityPlan
 from transforms.identity.routes import route
 from transforms.parse import EventParser
-from transforms.parse.blocks import EventCollector, Originals, collect
+from transforms.parse.blocks import EventCollector, Originals, collect, grouped
 from transforms.profiles.columns import OrderedEvents, gather_columns, ordered, take_known, until
 from transforms.records import Buckets, Record
 from transforms.records import unpack as unpack_records
@@ -100,15 +100,16 @@ class Stages:
 
     def parse(self, piece: FileRange) -> Read:
         """A range of a file."""
-        return self._parse(piece.messages(), piece.source)
+        return self._parse(piece.groups(), piece.source)
 
     def parse_table(self, location: TableInput) -> Read:
         """An `events` table as if it were a file: to be united with files."""
-        return self._parse((message for rows in _rows(location) for message in table_messages(rows)), location.text)
+        messages = (message for rows in _rows(location) for message in table_messages(rows))
+        return self._parse(grouped(messages), location.text)
 
-    def _parse(self, found: Iterable[bytes | Failure], source: str) -> Read:
+    def _parse(self, groups: Iterable[list[bytes | Failure]], source: str) -> Read:
         read = Read(0, Counter(), [], set(), set())
-        for parsed in collect(self._parser, found, source, self._buckets):
+        for parsed in collect(self._parser, groups, source, self._buckets):
             read = read._replace(records=read.records + parsed.read)
             read.failures.update(failure.reason for failure in parsed.failures)
             self._keep(parsed.events, read)

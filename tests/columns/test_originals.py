@@ -25,7 +25,7 @@ LINES = (line("a"), b"no event", line("b"), line("c"))
 def extracted(then: tuple[bytes, ...], *suspects: str) -> Extracted:
     """What is taken out of LINES, where these lines are found when they are read again."""
     part = Part(LINES)
-    (collected,) = collect(parser(), part.messages(), part.source, 4, part)
+    (collected,) = collect(parser(), part.groups(), part.source, 4, part)
     (originals,) = [element for name, element in collected.events.blocks() if name == "originals"]
     again = Originals(Part(then), originals.packed)
     return extract_copies(again, [numbers_of(pa.array(suspects, pa.large_string())).tobytes()], [], parser(), None)

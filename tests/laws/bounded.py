@@ -114,9 +114,7 @@ class _Job:
         origins = [part if number % 2 else None for number, part in enumerate(parts)]
         read = zip(parts, origins, strict=True)
         return _tagged(
-            found
-            for part, origin in read
-            for found in parse_messages(parser(), part.messages(), SOURCE, BUCKETS, origin)
+            found for part, origin in read for found in parse_messages(parser(), part.groups(), SOURCE, BUCKETS, origin)
         )
 
     def _build(self, buckets: Iterable[Any], take: Take, plan: Any, suspects: list[bytes]) -> list[Any]:

@@ -11,6 +11,7 @@ import pytest
 from schemas.instants import parse_instant_us
 from tests.laws.bounded import bounded
 from tests.laws.memory import World, by_name, check, differing, seeded_world, united_worlds, whole
+from transforms.parse.plain_events import PYTHON_ONLY
 
 CASES = int(os.environ.get("TIDEMARK_CASES", "300"))
 LONG_CASES = int(os.environ.get("TIDEMARK_CASES", "20000"))
@@ -24,6 +25,11 @@ def wrong(world: World) -> list[str]:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_the_tables_are_those_of_the_law(part: int) -> None:
     check(part, PARTS, CASES, wrong)
+
+
+def test_the_tables_are_those_of_the_law_where_nothing_was_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PYTHON_ONLY, "1")
+    check(0, PARTS, CASES, wrong)
 
 
 @pytest.mark.parametrize("seed", range(10))

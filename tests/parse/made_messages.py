@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import orjson
+import pyarrow as pa
 
 from schemas.event import Event, Failure
 from schemas.tracking_plan import load_tracking_plan
+from transforms.columns.events import records_of
 from transforms.parse import EventParser
 
 NOON = "2027-03-01T12:00:00.000Z"
@@ -32,7 +34,13 @@ def message(**changes: Any) -> dict[str, Any]:
 
 
 def parse(record: object, parser: EventParser = PARSER) -> Event | Failure:
-    return parser.parse(orjson.dumps(record), "test")
+    """By the parser; and by what reads many at once, which says the same or nothing."""
+    raw = orjson.dumps(record)
+    reader = parser.plain_reader()
+    taken = [] if reader is None or reader.read([raw], 0) else [pa.Table.from_batches([reader.take().events])]
+    parsed = parser.parse(raw, "test")
+    assert [event for events in taken for event in records_of(events)] in ([], [parsed])
+    return parsed
 
 
 def accepted(record: object, parser: EventParser = PARSER) -> Event:

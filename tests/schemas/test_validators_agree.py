@@ -49,7 +49,7 @@ def test_on_any_message(kind: tuple[str, str | None], changes: dict[str, Any], p
     event_type, name = kind
     record = {"messageId": "m", "type": event_type, "event": name or "x", "groupId": "g", "properties": properties}
     record |= changes
-    schema = PLAN._message_schema(event_type, name)
+    schema = PLAN.message_schema(event_type, name)
     reference = jsonschema.Draft202012Validator(schema, registry=_REGISTRY)
     fast = PLAN.validator(event_type, name)
     assert fast.is_valid(record) == reference.is_valid(record)

@@ -97,6 +97,7 @@ def _records(rows: pa.Table, origin: Origin | None, parser: EventParser) -> Iter
             attributes = orjson.loads(row["attributes"]) if row["attributes"] else {}
             yield _again(parser, row["raw"], row["source"], attributes)
     elif rows.num_rows:
+        rows = rows.sort_by("place")
         places = rows.column("place").to_numpy()
         with closing(origin.groups()) as groups:
             found = [_again(parser, raw, origin.source, {}) for raw in _at(places, groups)]

@@ -17,18 +17,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Event, Failure
-from transforms.columns.blocks import Keyed, pack, packed_by
+from transforms.columns.blocks import Keyed, concatenated, pack, packed_by
 from transforms.columns.events import EVENTS, LINKS, TEXT, columns_of
 from transforms.columns.message_ids import numbers_of
 from transforms.columns.selection import Selection
 from transforms.deduplicate.copies import RETRACT, record_of
 from transforms.parse.events import EventParser
+from transforms.parse.plain_events import PlainColumns, names_of_tracks
 from transforms.records import Buckets, Record
 
 ROWS_PER_BATCH: Final = 1024
 """Events that are held as objects: few enough that their memory is used again while it is in the cache."""
 _FLUSH_BYTES: Final = 32 * 1024 * 1024
 """Of one file's events no more than this is held before blocks of them go on."""
+_GROUP_BYTES: Final = 256 * 1024
 ID_BUCKETS: Final = 16
 """By which the numbers of message ids are sorted: a number is 8 bytes, so few are enough."""
 NO_ATTRIBUTES: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -84,7 +86,7 @@ class EventBlocks(NamedTuple):
 
 
 class EventCollector:
-    """Takes parsed events one by one; gives them as blocks.
+    """Takes parsed events, one by one or as columns; gives them as blocks.
 
     Args:
         buckets: how many buckets of users and of devices there are.
@@ -100,6 +102,7 @@ class EventCollector:
         self._events: list[Event] = []
         self._said: list[tuple[bytes, str, bytes | None]] = []
         self._places: list[int] = []
+        self._place_batches: list[np.ndarray] = []
 
     def add(
         self, event: Event, raw: bytes, source: str, attributes: Mapping[str, Any] = NO_ATTRIBUTES, place: int = -1
@@ -116,21 +119,39 @@ class EventCollector:
         if len(self._events) >= ROWS_PER_BATCH:
             self._close_batch()
 
+    def add_columns(self, columns: PlainColumns, raws: list[bytes], source: str) -> None:
+        """Takes events that are none of CLAIMS; without an origin, the messages that they were read from."""
+        if not columns.events.num_rows:
+            return
+        self._batches.append(columns.events)
+        if self._origin is None:
+            self._keep_said([(raw, source, None) for raw in raws])
+        else:
+            self._place_batches.append(columns.places)
+
     def _close_batch(self) -> None:
+        if not self._events:
+            return
         self._batches.append(columns_of(self._events))
         self._events = []
         if self._origin is None:
-            raws, sources, attributes = zip(*self._said, strict=True)
-            said = [pa.array(raws, pa.large_binary()), _text(sources), _text(attributes)]
-            self._said_batches.append(pa.RecordBatch.from_arrays(said, schema=pa.schema([*SAID][len(_SEEN) :])))
+            self._keep_said(self._said)
             self._said = []
+        else:
+            self._place_batches.append(np.array(self._places, np.int64))
+            self._places = []
+
+    def _keep_said(self, said: list[tuple[bytes, str, bytes | None]]) -> None:
+        raws, sources, attributes = zip(*said, strict=True)
+        columns = [pa.array(raws, pa.large_binary()), _text(sources), _text(attributes)]
+        self._said_batches.append(pa.RecordBatch.from_arrays(columns, schema=pa.schema([*SAID][len(_SEEN) :])))
 
     def blocks(self) -> Iterator[tuple[str, Any]]:
         """(field of `EventBlocks`, element) of everything that was taken."""
-        if self._events:
-            self._close_batch()
+        self._close_batch()
         if self._batches:
-            events = pa.Table.from_batches(self._batches, EVENTS).combine_chunks()
+            events = concatenated((pa.Table.from_batches([batch]) for batch in self._batches), EVENTS)
+            self._batches = []
             numbers = numbers_of(events.column("message_id"))
             yield from _events_blocks(events, self._buckets)
             yield from _id_blocks(numbers)
@@ -141,7 +162,8 @@ class EventCollector:
     def _originals(self, events: pa.Table, numbers: np.ndarray) -> Originals:
         seen = [pa.array(numbers), events.column("timestamp"), events.column("user_id")]
         if self._origin is not None:
-            return Originals(self._origin, pack(pa.Table.from_arrays([*seen, pa.array(self._places)], schema=PLACES)))
+            places = pa.array(np.concatenate(self._place_batches))
+            return Originals(self._origin, pack(pa.Table.from_arrays([*seen, places], schema=PLACES)))
         said = pa.Table.from_batches(self._said_batches).columns
         return Originals(None, pack(pa.Table.from_arrays([*seen, *said], schema=SAID)))
 
@@ -209,25 +231,69 @@ class Collected(NamedTuple):
 
 
 def collect(
-    parser: EventParser, found: Iterable[bytes | Failure], source: str, buckets: int, origin: Origin | None = None
+    parser: EventParser,
+    groups: Iterable[list[bytes | Failure]],
+    source: str,
+    buckets: int,
+    origin: Origin | None = None,
 ) -> Iterator[Collected]:
     """Parses messages, all of an origin where there is one; no more of them than _FLUSH_BYTES are held at once."""
-    parse, left, place = parser.parse, iter(found), -1
-    while True:
+    plain, left, place, ended = parser.plain_reader(), iter(groups), 0, False
+    while not ended:
         collected = Collected(0, EventCollector(buckets, origin), [])
-        add, fail = collected.events.add, collected.failures.append
-        before, size_bytes = place, 0
-        for message in left:
-            place += 1
-            parsed = message if type(message) is Failure else parse(message, source)  # type: ignore[arg-type]
-            if type(parsed) is Event:
-                add(parsed, message, source, NO_ATTRIBUTES, place)  # type: ignore[arg-type]
-                size_bytes += len(message)
-            else:
-                fail(parsed)  # type: ignore[arg-type]
-                size_bytes += len(parsed.raw)  # type: ignore[union-attr]
-            if size_bytes >= _FLUSH_BYTES:
+        before, size_bytes, raws = place, 0, list[bytes]()
+        ended = True
+        for group in left:
+            others: Iterable[int] = range(len(group)) if plain is None else plain.read(group, place)
+            size_bytes += _parse_each(parser, group, others, place, source, collected)
+            if plain is not None and origin is None:
+                raws += _without(group, others)
+            place += len(group)
+            if size_bytes + (plain.held_bytes if plain is not None else 0) >= _FLUSH_BYTES:
+                ended = False
                 break
+        if plain is not None:
+            columns = plain.take()
+            parser.count_names(names_of_tracks(columns.events))
+            collected.events.add_columns(columns, raws, source)
         yield collected._replace(read=place - before)
-        if size_bytes < _FLUSH_BYTES:
-            return
+
+
+def _parse_each(
+    parser: EventParser,
+    group: list[bytes | Failure],
+    which: Iterable[int],
+    first: int,
+    source: str,
+    to: Collected,
+) -> int:
+    """Parses some of a group's messages, one by one. Returns how many bytes they are."""
+    parse, add, size_bytes = parser.parse, to.events.add, 0
+    for number in which:
+        message = group[number]
+        parsed = message if type(message) is Failure else parse(message, source)  # type: ignore[arg-type]
+        if type(parsed) is Event:
+            add(parsed, message, source, NO_ATTRIBUTES, first + number)  # type: ignore[arg-type]
+            size_bytes += len(message)
+        else:
+            to.failures.append(parsed)  # type: ignore[arg-type]
+            size_bytes += len(parsed.raw)  # type: ignore[union-attr]
+    return size_bytes
+
+
+def _without(group: list[bytes | Failure], others: Iterable[int]) -> list[bytes]:
+    excluded = frozenset(others)
+    return [message for number, message in enumerate(group) if number not in excluded]  # type: ignore[misc]
+
+
+def grouped(messages: Iterable[bytes | Failure]) -> Iterator[list[bytes | Failure]]:
+    """Messages some at a time."""
+    group, size_bytes = list[bytes | Failure](), 0
+    for message in messages:
+        group.append(message)
+        size_bytes += len(message.raw if isinstance(message, Failure) else message)
+        if size_bytes >= _GROUP_BYTES:
+            yield group
+            group, size_bytes = [], 0
+    if group:
+        yield group

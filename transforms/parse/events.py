@@ -19,7 +19,7 @@ and properties together, and lists of errors made only for what failed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
 import orjson
@@ -29,6 +29,7 @@ from schemas.event import Event, Failure
 from schemas.instants import DAY_US, EARLIEST_US, LATEST_US, parse_instant_us
 from schemas.tracking_plan import EVENT_TYPES, TrackingPlan
 from transforms.parse.identifiers import BLOCKED_IDENTIFIERS, BlockedIdentifiers, without_empty_ones
+from transforms.parse.plain_events import PlainReader, PlainSettings, is_compiled
 from transforms.parse.rows import Attributes
 from transforms.parse.violations import (
     UNREADABLE,
@@ -106,11 +107,37 @@ class EventParser:
         self._max_event_bytes = max_event_bytes
         self._epoch = epoch
         self._drops = violations == "drop"
+        self._plain: PlainSettings | None = None
         # (type, name of a planned track event or None) -> is_valid of the whole message
         self._validators: dict[tuple[object, object], Callable[[Any], bool]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return EventParser, self._settings
+
+    def plain_reader(self) -> PlainReader | None:
+        """Reads messages that are plainly good as this would, many at once; None where it was not compiled.
+
+        The caller tells the names of the track events that it took (`count_names`).
+        """
+        return self.plain_settings().reader() if is_compiled() else None
+
+    def plain_settings(self) -> PlainSettings:
+        """What a plain event is, by the settings of this parser; made once."""
+        if self._plain is None:
+            self._plain = PlainSettings(
+                self._plan,
+                self._settings[1],
+                refuses_unplanned=self._refuses_unplanned,
+                # Longer ones may be too long for another reason: RECEIVED_BYTES.
+                max_event_bytes=min(self._max_event_bytes, MAX_RECEIVED_BYTES),
+            )
+        return self._plain
+
+    def count_names(self, names: Mapping[str, int]) -> None:
+        """Counts those track events that have no schema."""
+        for name, count in names.items():
+            if name not in self._planned:
+                _count(self.unplanned_counts, name, count)
 
     def planned_names(self) -> frozenset[str]:
         """The track events that have a schema."""
@@ -323,12 +350,12 @@ def _place(raw: bytes, error: Exception) -> str:
     return f": {error.msg} ({line}character {error.colno})"
 
 
-def _count(counts: dict[str, int], name: str) -> None:
-    """Adds one to a name's count, of which there are never too many, nor too long ones."""
+def _count(counts: dict[str, int], name: str, more: int = 1) -> None:
+    """Adds to a name's count, of which there are never too many, nor too long ones."""
     name = name[:LONGEST_NAME]
     if name not in counts and len(counts) >= MAX_NAMES:
         name = OTHER
-    counts[name] = counts.get(name, 0) + 1
+    counts[name] = counts.get(name, 0) + more
 
 
 def receipt_time(record: Record, received_at: int | None) -> int | None:

@@ -11,6 +11,7 @@ from pipelines.io.files.contents import file_messages, range_messages
 from pipelines.io.files.listing import RANGE_BYTES, InputFile
 from pipelines.io.locations import FileInput
 from schemas.event import Failure
+from transforms.parse.blocks import grouped
 from transforms.parse.lines import CutOffError
 
 _LARGEST_RANGE_BYTES: Final = 24 * 1024 * 1024
@@ -45,8 +46,7 @@ class FileRange(NamedTuple):
         """
         try:
             if self.whole:
-                for message in file_messages(self.path, self.source, self.end):
-                    yield [message]
+                yield from grouped(file_messages(self.path, self.source, self.end))
             else:
                 yield from range_messages(self.path, self.source, self.start, self.end)
         except (ContainerError, CutOffError, OSError) as error:

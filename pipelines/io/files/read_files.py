@@ -51,19 +51,19 @@ class _ParseRange(beam.DoFn):
         with collection_paused():
             # What is no line of a file would have to be unpacked once more for a few of its records.
             origin = None if piece.whole else piece
-            yield from parse_messages(self._parser, piece.messages(), piece.source, self._buckets, origin)
+            yield from parse_messages(self._parser, piece.groups(), piece.source, self._buckets, origin)
         counting.count(counting.RANGES)
 
 
 def parse_messages(
     parser: EventParser,
-    found: Iterable[bytes | Failure],
+    groups: Iterable[list[bytes | Failure]],
     source: str,
     bucket_count: int,
     origin: Origin | None = None,
 ) -> Iterator[TaggedOutput[str, Any]]:
-    """Parses messages into blocks for the outputs of a DoFn that parses."""
-    for parsed in collect(parser, found, source, bucket_count, origin):
+    """Parses messages, some at a time, into blocks for the outputs of a DoFn that parses."""
+    for parsed in collect(parser, groups, source, bucket_count, origin):
         counting.count(counting.READ, parsed.read)
         for tag, element in outputs_of(parsed.events, parsed.failures, parser):
             yield TaggedOutput(tag, element)

@@ -15,6 +15,7 @@ from pipelines.io.files.read_files import parse_messages
 from pipelines.io.tables.event_rows import TableInput, event_batches, messages
 from transforms import counting
 from transforms.parse import EventParser
+from transforms.parse.blocks import grouped
 from transforms.parse.bucket import OUTPUTS, ParsedEvents, parsed_events
 from transforms.records import collection_paused
 
@@ -47,5 +48,5 @@ class _ParseTable(beam.DoFn):
     def process(self, location: TableInput) -> Iterator[TaggedOutput[str, Any]]:
         for batch in event_batches(location):
             with collection_paused():
-                yield from parse_messages(self._parser, messages(batch), location.text, self._buckets)
+                yield from parse_messages(self._parser, grouped(messages(batch)), location.text, self._buckets)
             counting.count(counting.RANGES)

@@ -1,0 +1,148 @@
+"""Reads many messages at once: those that are plainly good events become columns, without an object for each.
+
+What is not plainly good is left to `EventParser.parse`, which says what is wrong with it, or that nothing is. With the
+same results it takes five times as long; it is all there is where _plain_events.c was not compiled, or
+TIDEMARK_PYTHON_ONLY is set.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.event import Failure
+from schemas.instants import DAY_US, EARLIEST_US, LATEST_US, parse_instant_us
+from schemas.tracking_plan import TrackingPlan
+from transforms.columns.events import EVENTS, TEXT
+from transforms.parse.plan_nodes import Node, NodeMaker
+
+Reader: Any
+try:
+    from transforms.parse._plain_events import Reader as _Reader
+except ImportError:  # no compiler where this was installed
+    Reader = None
+else:
+    Reader = _Reader
+
+PYTHON_ONLY: Final = "TIDEMARK_PYTHON_ONLY"
+"""The variable of the environment by which every event is read by EventParser."""
+_TYPES: Final = ("track", "identify", "page", "screen", "group")
+"""In the order of _plain_events.c."""
+_NUMBER: Final = pa.int64()
+
+
+class PlainColumns(NamedTuple):
+    """Events as columns; where each stands among the messages."""
+
+    events: pa.RecordBatch
+    places: np.ndarray
+
+
+class PlainSettings:
+    """What a plain event is, by the settings of a parser. `reader` gives what reads them; None where nothing can."""
+
+    def __init__(
+        self, plan: TrackingPlan, blocked_identifiers: frozenset[str], *, refuses_unplanned: bool, max_event_bytes: int
+    ) -> None:
+        maker = NodeMaker(plan.resources, plan.registry())
+        numbered = _Numbered()
+        of_type = tuple(numbered.number_of(maker.node_of(plan.message_schema(name, None))) for name in _TYPES)
+        planned = [
+            (name.encode(), numbered.number_of(maker.node_of(plan.message_schema("track", name))), False)
+            for name in sorted(plan.event_names())
+        ]
+        blocked = tuple(sorted({value.strip().lower().encode() for value in blocked_identifiers}))
+        limits = (parse_instant_us, max_event_bytes, EARLIEST_US, LATEST_US, DAY_US)
+        self._arguments = (numbered.nodes, of_type, planned, refuses_unplanned, blocked, *limits)
+
+    def reader(self) -> PlainReader:
+        """A reader of its own."""
+        return PlainReader(Reader(*self._arguments))
+
+
+def is_compiled() -> bool:
+    """Whether plain events can be read at once, and nobody has said that they are not to be."""
+    return Reader is not None and not os.environ.get(PYTHON_ONLY)
+
+
+class PlainReader:
+    """Reads plain events until they are taken. One thread's."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    @property
+    def held_bytes(self) -> int:
+        """The bytes of the messages that are held as columns."""
+        held: int = self._reader.held_bytes
+        return held
+
+    def read(self, messages: list[bytes | Failure], first: int) -> list[int]:
+        """Takes the plain ones among some messages, of which the first has that place. Returns where others are."""
+        left: list[int] = self._reader.read(messages, first)
+        return left
+
+    def take(self) -> PlainColumns:
+        """What was read since the last time."""
+        rows, (places, timestamps, received, is_received, *texts) = self._reader.take()
+        message_id, type_, name, user_id, anonymous_id, group_id, properties, traits, context = (
+            _text(rows, *column) for column in texts
+        )
+        columns = {
+            "message_id": message_id,
+            "timestamp": pa.Array.from_buffers(_NUMBER, rows, [None, pa.py_buffer(timestamps)]),
+            "type": type_,
+            "name": name,
+            "user_id": user_id,
+            "anonymous_id": anonymous_id,
+            "previous_id": pa.nulls(rows, TEXT),
+            "group_id": group_id,
+            "received_at": pa.Array.from_buffers(_NUMBER, rows, [_bits(is_received), pa.py_buffer(received)]),
+            "properties": properties,
+            "traits": traits,
+            "context": context,
+        }
+        events = pa.RecordBatch.from_arrays([columns[name] for name in EVENTS.names], schema=EVENTS)
+        return PlainColumns(events, np.frombuffer(places, np.int64))
+
+
+def _text(rows: int, offsets: bytes, data: bytes, is_valid: bytes, null_count: int) -> pa.Array:
+    valid = _bits(is_valid) if null_count else None
+    return pa.Array.from_buffers(TEXT, rows, [valid, pa.py_buffer(offsets), pa.py_buffer(data)], null_count)
+
+
+def _bits(each: bytes) -> pa.Buffer:
+    """A bit for each byte that is 0 or 1."""
+    return pa.py_buffer(np.packbits(np.frombuffer(each, np.uint8), bitorder="little"))
+
+
+def names_of_tracks(events: pa.RecordBatch) -> Mapping[str, int]:
+    """How many track events there are of each name."""
+    names = events.column("name").filter(pc.equal(events.column("type"), "track"))
+    counts = pc.value_counts(names)
+    return dict(zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True))
+
+
+class _Numbered:
+    """Nodes as the compiled reader takes them: in a list, naming each other by their places; the first is any value."""
+
+    def __init__(self) -> None:
+        self.nodes: list[tuple[int, bool, int, Any, Sequence[tuple[bytes, int, bool]]]] = [(0, False, 0, None, [])]
+        self._known: dict[int, tuple[int, Node]] = {}
+
+    def number_of(self, node: Node | None) -> int:
+        if node is None:
+            return 0
+        if id(node) not in self._known:
+            members = [
+                (name.encode(), self.number_of(member), is_required)
+                for name, (member, is_required) in sorted(node.members.items())
+            ]
+            self.nodes.append((node.kinds, node.nonempty, self.number_of(node.items), node.ask, members))
+            self._known[id(node)] = len(self.nodes) - 1, node
+        return self._known[id(node)][0]
