@@ -50,7 +50,7 @@ _SAYS_NOTHING: Final = frozenset(
         "writeOnly",
     )
 )
-_KNOWN: Final = frozenset(("$ref", "type", "properties", "required", "items", "minLength", "if", "then"))
+_KNOWN: Final = frozenset(("$ref", "type", "properties", "required", "items", "minLength", "allOf", "if", "then"))
 _IF_OBJECT: Final = {"type": "object"}
 
 
@@ -111,6 +111,9 @@ class NodeMaker:
         parts = [self._plain(schema, place)]
         if "$ref" in keywords:
             parts.append(self._referred(schema["$ref"], place))
+        parts += [
+            self._node(part, _inside(place, "allOf", str(number))) for number, part in enumerate(schema.get("allOf", ()))
+        ]
         if keywords & {"if", "then"}:
             parts.append(self._conditional(schema, place))
         node = None
