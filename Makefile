@@ -14,7 +14,7 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$name" && break; done)
 
 # What is installed is known by the lock's content: another lock, another stamp.
-STAMP := $(VENV)/.locked-$(shell cat $(LOCK) setup.py 2>/dev/null | cksum | tr -d ' ')
+STAMP := $(VENV)/.locked-$(shell cat $(LOCK) setup.py transforms/parse/_plain_events.c 2>/dev/null | cksum | tr -d " ")
 
 SEGMENTS ?= 10
 EVENTS ?= 1000000

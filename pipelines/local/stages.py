@@ -107,7 +107,7 @@ class Stages:
         messages = (message for rows in _rows(location) for message in table_messages(rows))
         return self._parse(grouped(messages), location.text)
 
-    def _parse(self, groups: Iterable[list[bytes | Failure]], source: str) -> Read:
+    def _parse(self, groups: Iterable[Sequence[bytes | Failure]], source: str) -> Read:
         read = Read(0, Counter(), [], set(), set())
         for parsed in collect(self._parser, groups, source, self._buckets):
             read = read._replace(records=read.records + parsed.read)

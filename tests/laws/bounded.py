@@ -6,7 +6,7 @@ A world takes some 20 ms instead of a second, so that thousands can be tried; th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -52,7 +52,7 @@ class Part:
     lines: tuple[bytes, ...]
     source: str = SOURCE
 
-    def groups(self) -> Generator[list[bytes | Failure], None, None]:
+    def groups(self) -> Generator[Sequence[bytes | Failure], None, None]:
         for start in range(0, len(self.lines), 3):
             yield [*self.lines[start : start + 3]]
 

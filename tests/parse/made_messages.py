@@ -37,7 +37,7 @@ def parse(record: object, parser: EventParser = PARSER) -> Event | Failure:
     """By the parser; and by what reads many at once, which says the same or nothing."""
     raw = orjson.dumps(record)
     reader = parser.plain_reader()
-    taken = [] if reader is None or reader.read([raw], 0) else [pa.Table.from_batches([reader.take().events])]
+    taken = [] if reader is None or reader.read([raw], 0)[1] else [pa.Table.from_batches([reader.take().events])]
     parsed = parser.parse(raw, "test")
     assert [event for events in taken for event in records_of(events)] in ([], [parsed])
     return parsed

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pytest
@@ -19,7 +20,8 @@ from tests.parse.nearly_good import raw_message
 from transforms.columns.events import records_of
 from transforms.parse import EventParser, plain_events
 from transforms.parse.blocks import collect
-from transforms.parse.plain_events import PYTHON_ONLY, names_of_tracks
+from transforms.parse.lines import Lines
+from transforms.parse.plain_events import PYTHON_ONLY, messages_at, names_of_tracks
 
 PLAN = load_tracking_plan()
 PARSERS = (
@@ -34,7 +36,10 @@ def taken(parser: EventParser, raws: Iterable[bytes]) -> tuple[dict[int, tuple[A
     reader = parser.plain_reader()
     assert reader is not None
     messages: list[bytes | Failure] = [*raws]
-    left = reader.read(messages, 0)
+    count, others = reader.read(messages, 0)
+    assert count == len(messages)
+    assert all(messages[number] == other for number, other in others)
+    left = [number for number, _ in others]
     columns = reader.take()
     columns.events.validate(full=True)
     places = columns.places.tolist()
@@ -158,7 +163,7 @@ def test_names_without_a_schema_are_counted() -> None:
     raws += [orjson.dumps(message(type="page", name="C"))]
     reader = (parser := EventParser(PLAN)).plain_reader()
     assert reader is not None
-    assert reader.read([*raws], 0) == []
+    assert reader.read([*raws], 0) == (5, [])
     parser.count_names(names_of_tracks(reader.take().events))
     assert parser.unplanned_counts == {"A": 2, "B": 1}
 
@@ -173,7 +178,7 @@ def test_a_reader_begins_anew_when_its_events_are_taken() -> None:
     assert reader is not None
     for number in range(3):
         raw = orjson.dumps(message(messageId=f"m-{number}"))
-        assert reader.read([b"no event", raw], 5) == [0]
+        assert reader.read([b"no event", raw], 5) == (2, [(0, b"no event")])
         assert reader.held_bytes == len(raw)
         columns = reader.take()
         assert (columns.places.tolist(), columns.events.column("message_id").to_pylist()) == ([6], [f"m-{number}"])
@@ -189,10 +194,31 @@ def test_an_error_on_the_way_leaves_no_half_of_an_event() -> None:
 
     arguments = (*EventParser(PLAN).plain_settings()._arguments,)
     reader = plain_events.PlainReader(plain_events.Reader(*arguments[:5], strange, *arguments[6:]))
-    assert reader.read([orjson.dumps(message())], 0) == []
+    assert reader.read([orjson.dumps(message())], 0) == (1, [])
     with pytest.raises(StrangeError):
         reader.read([orjson.dumps(message(timestamp="2027-03-01T13:00:00+01:00"))], 0)
     assert reader.take().events.num_rows == 0
+
+
+_LINE = st.one_of(
+    st.integers(0, 10**9).map(raw_message), st.binary(max_size=6), st.sampled_from([b"", b" \v\f", b"\r"])
+)
+
+
+@settings(deadline=None)
+@given(st.lists(_LINE.map(lambda line: line.replace(b"\n", b" ")), min_size=1), st.sampled_from([b"\n", b"\r\n"]))
+def test_lines_are_read_as_if_they_had_been_cut_apart(lines: list[bytes], ending: bytes) -> None:
+    data = b"".join(line + ending for line in lines)
+    cut = [*Lines(data)]
+    one, other = PARSERS[0].plain_reader(), PARSERS[0].plain_reader()
+    assert one is not None
+    assert other is not None
+    assert one.read(Lines(data), 7) == other.read(cut, 7)
+    found, expected = one.take(), other.take()
+    assert found.events.equals(expected.events)
+    assert found.places.tolist() == expected.places.tolist()
+    places = np.arange(len(lines) + 3)[:: 1 + len(lines) % 3]
+    assert messages_at(places, Lines(data)) == messages_at(places, cut)
 
 
 @pytest.mark.parametrize("python_only", [False, True])

@@ -18,7 +18,7 @@ from schemas.event import Event, Failure
 from tests.parse.made_messages import NOON, message, parsed
 from transforms.parse import split_body
 from transforms.parse.formats import kind_of, open_content
-from transforms.parse.lines import CHUNK_BYTES, CutOffError, PartOfLine, read_lines
+from transforms.parse.lines import CHUNK_BYTES, CutOffError, Lines, PartOfLine, read_lines
 from transforms.parse.text import text_messages
 
 EVENTS = [message(messageId=f"m-{n}", properties={"products": [{"sku": "a"}, {"sku": "ü{}"}]}) for n in range(6)]
@@ -38,7 +38,7 @@ def lines_of(file: io.BytesIO, start: int, end: int | None) -> list[bytes]:
     while True:
         try:
             lines = next(groups)
-            assert isinstance(lines, list)
+            assert isinstance(lines, Lines)
             found += lines
         except StopIteration as rest:
             return [*found, *([rest.value.unfinished] if rest.value.unfinished else [])]
@@ -107,7 +107,7 @@ def test_a_line_of_any_length_is_handed_on_in_parts() -> None:
     line = b"x" * (2 * CHUNK_BYTES + 5)
     found = list(read_lines(io.BytesIO(b"a\n" + line + b"\nb\n")))
     parts = [part for part in found if isinstance(part, PartOfLine)]
-    assert [one for one in found if isinstance(one, list)] == [[b"a"], [b"b"]]
+    assert [[*one] for one in found if isinstance(one, Lines)] == [[b"a"], [b"b"]]
     assert b"".join(part.raw for part in parts) == line
     assert parts[0].offset == 2
     assert all(one.offset + len(one.raw) == next_one.offset for one, next_one in pairwise(parts))

@@ -7,7 +7,7 @@ follows the others as *exact* blocks.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from transforms.deduplicate.copies import record_of
 from transforms.identity.routes import Routed
 from transforms.parse.blocks import Origin, Originals
 from transforms.parse.events import EventParser
+from transforms.parse.plain_events import messages_at
 from transforms.records import Record
 
 
@@ -107,16 +108,16 @@ def _records(rows: pa.Table, origin: Origin | None, parser: EventParser) -> Iter
         yield from found
 
 
-def _at(places: np.ndarray, groups: Iterable[list[bytes | Failure]]) -> Iterator[bytes | Failure]:
+def _at(places: np.ndarray, groups: Iterable[Sequence[bytes | Failure]]) -> Iterator[bytes | Failure]:
     """The messages at some places, sorted, among all."""
-    start = 0
+    start = first = 0
     for group in groups:
-        first, end = places.searchsorted([start, start + len(group)]).tolist()
-        for place in places[first:end].tolist():
-            yield group[place - start]
-        if end == len(places):
+        count, found = messages_at(places[first:] - start, group)
+        yield from found
+        first += len(found)
+        if first == len(places):
             return
-        start += len(group)
+        start += count
 
 
 def _again(parser: EventParser, raw: bytes | Failure, source: str, attributes: dict[str, Any]) -> Record:

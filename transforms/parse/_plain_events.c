@@ -733,6 +733,18 @@ static void drop_columns(Reader *reader) {
     reader->held_bytes = 0;
 }
 
+/* Adds one message, or itself to those that are left. */
+static Result read_or_leave(Reader *reader, const uint8_t *text, Py_ssize_t length, PyObject *message, long long first,
+                            Py_ssize_t number, PyObject *left) {
+    Result result = text && length < INT32_MAX ? read_message(reader, text, length, first + number) : LEAVE;
+    if (result != LEAVE) return result;
+    PyObject *one = message ? Py_BuildValue("(nO)", number, message)
+                            : Py_BuildValue("(ny#)", number, (const char *)text, length);
+    result = one && PyList_Append(left, one) == 0 ? FINE : FAILED;
+    Py_XDECREF(one);
+    return result;
+}
+
 static PyObject *reader_read(Reader *reader, PyObject *args) {
     PyObject *messages;
     long long first;
@@ -741,19 +753,12 @@ static PyObject *reader_read(Reader *reader, PyObject *args) {
     PyObject *left = PyList_New(0);
     if (!left) return NULL;
     for (Py_ssize_t number = 0; number < PyList_GET_SIZE(messages); number++) {
-        PyObject *message = PyList_GET_ITEM(messages, number);
-        Result result = LEAVE;
-        if (PyBytes_CheckExact(message) && PyBytes_GET_SIZE(message) < INT32_MAX) {
-            Py_INCREF(message);
-            const uint8_t *text = (const uint8_t *)PyBytes_AS_STRING(message);
-            result = read_message(reader, text, PyBytes_GET_SIZE(message), first + number);
-            Py_DECREF(message);
-        }
-        if (result == LEAVE) {
-            PyObject *index = PyLong_FromSsize_t(number);
-            if (!index || PyList_Append(left, index) < 0) result = FAILED;
-            Py_XDECREF(index);
-        }
+        PyObject *message = Py_NewRef(PyList_GET_ITEM(messages, number));
+        int is_text = PyBytes_CheckExact(message);
+        const uint8_t *text = is_text ? (const uint8_t *)PyBytes_AS_STRING(message) : NULL;
+        Py_ssize_t length = is_text ? PyBytes_GET_SIZE(message) : 0;
+        Result result = read_or_leave(reader, text, length, message, first, number, left);
+        Py_DECREF(message);
         if (result == FAILED) { /* the columns may be of different lengths */
             drop_columns(reader);
             Py_DECREF(left);
@@ -761,6 +766,60 @@ static PyObject *reader_read(Reader *reader, PyObject *args) {
         }
     }
     return left;
+}
+
+/* The next line that is not blank, without its line break, at or after `at`; NULL: there is none. */
+static const uint8_t *next_line(const uint8_t *at, const uint8_t *end, Py_ssize_t *length, const uint8_t **after) {
+    while (at < end) {
+        const uint8_t *line = at, *stop = memchr(at, '\n', (size_t)(end - at));
+        if (!stop) return NULL;
+        at = *after = stop + 1;
+        if (stop > line && stop[-1] == '\r') stop--;
+        const uint8_t *place = line;
+        while (place < stop && (*place == ' ' || (*place >= '\t' && *place <= '\r'))) place++;
+        if (place == stop) continue;
+        *length = stop - line;
+        return line;
+    }
+    return NULL;
+}
+
+static PyObject *reader_read_lines(Reader *reader, PyObject *args) {
+    PyObject *data;
+    long long first;
+    if (!PyArg_ParseTuple(args, "SL:read_lines", &data, &first)) return NULL;
+    if (begin_columns(reader) != FINE) return NULL;
+    PyObject *left = PyList_New(0);
+    if (!left) return NULL;
+    const uint8_t *at = (const uint8_t *)PyBytes_AS_STRING(data), *end = at + PyBytes_GET_SIZE(data), *line;
+    Py_ssize_t number = 0, length;
+    for (; (line = next_line(at, end, &length, &at)); number++) {
+        if (read_or_leave(reader, line, length, NULL, first, number, left) == FAILED) {
+            drop_columns(reader);
+            Py_DECREF(left);
+            return NULL;
+        }
+    }
+    return Py_BuildValue("(nN)", number, left);
+}
+
+static PyObject *lines_at(PyObject *Py_UNUSED(module), PyObject *args) {
+    PyObject *data;
+    Py_buffer wanted;
+    if (!PyArg_ParseTuple(args, "Sy*:lines_at", &data, &wanted)) return NULL;
+    const int64_t *places = wanted.buf;
+    Py_ssize_t count = wanted.len / (Py_ssize_t)sizeof(int64_t), next = 0, number = 0, length;
+    const uint8_t *at = (const uint8_t *)PyBytes_AS_STRING(data), *end = at + PyBytes_GET_SIZE(data), *line;
+    PyObject *found = PyList_New(0);
+    for (; found && (line = next_line(at, end, &length, &at)); number++) {
+        if (next == count || places[next] != number) continue;
+        PyObject *one = PyBytes_FromStringAndSize((const char *)line, length);
+        if (!one || PyList_Append(found, one) < 0) Py_CLEAR(found);
+        Py_XDECREF(one);
+        next++;
+    }
+    PyBuffer_Release(&wanted);
+    return found ? Py_BuildValue("(nN)", number, found) : NULL;
 }
 
 static PyObject *reader_take(Reader *reader, PyObject *Py_UNUSED(ignored)) {
@@ -895,7 +954,9 @@ failed:
 static PyObject *reader_held(Reader *reader, void *Py_UNUSED(closure)) { return PyLong_FromLongLong(reader->held_bytes); }
 
 static PyMethodDef reader_methods[] = {
-    {"read", (PyCFunction)reader_read, METH_VARARGS, "read(messages, first): adds the plain ones; the places of the others."},
+    {"read", (PyCFunction)reader_read, METH_VARARGS, "read(messages, first): adds the plain ones; gives the others, numbered."},
+    {"read_lines", (PyCFunction)reader_read_lines, METH_VARARGS,
+     "read_lines(data, first): the same of lines; also how many there are that are not blank."},
     {"take", (PyCFunction)reader_take, METH_NOARGS, "take(): how many rows there are, and the buffers of their columns."},
     {NULL, NULL, 0, NULL}};
 static PyGetSetDef reader_getset[] = {
@@ -916,6 +977,10 @@ static int module_exec(PyObject *module) {
 }
 
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, module_exec}, {0, NULL}};
-static struct PyModuleDef module_def = {PyModuleDef_HEAD_INIT, "_plain_events", NULL, 0, NULL, module_slots, NULL, NULL, NULL};
+static PyMethodDef module_methods[] = {
+    {"lines_at", lines_at, METH_VARARGS,
+     "lines_at(data, places): how many lines there are that are not blank, and those of some numbers, which are sorted."},
+    {NULL, NULL, 0, NULL}};
+static struct PyModuleDef module_def = {PyModuleDef_HEAD_INIT, "_plain_events", NULL, 0, module_methods, module_slots, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit__plain_events(void) { return PyModuleDef_Init(&module_def); }

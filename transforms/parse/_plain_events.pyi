@@ -2,7 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 _Text = tuple[bytes, bytes, bytes, int]
+
+def lines_at(data: bytes, places: np.ndarray, /) -> tuple[int, list[bytes]]: ...
 
 class Reader:
     held_bytes: int
@@ -21,7 +25,8 @@ class Reader:
         ahead: int,
         /,
     ) -> Reader: ...
-    def read(self, messages: list[bytes], first: int, /) -> list[int]: ...
+    def read(self, messages: list[bytes], first: int, /) -> list[tuple[int, bytes]]: ...
+    def read_lines(self, data: bytes, first: int, /) -> tuple[int, list[tuple[int, bytes]]]: ...
     def take(
         self, /
     ) -> tuple[

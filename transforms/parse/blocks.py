@@ -54,7 +54,7 @@ class Origin(Protocol):
     def source(self) -> str:
         """The input as given to --input."""
 
-    def groups(self) -> Generator[list[bytes | Failure], None, None]:
+    def groups(self) -> Generator[Sequence[bytes | Failure], None, None]:
         """The messages, some at a time, the same ones each time."""
 
 
@@ -232,7 +232,7 @@ class Collected(NamedTuple):
 
 def collect(
     parser: EventParser,
-    groups: Iterable[list[bytes | Failure]],
+    groups: Iterable[Sequence[bytes | Failure]],
     source: str,
     buckets: int,
     origin: Origin | None = None,
@@ -244,11 +244,11 @@ def collect(
         before, size_bytes, raws = place, 0, list[bytes]()
         ended = True
         for group in left:
-            others: Iterable[int] = range(len(group)) if plain is None else plain.read(group, place)
-            size_bytes += _parse_each(parser, group, others, place, source, collected)
+            count, others = (len(group), enumerate(group)) if plain is None else plain.read(group, place)
             if plain is not None and origin is None:
                 raws += _without(group, others)
-            place += len(group)
+            size_bytes += _parse_each(parser, others, place, source, collected)
+            place += count
             if size_bytes + (plain.held_bytes if plain is not None else 0) >= _FLUSH_BYTES:
                 ended = False
                 break
@@ -260,17 +260,11 @@ def collect(
 
 
 def _parse_each(
-    parser: EventParser,
-    group: list[bytes | Failure],
-    which: Iterable[int],
-    first: int,
-    source: str,
-    to: Collected,
+    parser: EventParser, numbered: Iterable[tuple[int, bytes | Failure]], first: int, source: str, to: Collected
 ) -> int:
-    """Parses some of a group's messages, one by one. Returns how many bytes they are."""
+    """Parses messages one by one, each with its number after the first. Returns how many bytes they are."""
     parse, add, size_bytes = parser.parse, to.events.add, 0
-    for number in which:
-        message = group[number]
+    for number, message in numbered:
         parsed = message if type(message) is Failure else parse(message, source)  # type: ignore[arg-type]
         if type(parsed) is Event:
             add(parsed, message, source, NO_ATTRIBUTES, first + number)  # type: ignore[arg-type]
@@ -281,12 +275,12 @@ def _parse_each(
     return size_bytes
 
 
-def _without(group: list[bytes | Failure], others: Iterable[int]) -> list[bytes]:
-    excluded = frozenset(others)
+def _without(group: Sequence[bytes | Failure], others: Iterable[tuple[int, bytes | Failure]]) -> list[bytes]:
+    excluded = {number for number, _ in others}
     return [message for number, message in enumerate(group) if number not in excluded]  # type: ignore[misc]
 
 
-def grouped(messages: Iterable[bytes | Failure]) -> Iterator[list[bytes | Failure]]:
+def grouped(messages: Iterable[bytes | Failure]) -> Iterator[Sequence[bytes | Failure]]:
     """Messages some at a time."""
     group, size_bytes = list[bytes | Failure](), 0
     for message in messages:

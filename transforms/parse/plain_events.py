@@ -19,11 +19,13 @@ from schemas.event import Failure
 from schemas.instants import DAY_US, EARLIEST_US, LATEST_US, parse_instant_us
 from schemas.tracking_plan import TrackingPlan
 from transforms.columns.events import EVENTS, TEXT
+from transforms.parse.lines import Lines
 from transforms.parse.plan_nodes import Node, NodeMaker
 
 Reader: Any
 try:
     from transforms.parse._plain_events import Reader as _Reader
+    from transforms.parse._plain_events import lines_at as _lines_at
 except ImportError:  # no compiler where this was installed
     Reader = None
 else:
@@ -65,6 +67,15 @@ class PlainSettings:
         return PlainReader(Reader(*self._arguments))
 
 
+def messages_at(places: np.ndarray, messages: Sequence[bytes | Failure]) -> tuple[int, Sequence[bytes | Failure]]:
+    """How many messages there are, and those at some places, which are sorted; lines are not cut apart for it."""
+    if isinstance(messages, Lines) and is_compiled():
+        found: tuple[int, list[bytes]] = _lines_at(messages.data, np.ascontiguousarray(places, np.int64))
+        return found
+    count = len(messages)
+    return count, [messages[place] for place in places[: places.searchsorted(count)].tolist()]
+
+
 def is_compiled() -> bool:
     """Whether plain events can be read at once, and nobody has said that they are not to be."""
     return Reader is not None and not os.environ.get(PYTHON_ONLY)
@@ -82,10 +93,22 @@ class PlainReader:
         held: int = self._reader.held_bytes
         return held
 
-    def read(self, messages: list[bytes | Failure], first: int) -> list[int]:
-        """Takes the plain ones among some messages, of which the first has that place. Returns where others are."""
-        left: list[int] = self._reader.read(messages, first)
-        return left
+    def read(self, messages: Sequence[bytes | Failure], first: int) -> tuple[int, list[tuple[int, bytes | Failure]]]:
+        """Takes the plain ones among some messages.
+
+        Args:
+            messages: lines are not cut apart for it.
+            first: the place of the first one.
+
+        Returns:
+            How many messages there are, and those that were not taken, each with its number in the list.
+        """
+        found: tuple[int, list[tuple[int, bytes | Failure]]]
+        if isinstance(messages, Lines):
+            found = self._reader.read_lines(messages.data, first)
+        else:
+            found = len(messages), self._reader.read(messages, first)
+        return found
 
     def take(self) -> PlainColumns:
         """What was read since the last time."""

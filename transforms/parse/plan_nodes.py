@@ -112,7 +112,8 @@ class NodeMaker:
         if "$ref" in keywords:
             parts.append(self._referred(schema["$ref"], place))
         parts += [
-            self._node(part, _inside(place, "allOf", str(number))) for number, part in enumerate(schema.get("allOf", ()))
+            self._node(part, _inside(place, "allOf", str(number)))
+            for number, part in enumerate(schema.get("allOf", ()))
         ]
         if keywords & {"if", "then"}:
             parts.append(self._conditional(schema, place))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def file_messages(path: str, source: str, size_bytes: int = 0) -> Iterator[bytes
         raise CutOffError(f"it has {Path(path).stat().st_size} bytes, and had {size_bytes} when the job began")
 
 
-def range_messages(path: str, source: str, start: int, end: int) -> Iterator[list[bytes | Failure]]:
+def range_messages(path: str, source: str, start: int, end: int) -> Iterator[Sequence[bytes | Failure]]:
     """The records of the lines that start in [start, end) of a file of plain lines, some at a time.
 
     Raises:

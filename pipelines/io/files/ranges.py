@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -38,7 +38,7 @@ class FileRange(NamedTuple):
         """The records: JSON messages as they stand, Avro and Parquet rows as JSON. Raises as `groups`."""
         return chain.from_iterable(self.groups())  # 0.3 us per record less than a generator in a generator
 
-    def groups(self) -> Generator[list[bytes | Failure], None, None]:
+    def groups(self) -> Generator[Sequence[bytes | Failure], None, None]:
         """The records, some at a time.
 
         Raises:

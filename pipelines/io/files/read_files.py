@@ -5,7 +5,7 @@ file at a time (contents.py). Each range is read, decoded, validated and sorted 
 passing events on one by one costs more than all of that.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -57,7 +57,7 @@ class _ParseRange(beam.DoFn):
 
 def parse_messages(
     parser: EventParser,
-    groups: Iterable[list[bytes | Failure]],
+    groups: Iterable[Sequence[bytes | Failure]],
     source: str,
     bucket_count: int,
     origin: Origin | None = None,

@@ -125,7 +125,7 @@ def read_on(
     return found, rest.offset
 
 
-def _all_of(groups: Generator[list[bytes | Failure], None, Rest]) -> tuple[list[bytes | Failure], Rest]:
+def _all_of(groups: Generator[Sequence[bytes | Failure], None, Rest]) -> tuple[list[bytes | Failure], Rest]:
     found: list[bytes | Failure] = []
     while True:
         try:
