@@ -21,7 +21,7 @@ from transforms.columns.events import records_of
 from transforms.parse import EventParser, plain_events
 from transforms.parse.blocks import collect
 from transforms.parse.lines import Lines
-from transforms.parse.plain_events import PYTHON_ONLY, messages_at, names_of_tracks
+from transforms.parse.plain_events import PYTHON_ONLY, messages_at
 
 PLAN = load_tracking_plan()
 PARSERS = (
@@ -164,8 +164,9 @@ def test_names_without_a_schema_are_counted() -> None:
     reader = (parser := EventParser(PLAN)).plain_reader()
     assert reader is not None
     assert reader.read([*raws], 0) == (5, [])
-    parser.count_names(names_of_tracks(reader.take().events))
+    parser.count_unplanned(reader.take().unplanned)
     assert parser.unplanned_counts == {"A": 2, "B": 1}
+    assert reader.take().unplanned == {}
 
 
 def test_nothing_is_read_at_once_where_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,7 @@ typedef struct {
     uint32_t token_count, token_room;
     Text texts[TEXTS];
     Buffer numbers[NUMBERS];
+    PyObject *unplanned; /* the name of a track event without a schema -> how many there are */
     Py_ssize_t rows;
     long long held_bytes;
 } Reader;
@@ -637,6 +638,17 @@ static Result add_object(Reader *reader, int column, const uint8_t *text, uint32
     return text_ends(&reader->texts[column], place != 0);
 }
 
+static Result count_name(Reader *reader, const uint8_t *name, Py_ssize_t length) {
+    PyObject *key = PyUnicode_DecodeUTF8((const char *)name, length, NULL);
+    if (!key) return FAILED;
+    PyObject *before = PyDict_GetItemWithError(reader->unplanned, key), *count = NULL;
+    if (before || !PyErr_Occurred()) count = PyLong_FromLong((before ? PyLong_AsLong(before) : 0) + 1);
+    int failed = !count || PyDict_SetItem(reader->unplanned, key, count) < 0;
+    Py_DECREF(key);
+    Py_XDECREF(count);
+    return failed ? FAILED : FINE;
+}
+
 static Result read_message(Reader *reader, const uint8_t *text, Py_ssize_t length, int64_t place) {
     const uint8_t *end = text + length, *at = after_space(text, end);
     if (length > reader->max_bytes || at >= end || *at != '{') return LEAVE;
@@ -655,10 +667,11 @@ static Result read_message(Reader *reader, const uint8_t *text, Py_ssize_t lengt
         type++;
     if (type == TYPES) return LEAVE; /* aliases, deletions and retracts travel as records */
 
-    int node = reader->of_type[type], name = type == TRACK ? F_EVENT : F_NAME;
+    int node = reader->of_type[type], name = type == TRACK ? F_EVENT : F_NAME, is_unplanned = 0;
     if (type == TRACK) {
         if (!fields[F_EVENT]) return LEAVE;
         const Member *planned = member_of(reader->planned, reader->planned_mask, START(F_EVENT), LENGTH(F_EVENT));
+        is_unplanned = !planned;
         if (planned) node = planned->node;
         else if (reader->refuses_unplanned) return LEAVE;
     }
@@ -684,6 +697,7 @@ static Result read_message(Reader *reader, const uint8_t *text, Py_ssize_t lengt
     }
 
     /* From here on only memory can be missing. */
+    if (is_unplanned) TRY(count_name(reader, START(F_EVENT), LENGTH(F_EVENT)));
     uint8_t is_received = fields[F_RECEIVED_AT] != 0;
     TRY(append(&reader->numbers[PLACE], &place, sizeof place));
     TRY(append(&reader->numbers[TIMESTAMP], &event_time, sizeof event_time));
@@ -729,6 +743,7 @@ static void drop_columns(Reader *reader) {
         Py_CLEAR(reader->numbers[column].bytes);
         reader->numbers[column].used = 0;
     }
+    if (reader->unplanned) PyDict_Clear(reader->unplanned);
     reader->rows = 0;
     reader->held_bytes = 0;
 }
@@ -843,8 +858,10 @@ static PyObject *reader_take(Reader *reader, PyObject *Py_UNUSED(ignored)) {
         text->nulls = 0;
         PyTuple_SET_ITEM(columns, NUMBERS + column, one);
     }
+    PyObject *unplanned = PyDict_Copy(reader->unplanned);
+    if (!unplanned) goto failed;
     drop_columns(reader);
-    return Py_BuildValue("(nN)", rows, columns);
+    return Py_BuildValue("(nNN)", rows, columns, unplanned);
 failed:
     Py_DECREF(columns);
     drop_columns(reader);
@@ -868,6 +885,7 @@ static void reader_dealloc(Reader *reader) {
     free(reader->tokens);
     Py_XDECREF(reader->blocked);
     Py_XDECREF(reader->instant);
+    Py_XDECREF(reader->unplanned);
     PyTypeObject *type = Py_TYPE(reader);
     type->tp_free((PyObject *)reader);
     Py_DECREF(type);
@@ -931,6 +949,7 @@ static PyObject *reader_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNU
     reader->latest = latest;
     reader->ahead = ahead;
     Py_ssize_t count = PyList_GET_SIZE(nodes);
+    if (!(reader->unplanned = PyDict_New())) goto failed;
     if (count < 1 || count > INT32_MAX || !(reader->nodes = calloc((size_t)count, sizeof(Node)))) {
         PyErr_SetString(PyExc_ValueError, "no nodes, or too many");
         goto failed;
@@ -957,7 +976,7 @@ static PyMethodDef reader_methods[] = {
     {"read", (PyCFunction)reader_read, METH_VARARGS, "read(messages, first): adds the plain ones; gives the others, numbered."},
     {"read_lines", (PyCFunction)reader_read_lines, METH_VARARGS,
      "read_lines(data, first): the same of lines; also how many there are that are not blank."},
-    {"take", (PyCFunction)reader_take, METH_NOARGS, "take(): how many rows there are, and the buffers of their columns."},
+    {"take", (PyCFunction)reader_take, METH_NOARGS, "take(): how many rows there are, the buffers of their columns, and the names that no schema has, counted."},
     {NULL, NULL, 0, NULL}};
 static PyGetSetDef reader_getset[] = {
     {"held_bytes", (getter)reader_held, NULL, "The bytes of the messages that the rows were read from.", NULL},

@@ -32,4 +32,5 @@ class Reader:
     ) -> tuple[
         int,
         tuple[bytes, bytes, bytes, bytes, _Text, _Text, _Text, _Text, _Text, _Text, _Text, _Text, _Text],
+        dict[str, int],
     ]: ...

@@ -23,7 +23,7 @@ from transforms.columns.message_ids import numbers_of
 from transforms.columns.selection import Selection
 from transforms.deduplicate.copies import RETRACT, record_of
 from transforms.parse.events import EventParser
-from transforms.parse.plain_events import PlainColumns, names_of_tracks
+from transforms.parse.plain_events import PlainColumns
 from transforms.records import Buckets, Record
 
 ROWS_PER_BATCH: Final = 1024
@@ -254,7 +254,7 @@ def collect(
                 break
         if plain is not None:
             columns = plain.take()
-            parser.count_names(names_of_tracks(columns.events))
+            parser.count_unplanned(columns.unplanned)
             collected.events.add_columns(columns, raws, source)
         yield collected._replace(read=place - before)
 

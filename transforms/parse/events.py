@@ -117,7 +117,7 @@ class EventParser:
     def plain_reader(self) -> PlainReader | None:
         """Reads messages that are plainly good as this would, many at once; None where it was not compiled.
 
-        The caller tells the names of the track events that it took (`count_names`).
+        The caller tells what it took without a schema (`count_unplanned`).
         """
         return self.plain_settings().reader() if is_compiled() else None
 
@@ -133,11 +133,10 @@ class EventParser:
             )
         return self._plain
 
-    def count_names(self, names: Mapping[str, int]) -> None:
-        """Counts those track events that have no schema."""
+    def count_unplanned(self, names: Mapping[str, int]) -> None:
+        """Counts track events without a schema that were accepted."""
         for name, count in names.items():
-            if name not in self._planned:
-                _count(self.unplanned_counts, name, count)
+            _count(self.unplanned_counts, name, count)
 
     def planned_names(self) -> frozenset[str]:
         """The track events that have a schema."""

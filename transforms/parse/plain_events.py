@@ -13,7 +13,6 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from schemas.event import Failure
 from schemas.instants import DAY_US, EARLIEST_US, LATEST_US, parse_instant_us
@@ -39,10 +38,11 @@ _NUMBER: Final = pa.int64()
 
 
 class PlainColumns(NamedTuple):
-    """Events as columns; where each stands among the messages."""
+    """Events as columns; where each stands among the messages; how many there are of each name without a schema."""
 
     events: pa.RecordBatch
     places: np.ndarray
+    unplanned: Mapping[str, int]
 
 
 class PlainSettings:
@@ -112,7 +112,7 @@ class PlainReader:
 
     def take(self) -> PlainColumns:
         """What was read since the last time."""
-        rows, (places, timestamps, received, is_received, *texts) = self._reader.take()
+        rows, (places, timestamps, received, is_received, *texts), unplanned = self._reader.take()
         message_id, type_, name, user_id, anonymous_id, group_id, properties, traits, context = (
             _text(rows, *column) for column in texts
         )
@@ -131,7 +131,7 @@ class PlainReader:
             "context": context,
         }
         events = pa.RecordBatch.from_arrays([columns[name] for name in EVENTS.names], schema=EVENTS)
-        return PlainColumns(events, np.frombuffer(places, np.int64))
+        return PlainColumns(events, np.frombuffer(places, np.int64), unplanned)
 
 
 def _text(rows: int, offsets: bytes, data: bytes, is_valid: bytes, null_count: int) -> pa.Array:
@@ -142,13 +142,6 @@ def _text(rows: int, offsets: bytes, data: bytes, is_valid: bytes, null_count: i
 def _bits(each: bytes) -> pa.Buffer:
     """A bit for each byte that is 0 or 1."""
     return pa.py_buffer(np.packbits(np.frombuffer(each, np.uint8), bitorder="little"))
-
-
-def names_of_tracks(events: pa.RecordBatch) -> Mapping[str, int]:
-    """How many track events there are of each name."""
-    names = events.column("name").filter(pc.equal(events.column("type"), "track"))
-    counts = pc.value_counts(names)
-    return dict(zip(counts.field("values").to_pylist(), counts.field("counts").to_pylist(), strict=True))
 
 
 class _Numbered:

@@ -52,7 +52,8 @@ def line_messages(
 
 
 def _records(lines: Lines) -> Sequence[bytes | Failure]:
-    return [record for line in lines for record in split_body(line)] if b'"batch"' in lines.data else lines
+    # Without the closing quote: text is full of quotes, and this search looks at a word's last character first.
+    return [record for line in lines for record in split_body(line)] if b'"batch' in lines.data else lines
 
 
 Given = TypeVar("Given")
