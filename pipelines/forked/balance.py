@@ -58,6 +58,7 @@ def _size(values: Iterable[Any]) -> int:
 
 
 def _bytes_of(value: Any) -> int:
-    """Of a block, or of a block with a tag; anything else counts as one."""
+    """Of a block, or of one or a part of one with a tag; anything else counts as one."""
     block = value[-1] if isinstance(value, tuple) else value
+    block = block[0] if isinstance(block, tuple) else block
     return size_of(block) if isinstance(block, bytes) else 1

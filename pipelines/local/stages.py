@@ -31,8 +31,8 @@ from pipelines.io.tables.read_back import to_owned_events
 from pipelines.local.exchange import Exchange
 from schemas.errors import InputError, OutputError
 from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Failure
-from transforms.columns.blocks import concatenated, packed_by, packed_parts, unpack
-from transforms.columns.events import EVENTS, LINKS, OWNED_EVENTS, owned_events
+from transforms.columns.blocks import concatenated, pack, packed_by, unpack
+from transforms.columns.events import EVENTS, LINKS, OWNED_EVENTS, OWNER, owned_events
 from transforms.columns.selection import Selection
 from transforms.deduplicate.columns import exact_blocks, extract_copies, standing
 from transforms.deduplicate.copies import RETRACT, Deduplicated, deduplicate
@@ -184,10 +184,11 @@ class Stages:
             plan,
         )
         self._exchange.drop(bucket, "devices", "links", "exact_devices", "exact_links")
-        for known in (found.known, _selection(found.exceptional.known)):
+        for known in (found.known.with_column(OWNER, found.owners), _selection(found.exceptional.known)):
             self._write("resolved", known)
-        for anonymous in (found.anonymous, _selection(found.exceptional.anonymous)):
-            self._keep_here("anonymous", bucket, anonymous)
+        anonymous = found.anonymous.with_column(OWNER, found.anonymous.column("anonymous_id"))
+        for events in (anonymous, _selection(found.exceptional.anonymous)):
+            self._keep_here("anonymous", bucket, events)
 
     def _standing(self, bucket: int, stage: str, schema: pa.Schema, suspects: Sequence[bytes]) -> Selection:
         parsed, exact = self._exchange.read(stage, bucket), self._exchange.read(f"exact_{stage}", bucket)
@@ -204,8 +205,8 @@ class Stages:
 
     def _keep_here(self, stage: str, bucket: int, events: Selection) -> None:
         """Events whose owners are in this bucket."""
-        for packed in packed_parts(events):
-            self._exchange.write(stage, bucket, packed)
+        if events.num_rows:
+            self._exchange.write(stage, bucket, pack(events.copied()))
 
     def profiles(self, bucket: int, as_of: int) -> Iterator[OrderedEvents]:
         """The profiles of a bucket that exist at an instant, and their events until then: users, then devices."""

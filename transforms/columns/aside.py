@@ -64,10 +64,13 @@ def is_reference(block: bytes) -> bool:
     return block.startswith(_REFERENCE)
 
 
-def fetch(reference: bytes) -> pa.Table:
+def fetch(reference: bytes, options: pa.ipc.IpcReadOptions) -> pa.Table:
     """The rows that a reference stands for."""
     path, start, size_bytes = _place(reference)
-    with pa.memory_map(path) as file, pa.ipc.open_stream(file.get_stream(start, size_bytes)) as reader:
+    with (
+        pa.memory_map(path) as file,
+        pa.ipc.open_stream(file.get_stream(start, size_bytes), options=options) as reader,
+    ):
         return reader.read_all()
 
 

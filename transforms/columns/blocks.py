@@ -19,7 +19,6 @@ from transforms.columns.selection import Selection
 
 _OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4")
 _WORTH_A_FILE_BYTES: Final = 4096
-_ROWS_OF_A_PART: Final = 1 << 16
 
 
 def pack(columns: pa.Table | pa.RecordBatch) -> bytes:
@@ -34,11 +33,12 @@ def pack(columns: pa.Table | pa.RecordBatch) -> bytes:
     return packed
 
 
-def unpack(block: bytes) -> pa.Table:
-    """What `pack` was given."""
+def unpack(block: bytes, columns: list[int] | None = None) -> pa.Table:
+    """What `pack` was given; or some of its columns, by their places: the others are not even unpacked."""
+    options = pa.ipc.IpcReadOptions(included_fields=columns)
     if is_reference(block):
-        return fetch(block)
-    with pa.ipc.open_stream(block) as reader:
+        return fetch(block, options)
+    with pa.ipc.open_stream(block, options=options) as reader:
         return reader.read_all()
 
 
@@ -100,9 +100,3 @@ def packed_by(events: Selection, key: str, count: int) -> Iterator[Keyed]:
     """Each bucket's rows as a block."""
     for bucket, rows in partition(events, key, count):
         yield bucket, pack(rows)
-
-
-def packed_parts(events: Selection) -> Iterator[bytes]:
-    """The rows as some blocks: half of all events may be one visitor's, so they are copied part by part."""
-    for start in range(0, events.num_rows, _ROWS_OF_A_PART):
-        yield pack(events.take(np.arange(start, min(start + _ROWS_OF_A_PART, events.num_rows))).copied())

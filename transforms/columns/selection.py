@@ -27,6 +27,11 @@ class Selection(NamedTuple):
     def num_rows(self) -> int:
         return self.table.num_rows if self.rows is None else len(self.rows)
 
+    @property
+    def places(self) -> np.ndarray:
+        """The places of the rows in the table."""
+        return np.arange(self.table.num_rows) if self.rows is None else self.rows
+
     def column(self, name: str) -> pa.Array:
         """One column of the rows."""
         whole = self.table.column(name).combine_chunks()

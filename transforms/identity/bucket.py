@@ -16,16 +16,17 @@ from schemas.block import TableBlock
 from schemas.event import MESSAGE_ID
 from schemas.tables import EVENTS, IDENTITY_LINKS, PROFILES
 from transforms import counting
-from transforms.columns.blocks import packed_by, packed_parts, unpack
+from transforms.columns.blocks import packed_by, unpack
 from transforms.columns.events import EVENTS as EVENT_COLUMNS
-from transforms.columns.events import LINKS
+from transforms.columns.events import LINKS, OWNER, columns_of, owned_events
+from transforms.columns.parts import Blocks, whole
 from transforms.columns.selection import Selection
 from transforms.columns.table_blocks import columns_block
 from transforms.deduplicate.bucket import DeduplicatedEvents
 from transforms.deduplicate.columns import standing
 from transforms.failed_events import count_failures, failed_events_block
 from transforms.identity.aliases import refusal
-from transforms.identity.columns import ResolvedColumns, resolve_columns, united
+from transforms.identity.columns import DECIDING, ResolvedColumns, resolve_columns
 from transforms.identity.plan import IdentityPlan, merged_profiles, plan_of
 from transforms.profiles.rows import block
 from transforms.records import Record, collection_paused
@@ -33,7 +34,6 @@ from transforms.records import Record, collection_paused
 Erased = tuple[str, tuple[str, int]]
 """(message id of the deletion, (table, rows))."""
 
-_LARGE_ROWS = 100_000
 _OUTPUTS = ("known", "anonymous", "tables", "erased", "links")
 
 
@@ -43,7 +43,8 @@ class ResolvedIdentity(NamedTuple):
     Attributes:
         plan: one IdentityPlan.
         known: (bucket, block of events with their owner) of anonymous events that turned out to be a user's.
-        anonymous: the same of anonymous profiles; their buckets have other numbers than those of users.
+        anonymous: (bucket, part of a block of events) of those that are their device's; these buckets have other
+            numbers than those of users.
         tables: rows of identity_links and of absorbed profiles.
         refused: rows of failed_events, of refused aliases.
         erased: what was erased, by deletion.
@@ -145,14 +146,23 @@ class _ResolveDevices(beam.DoFn):
         self, bucket: tuple[int, dict[str, Iterable[bytes]]], plan: IdentityPlan, suspects: list[bytes]
     ) -> Iterator[TaggedOutput[str, Any]]:
         number, told = bucket
+        parsed = len(packed := list(told["events"]))
+        blocks = Blocks([*packed, *told["exact_events"]], EVENT_COLUMNS)
         with collection_paused():
+            heads = blocks.heads(DECIDING.names)
+            links = standing(map(unpack, told["links"]), map(unpack, told["exact_links"]), suspects, LINKS)
             found = resolve_columns(
-                _standing(told["events"], told["exact_events"], suspects, EVENT_COLUMNS),
-                _standing(told["links"], told["exact_links"], suspects, LINKS).copied(),
+                standing(heads[:parsed], heads[parsed:], suspects, DECIDING),
+                links.copied(),
                 plan,
+                copied=lambda events: blocks.copied(events.places),
             )
-        for keyed in packed_by(united(found.known, found.exceptional.known), "owner", self._buckets):
-            yield TaggedOutput("known", keyed)
+            del heads, links
+            known = blocks.copied(found.known.places).append_column(OWNER, found.owners)
+        for events in (known, pa.Table.from_batches([owned_events(found.exceptional.known)])):
+            for keyed in packed_by(Selection(events), "owner", self._buckets):
+                yield TaggedOutput("known", keyed)
+        del known
         for rows in _tables(found):
             yield TaggedOutput("tables", rows)
         for of_device in found.of_erased.items():
@@ -160,18 +170,11 @@ class _ResolveDevices(beam.DoFn):
         for (deletion, name), count in found.exceptional.erased.items():
             yield TaggedOutput("erased", (deletion, (name, count)))
             counting.count(counting.ERASED, count if name == EVENTS.name else 0)
-        anonymous = united(found.anonymous, found.exceptional.anonymous)
-        del found
-        taken = anonymous.num_rows
-        for packed in packed_parts(anonymous):
-            yield TaggedOutput("anonymous", (self._buckets + number, packed))
-        del anonymous
-        if taken > _LARGE_ROWS:  # another worker may take what it has come to, and needs the memory
-            pa.default_memory_pool().release_unused()
-
-
-def _standing(packed: Iterable[bytes], exact: Iterable[bytes], suspects: list[bytes], schema: pa.Schema) -> Selection:
-    return standing(map(unpack, packed), map(unpack, exact), suspects, schema)
+        for part in blocks.parts(found.anonymous.places):
+            yield TaggedOutput("anonymous", (self._buckets + number, part))
+        if found.exceptional.anonymous:
+            part = whole(columns_of([event for _, event in found.exceptional.anonymous]))
+            yield TaggedOutput("anonymous", (self._buckets + number, part))
 
 
 def _tables(found: ResolvedColumns) -> Iterator[TableBlock]:

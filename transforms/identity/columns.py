@@ -7,14 +7,15 @@ that no deletion concerns: nearly all. The others go to `devices.resolve_devices
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from schemas.event import ANONYMOUS_ID
-from transforms.columns.blocks import concatenated, is_one_of, rows_where
-from transforms.columns.events import OWNED_EVENTS, OWNER, TEXT, owned_events, records_of
+from transforms.columns.blocks import is_one_of, rows_where
+from transforms.columns.events import EVENTS, TEXT, records_of
 from transforms.columns.order import in_order
 from transforms.columns.selection import Selection
 from transforms.identity.devices import ResolvedDevices, links_of_erased, resolve_devices
@@ -23,13 +24,17 @@ from transforms.identity.plan import IdentityPlan
 from transforms.profiles.rows import Row, merged_profile
 from transforms.records import Record
 
+DECIDING: Final = pa.schema([EVENTS.field(name) for name in ("message_id", "timestamp", "anonymous_id")])
+"""The columns of events by which it is decided whether they stand and whose they are."""
+
 
 class ResolvedColumns(NamedTuple):
     """What the devices of a bucket come to.
 
     Attributes:
-        known: OWNED_EVENTS, of events that turned out to be a user's.
-        anonymous: OWNED_EVENTS, of those that are nobody's.
+        known: events that turned out to be a user's.
+        owners: of each of them, the user.
+        anonymous: those that are nobody's: their device's.
         links: columns of identity_links: device, user, timestamp, message id.
         exceptional: the same, and what was erased, of the devices that were resolved record by record.
         absorbed: rows of the anonymous profiles of which nothing is left.
@@ -37,6 +42,7 @@ class ResolvedColumns(NamedTuple):
     """
 
     known: Selection
+    owners: pa.Array
     anonymous: Selection
     links: pa.Table
     exceptional: ResolvedDevices
@@ -44,19 +50,31 @@ class ResolvedColumns(NamedTuple):
     of_erased: dict[str, list[Link]]
 
 
-def resolve_columns(events: Selection, links: pa.Table, plan: IdentityPlan) -> ResolvedColumns:
-    """Resolves the devices of a bucket: `events` as EVENTS that name no user, `links` as LINKS."""
+def resolve_columns(
+    events: Selection,
+    links: pa.Table,
+    plan: IdentityPlan,
+    copied: Callable[[Selection], pa.Table] = Selection.copied,
+) -> ResolvedColumns:
+    """Resolves the devices of a bucket.
+
+    Args:
+        events: that name no user; the columns DECIDING of EVENTS.
+        links: LINKS.
+        plan: what aliases and deletions come to.
+        copied: makes of some of the events a table of EVENTS, where `events` has less.
+    """
     links = rows_where(links, links.column("timestamp").to_numpy() <= plan.as_of)
     exceptional = _exceptional_devices(links, plan)
     found, of_erased = ResolvedDevices([], [], [], [], Counter()), {}
     if exceptional:
         of_events = is_one_of(events.column("anonymous_id"), exceptional)
         of_links = is_one_of(links.column("device"), exceptional)
-        told = _told(events.where(of_events).copied(), rows_where(links, of_links))
+        told = _told(copied(events.where(of_events)), rows_where(links, of_links))
         found, of_erased = resolve_devices(told, plan), links_of_erased(told, plan)
         events, links = events.where(~of_events), rows_where(links, ~of_links)
-    known, anonymous, kept, absorbed = _resolve(events, links, plan)
-    return ResolvedColumns(known, anonymous, kept, found, absorbed, of_erased)
+    known, owners, anonymous, kept, absorbed = _resolve(events, links, plan)
+    return ResolvedColumns(known, owners, anonymous, kept, found, absorbed, of_erased)
 
 
 def _exceptional_devices(links: pa.Table, plan: IdentityPlan) -> set[str]:
@@ -80,7 +98,7 @@ def _told(events: pa.Table, links: pa.Table) -> list[Record]:
 
 def _resolve(
     events: Selection, links: pa.Table, plan: IdentityPlan
-) -> tuple[Selection, Selection, pa.Table, list[Row]]:
+) -> tuple[Selection, pa.Array, Selection, pa.Table, list[Row]]:
     own = events.column("anonymous_id")
     devices, of_link, of_event = _codes(links.column("device"), pa.chunked_array([own]))
     at = links.column("timestamp").to_numpy()
@@ -89,17 +107,14 @@ def _resolve(
     times = events.numbers("timestamp")
     place, stitched = _owning_link(of_link, at, of_event, times, plan.stitch_window_us)
     owned = place >= 0
-    users = links.column("user_id").combine_chunks().take(pa.array(place[owned]))
-    known = events.where(owned).with_column(OWNER, users)
-    own_events = events.table.append_column(OWNER, events.table.column("anonymous_id"))  # as it stands: half of all
-    anonymous = Selection(own_events, events.rows).where(~owned)
+    owners = links.column("user_id").combine_chunks().take(pa.array(place[owned]))
     happened = times <= plan.as_of
     absorbed = _absorbed(devices, of_event, stitched & happened, ~owned & happened)
     rows = []
     for code, event in absorbed:
         user = links.column("user_id")[int(place[event])].as_py()
         rows.append(merged_profile(f"anon:{devices[code].as_py()}", f"user:{plan.root(user)}", plan.as_of))
-    return known, anonymous, _distinct(links, of_link, at), rows
+    return events.where(owned), owners, events.where(~owned), _distinct(links, of_link, at), rows
 
 
 def _codes(*columns: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray, np.ndarray]:
@@ -152,10 +167,3 @@ def _distinct(links: pa.Table, of_link: np.ndarray, at: np.ndarray) -> pa.Table:
     new[1:] = ~same
     kept = links.take(pa.array(np.sort(order[new])))
     return kept.select(["device", "user_id", "timestamp", "message_id"])
-
-
-def united(columns: Selection, pairs: list[Record]) -> Selection:
-    """Events that were decided on as columns, and (profile id, event) of those that were not."""
-    if not pairs:
-        return columns
-    return Selection(concatenated((columns.copied(), pa.Table.from_batches([owned_events(pairs)])), OWNED_EVENTS))

@@ -16,7 +16,9 @@ from transforms import counting
 from transforms.accounts.bucket import add_to_accounts
 from transforms.accounts.columns import users_in_accounts
 from transforms.columns.blocks import concatenated, packed_by, unpack
-from transforms.columns.events import OWNED_EVENTS
+from transforms.columns.events import EVENTS as EVENT_COLUMNS
+from transforms.columns.events import OWNED_EVENTS, OWNER
+from transforms.columns.parts import selected
 from transforms.columns.selection import Selection
 from transforms.identity.plan import IdentityPlan
 from transforms.profiles.columns import OrderedEvents, gather_columns, histories, ordered, take_known, until
@@ -84,11 +86,12 @@ class BuildProfiles(beam.PTransform[tuple[Any, ...], BuiltProfiles]):
         return BuiltProfiles(outputs.tables, outputs.erased, outputs.merged, outputs.accounts)
 
 
-def take_users_or_devices(told: Mapping[str, Iterable[bytes]], suspects: list[bytes]) -> Taken:
-    """Of a bucket of users `known`, `exact` and `resolved`; of one of devices the `anonymous` events."""
+def take_users_or_devices(told: Mapping[str, Iterable[Any]], suspects: list[bytes]) -> Taken:
+    """Of a bucket of users `known`, `exact` and `resolved`; of one of devices parts of the `anonymous` events."""
     anonymous = list(told["anonymous"])
     if anonymous:
-        return Taken(Selection(concatenated(map(unpack, anonymous), OWNED_EVENTS)), "anon:", settled=True)
+        events, rows = selected(anonymous, EVENT_COLUMNS)
+        return Taken(Selection(events.append_column(OWNER, events.column("anonymous_id")), rows), "anon:", settled=True)
     return Taken(take_known(told, suspects), "user:", settled=False)
 
 
