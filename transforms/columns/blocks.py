@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from transforms.columns.aside import fetch, is_reference, lay_aside
+from transforms.columns.pieces import joined
 from transforms.columns.selection import Selection
 
 _OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -77,7 +78,7 @@ def concatenated(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
     del tables, found
     columns = []
     for place in range(len(names)):
-        columns.append(pa.concat_arrays(chunks[place]))
+        columns.append(joined(chunks[place], schema.field(place).type))
         chunks[place].clear()
     return pa.table(columns, names=names)
 

@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from transforms.columns.pieces import one_piece
+
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT: Final = np.uint64(29)
 _WORD_BYTES: Final = 8
@@ -21,7 +23,7 @@ NUMBER: Final = np.dtype("<u8")
 
 def numbers_of(ids: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """One number of 64 bits per message id, the same wherever it is computed. Ids are large strings, none null."""
-    array = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+    array = one_piece(ids)
     if not len(array):
         return np.zeros(0, NUMBER)
     _, offsets_buffer, data_buffer = array.buffers()

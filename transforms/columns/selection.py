@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from transforms.columns.pieces import one_piece
+
 
 class Selection(NamedTuple):
     """Rows of a table, in an order of their own.
@@ -34,7 +36,7 @@ class Selection(NamedTuple):
 
     def column(self, name: str) -> pa.Array:
         """One column of the rows."""
-        whole = self.table.column(name).combine_chunks()
+        whole = one_piece(self.table.column(name))
         return whole if self.rows is None else whole.take(pa.array(self.rows))
 
     def numbers(self, name: str) -> np.ndarray:

@@ -11,11 +11,14 @@ import pyarrow as pa
 from schemas.arrow import JSON, arrow_schema
 from schemas.block import TableBlock
 from schemas.tables import Table
+from transforms.columns.events import TEXT
+from transforms.columns.pieces import one_piece
 
 ROWS_PER_BLOCK: Final = 100_000
 BYTES_PER_BLOCK: Final = 512 * 1024 * 1024
 """Well below the 2 GB that a column of text may have in the output."""
 BLOCKS_PER_ORDER: Final = 100_000
+_LARGEST_OFFSET: Final = 2**31 - 1
 
 
 def columns_block(table: Table, columns: pa.Table | Sequence[pa.Array], order: int = 0) -> TableBlock:
@@ -38,8 +41,15 @@ def ordered_blocks(table: Table, columns: pa.Table, order: int) -> Iterator[Tabl
 
 def _as(array: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     storage = JSON.storage_type if kind == JSON else kind
-    whole = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    whole = one_piece(array)
+    if whole.type == TEXT and _end_of_text(whole) > _LARGEST_OFFSET:  # of a slice
+        whole = pa.concat_arrays([whole])
     return whole if whole.type == storage else whole.cast(storage)
+
+
+def _end_of_text(array: pa.Array) -> int:
+    """Where in its buffer the text of the last value ends."""
+    return int(np.frombuffer(array.buffers()[1], np.int64)[array.offset + len(array)]) if len(array) else 0
 
 
 def lists_of(values: pa.Array, offsets: np.ndarray) -> pa.Array:

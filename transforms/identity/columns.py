@@ -17,6 +17,7 @@ from schemas.event import ANONYMOUS_ID
 from transforms.columns.blocks import is_one_of, rows_where
 from transforms.columns.events import EVENTS, TEXT, records_of
 from transforms.columns.order import in_order
+from transforms.columns.pieces import joined, one_piece
 from transforms.columns.selection import Selection
 from transforms.identity.devices import ResolvedDevices, links_of_erased, resolve_devices
 from transforms.identity.links import Link
@@ -102,12 +103,12 @@ def _resolve(
     own = events.column("anonymous_id")
     devices, of_link, of_event = _codes(links.column("device"), pa.chunked_array([own]))
     at = links.column("timestamp").to_numpy()
-    order = in_order(of_link, at, links.column("message_id").combine_chunks())
+    order = in_order(of_link, at, one_piece(links.column("message_id")))
     links, of_link, at = links.take(pa.array(order)), of_link[order], at[order]
     times = events.numbers("timestamp")
     place, stitched = _owning_link(of_link, at, of_event, times, plan.stitch_window_us)
     owned = place >= 0
-    owners = links.column("user_id").combine_chunks().take(pa.array(place[owned]))
+    owners = one_piece(links.column("user_id")).take(pa.array(place[owned]))
     happened = times <= plan.as_of
     absorbed = _absorbed(devices, of_event, stitched & happened, ~owned & happened)
     rows = []
@@ -119,7 +120,7 @@ def _resolve(
 
 def _codes(*columns: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray, np.ndarray]:
     """The values that some columns have together, and for each column the place of each value among them."""
-    every = pa.chunked_array([chunk for column in columns for chunk in column.chunks], TEXT).combine_chunks()
+    every = joined([chunk for column in columns for chunk in column.chunks], TEXT)
     coded = every.dictionary_encode()
     codes = coded.indices.to_numpy().astype(np.int64)
     middle = len(columns[0])
@@ -160,7 +161,7 @@ def _absorbed(devices: pa.Array, of_event: np.ndarray, stitched: np.ndarray, own
 
 def _distinct(links: pa.Table, of_link: np.ndarray, at: np.ndarray) -> pa.Table:
     """One link per device, user and instant: of those alike the one with the smallest message id, which comes first."""
-    users = links.column("user_id").combine_chunks().dictionary_encode().indices.to_numpy()
+    users = one_piece(links.column("user_id")).dictionary_encode().indices.to_numpy()
     order = np.lexsort((users, at, of_link))
     new = np.ones(len(order), bool)
     same = (np.diff(of_link[order]) == 0) & (np.diff(at[order]) == 0) & (np.diff(users[order]) == 0)

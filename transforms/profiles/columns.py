@@ -16,6 +16,7 @@ import pyarrow as pa
 from transforms.columns.blocks import is_one_of, rows_where, unpack
 from transforms.columns.events import OWNED_EVENTS, OWNER
 from transforms.columns.order import in_order
+from transforms.columns.pieces import one_piece
 from transforms.columns.selection import Selection
 from transforms.deduplicate.columns import standing
 from transforms.identity.plan import IdentityPlan
@@ -140,7 +141,7 @@ def histories(found: OrderedEvents) -> Histories:
 
 
 def _whole(events: pa.Table, name: str) -> pa.Array:
-    return events.column(name).combine_chunks()
+    return one_piece(events.column(name))
 
 
 def _coded(events: pa.Table, name: str) -> pa.DictionaryArray:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from schemas.block import TableBlock
 from schemas.tables import EVENTS, MEMBERSHIP_CHANGES, MEMBERSHIPS, PROFILES
+from transforms.columns.pieces import one_piece
 from transforms.columns.table_blocks import columns_block, lists_of, ordered_blocks
 from transforms.profiles.columns import OrderedEvents
 from transforms.profiles.normalize.device import device_type_of
@@ -31,7 +32,7 @@ _EVENT_COLUMNS = (
 def event_blocks(found: OrderedEvents, order: int) -> Iterator[TableBlock]:
     """Rows of `events`, at the places of `order`."""
     events = found.events
-    names = events.column("name").combine_chunks()
+    names = one_piece(events.column("name"))
     columns = [
         events.column("message_id"),
         pa.array(found.profile_ids, pa.string()).take(pa.array(found.profile)),
@@ -78,7 +79,7 @@ def _stretches(profile: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]
 
 def _devices(profile: np.ndarray, events: pa.Table, count: int) -> pa.Array:
     """The distinct devices of each profile, sorted."""
-    coded = events.column("anonymous_id").combine_chunks().dictionary_encode()
+    coded = one_piece(events.column("anonymous_id")).dictionary_encode()
     names = coded.dictionary
     order = pc.sort_indices(names).to_numpy()
     rank = np.empty(len(names), np.int64)

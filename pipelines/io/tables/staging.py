@@ -193,7 +193,7 @@ def write_parquet(table: Table, path: Path, batches: Iterable[pa.RecordBatch]) -
         use_dictionary=[
             f"{column.name}.list.element" if column.repeated else column.name
             for column in table.columns
-            if column.type == "STRING" and (column.name,) != table.key
+            if column.type in {"STRING", "JSON"} and (column.name,) != table.key
         ],
         write_statistics=[
             column.name for column in table.columns if column.type not in {"JSON", "BYTES"} and not column.repeated
