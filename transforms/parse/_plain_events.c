@@ -18,7 +18,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { MAX_DEPTH = 48, MAX_KEYS = 64, MAX_TOKENS = 1 << 16, MAX_CACHED = 4096, MAX_CACHED_BYTES = 64 };
+enum { MAX_DEPTH = 48, MAX_KEYS = 64, MAX_TOKENS = 1 << 16, MAX_CACHED = 4096, MAX_CACHED_BYTES = 64, MAX_USUAL = 1 << 26 };
 
 /* The kinds of values; as bits they are the types of a schema (plan_nodes.py has the same numbers). */
 enum { OBJECT = 1, ARRAY = 2, STRING = 4, INTEGER = 8, FRACTION = 16, BOOLEAN = 32, NUL = 64 };
@@ -52,6 +52,7 @@ typedef struct {
 typedef struct {
     PyObject *bytes; /* longer than what is in it */
     Py_ssize_t used;
+    Py_ssize_t usual; /* how long it was the last time: what grows by and by is copied again and again */
 } Buffer;
 
 typedef struct {
@@ -102,6 +103,7 @@ static Result room(Buffer *buffer, Py_ssize_t more) {
     Py_ssize_t wanted = buffer->used + more;
     wanted += wanted / 2 + 4096;
     if (!buffer->bytes) {
+        if (wanted < buffer->usual) wanted = buffer->usual;
         buffer->bytes = PyBytes_FromStringAndSize(NULL, wanted);
         return buffer->bytes ? FINE : FAILED;
     }
@@ -128,9 +130,15 @@ static PyObject *taken(Buffer *buffer) {
     Py_ssize_t used = buffer->used;
     buffer->bytes = NULL;
     buffer->used = 0;
+    buffer->usual = used < MAX_USUAL ? used + used / 16 : 0;
     if (!bytes) return PyBytes_FromStringAndSize(NULL, 0);
     if (_PyBytes_Resize(&bytes, used) < 0) return NULL;
     return bytes;
+}
+
+static void drop(Buffer *buffer) {
+    Py_CLEAR(buffer->bytes);
+    buffer->used = 0;
 }
 
 static Result text_ends(Text *text, int is_there) {
@@ -734,15 +742,12 @@ static Result begin_columns(Reader *reader) {
 static void drop_columns(Reader *reader) {
     for (int column = 0; column < TEXTS; column++) {
         Text *text = &reader->texts[column];
-        Py_CLEAR(text->offsets.bytes);
-        Py_CLEAR(text->data.bytes);
-        Py_CLEAR(text->valid.bytes);
-        memset(text, 0, sizeof *text);
+        drop(&text->offsets);
+        drop(&text->data);
+        drop(&text->valid);
+        text->nulls = 0;
     }
-    for (int column = 0; column < NUMBERS; column++) {
-        Py_CLEAR(reader->numbers[column].bytes);
-        reader->numbers[column].used = 0;
-    }
+    for (int column = 0; column < NUMBERS; column++) drop(&reader->numbers[column]);
     if (reader->unplanned) PyDict_Clear(reader->unplanned);
     reader->rows = 0;
     reader->held_bytes = 0;

@@ -257,6 +257,8 @@ def collect(
             parser.count_unplanned(columns.unplanned)
             collected.events.add_columns(columns, raws, source)
         yield collected._replace(read=place - before)
+    if plain is not None:
+        parser.plain_settings().give_back(plain)
 
 
 def _parse_each(
