@@ -5,9 +5,10 @@ has made one profile are in the buckets of their own ids: they make one more hop
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.pvalue import AsList, AsSingleton, TaggedOutput
 from apache_beam.typehints.decorators import no_annotations
 
@@ -26,6 +27,8 @@ from transforms.profiles.table_columns import event_blocks, membership_blocks, p
 from transforms.records import Buckets, collection_paused
 from transforms.segments.history import compile_history, evaluate
 from transforms.segments.language import ast
+
+_LARGE_ROWS: Final = 100_000
 
 
 class Taken(NamedTuple):
@@ -125,10 +128,13 @@ class _BuildProfiles(beam.DoFn):
                 yield TaggedOutput("erased", (deletion, (EVENTS.name, rows)))
             for keyed in packed_by(found.merged, "owner", self._buckets):
                 yield TaggedOutput("merged", keyed)
-            if found.events.num_rows:
+            count = found.events.num_rows
+            if count:
                 last = [found.events]
                 del found  # half of all events may be in this bucket: one copy of them is enough
                 yield from self._tables(number, ordered(last.pop(), kind), plan.as_of)
+        if count > _LARGE_ROWS:  # what comes after it needs the memory, in another process perhaps
+            pa.default_memory_pool().release_unused()
 
     def _tables(self, bucket: int, found: OrderedEvents, as_of: int) -> Iterator[TaggedOutput[str, Any]]:
         counting.count(counting.ACCEPTED, found.events.num_rows)
