@@ -13,7 +13,7 @@ LOCK := requirements-dev.txt
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python3 python; do \
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$name" && break; done)
 
-# What is installed is known by the lock's content: another lock, another stamp.
+# What is installed is known by the lock's content and what is compiled: another lock, another stamp.
 STAMP := $(VENV)/.locked-$(shell cat $(LOCK) setup.py transforms/parse/_plain_events.c 2>/dev/null | cksum | tr -d " ")
 
 SEGMENTS ?= 10
@@ -39,6 +39,7 @@ $(STAMP):
 	@PYTHONWARNINGS=ignore $(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.locked-*
 	@touch $@
+	@ls transforms/parse/*.so >/dev/null 2>&1 || echo "setup: no C compiler or no headers of Python were found. All works; batch jobs read their events more slowly"
 	@echo "setup: done, $(VENV) is ready"
 
 .PHONY: run

@@ -28,6 +28,7 @@ APT_PACKAGES = {
     "npm": "npm",
     "unshare": "util-linux",
     "ip": "iproute2",
+    "gcc": "gcc",
 }
 """The Debian package of each tool that a build, a start or an integration test may miss."""
 

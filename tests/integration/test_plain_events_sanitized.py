@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from services.building import find_tool
+
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
-GCC = "/usr/bin/gcc"
 FUZZ = """
 from tests.parse.nearly_good import raw_message
 from tests.parse.test_plain_events import PARSERS, check
@@ -27,7 +28,7 @@ print(sum(check(parser, raws) for parser in PARSERS))
 
 
 def library(name: str) -> str:
-    found = subprocess.run([GCC, f"-print-file-name={name}"], check=True, capture_output=True, text=True)
+    found = subprocess.run([find_tool("gcc"), f"-print-file-name={name}"], check=True, capture_output=True, text=True)
     return found.stdout.strip()
 
 
@@ -47,7 +48,7 @@ def test_no_byte_is_touched_that_is_not_its_own(tmp_path: Path) -> None:
         "-fPIC",
     ]
     include = sysconfig.get_paths()["include"]
-    subprocess.run([GCC, *flags, f"-I{include}", f"{module}.c", "-o", f"{module}{suffix}"], check=True)
+    subprocess.run([find_tool("gcc"), *flags, f"-I{include}", f"{module}.c", "-o", f"{module}{suffix}"], check=True)
     environment = os.environ | {
         "LD_PRELOAD": f"{library('libasan.so')} {library('libubsan.so')}",
         "ASAN_OPTIONS": "detect_leaks=0",  # Python frees little at its end
