@@ -40,7 +40,8 @@ from transforms.identity.columns import resolve_columns
 from transforms.identity.plan import IdentityPlan
 from transforms.identity.routes import route
 from transforms.parse import EventParser
-from transforms.parse.blocks import EventCollector, Originals, collect, grouped
+from transforms.parse.blocks import EventCollector, Originals
+from transforms.parse.collect import collect, grouped
 from transforms.profiles.columns import OrderedEvents, gather_columns, ordered, take_known, until
 from transforms.records import Buckets, Record
 from transforms.records import unpack as unpack_records

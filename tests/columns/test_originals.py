@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+
 import orjson
 import pyarrow as pa
 import pytest
 
+from schemas.event import Failure
 from tests.laws.bounded import Part
 from tests.laws.memory import parser
 from transforms.columns.message_ids import numbers_of
 from transforms.deduplicate.columns import ChangedInputError, Extracted, extract_copies
 from transforms.deduplicate.copies import RAW
-from transforms.parse.blocks import Originals, collect
+from transforms.parse.blocks import Originals
+from transforms.parse.collect import collect
+from transforms.parse.lines import Lines
+
+
+@dataclass
+class LinesOfFile:
+    """Lines as they stand, which can be read again."""
+
+    data: bytes
+    source: str = "lines"
+
+    def groups(self) -> Generator[Sequence[bytes | Failure], None, None]:
+        for data in self.data.splitlines(keepends=True):
+            yield Lines(data)
 
 
 def line(message_id: str, name: str = "Product Viewed") -> bytes:
@@ -46,3 +64,17 @@ def test_what_nobody_asks_for_may_have_changed() -> None:
 def test_an_input_that_has_changed_is_refused(then: tuple[bytes, ...]) -> None:
     with pytest.raises(ChangedInputError, match="has changed while it was read"):
         extracted(then, "b")
+
+
+def test_what_stands_in_bodies_is_found_again() -> None:
+    body = b'{"batch":[' + b",".join(map(line, "bcd")) + b'],"sentAt":"2026-01-01T00:00:00Z"}'
+    part = LinesOfFile(b"\n".join([line("a"), b"", body, b"no event", line("e"), b'{"batch":[1]}', b""]))
+    (collected,) = collect(parser(), part.groups(), part.source, 4, part)
+    assert (collected.read, len(collected.failures)) == (7, 2)
+    (originals,) = [element for name, element in collected.events.blocks() if name == "originals"]
+    suspects = [numbers_of(pa.array(["b", "d", "e"], pa.large_string())).tobytes()]
+    found = extract_copies(originals, suspects, [], parser(), None)
+    assert [record[0] for record in found.copies] == ["b", "d", "e"]
+    changed = Originals(LinesOfFile(part.data.replace(line("d"), b"1")), originals.packed)
+    with pytest.raises(ChangedInputError):
+        extract_copies(changed, suspects, [], parser(), None)

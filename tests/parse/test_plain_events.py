@@ -19,9 +19,9 @@ from tests.parse.made_messages import message
 from tests.parse.nearly_good import raw_message
 from transforms.columns.events import records_of
 from transforms.parse import EventParser, plain_events
-from transforms.parse.blocks import collect
+from transforms.parse.collect import collect
 from transforms.parse.lines import Lines
-from transforms.parse.plain_events import PYTHON_ONLY, messages_at
+from transforms.parse.plain_events import PYTHON_ONLY, picked
 
 PLAN = load_tracking_plan()
 PARSERS = (
@@ -42,7 +42,7 @@ def taken(parser: EventParser, raws: Iterable[bytes]) -> tuple[dict[int, tuple[A
     left = [number for number, _ in others]
     columns = reader.take()
     columns.events.validate(full=True)
-    places = columns.places.tolist()
+    places = columns.numbers.tolist()
     assert sorted([*places, *left]) == [*range(len(messages))]
     return dict(zip(places, records_of(pa.Table.from_batches([columns.events])), strict=True)), parser
 
@@ -182,7 +182,7 @@ def test_a_reader_begins_anew_when_its_events_are_taken() -> None:
         assert reader.read([b"no event", raw], 5) == (2, [(0, b"no event")])
         assert reader.held_bytes == len(raw)
         columns = reader.take()
-        assert (columns.places.tolist(), columns.events.column("message_id").to_pylist()) == ([6], [f"m-{number}"])
+        assert (columns.numbers.tolist(), columns.events.column("message_id").to_pylist()) == ([6], [f"m-{number}"])
     assert (reader.held_bytes, reader.take().events.num_rows) == (0, 0)
 
 
@@ -217,9 +217,9 @@ def test_lines_are_read_as_if_they_had_been_cut_apart(lines: list[bytes], ending
     assert one.read(Lines(data), 7) == other.read(cut, 7)
     found, expected = one.take(), other.take()
     assert found.events.equals(expected.events)
-    assert found.places.tolist() == expected.places.tolist()
+    assert found.numbers.tolist() == expected.numbers.tolist()
     places = np.arange(len(lines) + 3)[:: 1 + len(lines) % 3]
-    assert messages_at(places, Lines(data)) == messages_at(places, cut)
+    assert picked(Lines(data), places) == picked(cut, places)
 
 
 @pytest.mark.parametrize("python_only", [False, True])

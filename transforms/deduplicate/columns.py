@@ -7,7 +7,7 @@ follows the others as *exact* blocks.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from itertools import chain
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from schemas.event import MESSAGE_ID, Failure
+from schemas.event import MESSAGE_ID, Event, Failure
 from transforms.columns.blocks import Keyed, concatenated, is_one_of, packed_by, rows_where, unpack
 from transforms.columns.events import LINKS, columns_of, owned_events
 from transforms.columns.message_ids import are_among, numbers_of, united
@@ -24,8 +24,8 @@ from transforms.columns.selection import Selection
 from transforms.deduplicate.copies import record_of
 from transforms.identity.routes import Routed
 from transforms.parse.blocks import Origin, Originals
+from transforms.parse.collect import messages_at
 from transforms.parse.events import EventParser
-from transforms.parse.plain_events import messages_at
 from transforms.records import Record
 
 
@@ -101,28 +101,16 @@ def _records(rows: pa.Table, origin: Origin | None, parser: EventParser) -> Iter
         rows = rows.sort_by("place")
         places = rows.column("place").to_numpy()
         with closing(origin.groups()) as groups:
-            found = [_again(parser, raw, origin.source, {}) for raw in _at(places, groups)]
+            found = [_again(parser, raw, origin.source, {}) for raw in messages_at(places, groups)]
         ids = pa.array([record[MESSAGE_ID] for record in found], pa.large_string())
         if not np.array_equal(numbers_of(ids), rows.column("number").to_numpy()):
             raise ChangedInputError(f"{origin.source} has changed while it was read")
         yield from found
 
 
-def _at(places: np.ndarray, groups: Iterable[Sequence[bytes | Failure]]) -> Iterator[bytes | Failure]:
-    """The messages at some places, sorted, among all."""
-    start = first = 0
-    for group in groups:
-        count, found = messages_at(places[first:] - start, group)
-        yield from found
-        first += len(found)
-        if first == len(places):
-            return
-        start += count
-
-
-def _again(parser: EventParser, raw: bytes | Failure, source: str, attributes: dict[str, Any]) -> Record:
-    event = parser.parse(raw, source, attributes) if isinstance(raw, bytes) else raw
-    if isinstance(raw, Failure) or isinstance(event, Failure):
+def _again(parser: EventParser, raw: bytes | Failure | None, source: str, attributes: dict[str, Any]) -> Record:
+    event = parser.parse(raw, source, attributes) if isinstance(raw, bytes) else None
+    if not isinstance(raw, bytes) or not isinstance(event, Event):
         raise ChangedInputError(f"{source} has changed while it was read")
     return record_of(event, raw, source, attributes)
 

@@ -832,11 +832,11 @@ static PyObject *lines_at(PyObject *Py_UNUSED(module), PyObject *args) {
     const uint8_t *at = (const uint8_t *)PyBytes_AS_STRING(data), *end = at + PyBytes_GET_SIZE(data), *line;
     PyObject *found = PyList_New(0);
     for (; found && (line = next_line(at, end, &length, &at)); number++) {
-        if (next == count || places[next] != number) continue;
-        PyObject *one = PyBytes_FromStringAndSize((const char *)line, length);
-        if (!one || PyList_Append(found, one) < 0) Py_CLEAR(found);
-        Py_XDECREF(one);
-        next++;
+        for (; found && next < count && places[next] == number; next++) {
+            PyObject *one = PyBytes_FromStringAndSize((const char *)line, length);
+            if (!one || PyList_Append(found, one) < 0) Py_CLEAR(found);
+            Py_XDECREF(one);
+        }
     }
     PyBuffer_Release(&wanted);
     return found ? Py_BuildValue("(nN)", number, found) : NULL;

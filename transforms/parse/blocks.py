@@ -22,15 +22,10 @@ from transforms.columns.events import EVENTS, LINKS, TEXT, columns_of
 from transforms.columns.message_ids import numbers_of
 from transforms.columns.selection import Selection
 from transforms.deduplicate.copies import RETRACT, record_of
-from transforms.parse.events import EventParser
-from transforms.parse.plain_events import PlainColumns
 from transforms.records import Buckets, Record
 
 ROWS_PER_BATCH: Final = 1024
 """Events that are held as objects: few enough that their memory is used again while it is in the cache."""
-_FLUSH_BYTES: Final = 32 * 1024 * 1024
-"""Of one file's events no more than this is held before blocks of them go on."""
-_GROUP_BYTES: Final = 256 * 1024
 ID_BUCKETS: Final = 16
 """By which the numbers of message ids are sorted: a number is 8 bytes, so few are enough."""
 NO_ATTRIBUTES: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -55,7 +50,7 @@ class Origin(Protocol):
         """The input as given to --input."""
 
     def groups(self) -> Generator[Sequence[bytes | Failure], None, None]:
-        """The messages, some at a time, the same ones each time."""
+        """The messages, or lines of messages, some at a time, the same ones each time."""
 
 
 class Originals(NamedTuple):
@@ -119,15 +114,15 @@ class EventCollector:
         if len(self._events) >= ROWS_PER_BATCH:
             self._close_batch()
 
-    def add_columns(self, columns: PlainColumns, raws: list[bytes], source: str) -> None:
-        """Takes events that are none of CLAIMS; without an origin, the messages that they were read from."""
-        if not columns.events.num_rows:
+    def add_columns(self, events: pa.RecordBatch, places: np.ndarray, raws: list[bytes], source: str) -> None:
+        """Takes events that are none of CLAIMS, and where they stand; without an origin, what they were read from."""
+        if not events.num_rows:
             return
-        self._batches.append(columns.events)
+        self._batches.append(events)
         if self._origin is None:
             self._keep_said([(raw, source, None) for raw in raws])
         else:
-            self._place_batches.append(columns.places)
+            self._place_batches.append(places)
 
     def _close_batch(self) -> None:
         if not self._events:
@@ -220,76 +215,3 @@ def _own_and_retracted(claims: Iterable[Record]) -> Iterator[str]:
         yield claim[MESSAGE_ID]
         if claim[TYPE] == RETRACT:
             yield claim[PREVIOUS_ID]
-
-
-class Collected(NamedTuple):
-    """What some messages are: how many there were, their events, and those that are none."""
-
-    read: int
-    events: EventCollector
-    failures: list[Failure]
-
-
-def collect(
-    parser: EventParser,
-    groups: Iterable[Sequence[bytes | Failure]],
-    source: str,
-    buckets: int,
-    origin: Origin | None = None,
-) -> Iterator[Collected]:
-    """Parses messages, all of an origin where there is one; no more of them than _FLUSH_BYTES are held at once."""
-    plain, left, place, ended = parser.plain_reader(), iter(groups), 0, False
-    while not ended:
-        collected = Collected(0, EventCollector(buckets, origin), [])
-        before, size_bytes, raws = place, 0, list[bytes]()
-        ended = True
-        for group in left:
-            count, others = (len(group), enumerate(group)) if plain is None else plain.read(group, place)
-            if plain is not None and origin is None:
-                raws += _without(group, others)
-            size_bytes += _parse_each(parser, others, place, source, collected)
-            place += count
-            if size_bytes + (plain.held_bytes if plain is not None else 0) >= _FLUSH_BYTES:
-                ended = False
-                break
-        if plain is not None:
-            columns = plain.take()
-            parser.count_unplanned(columns.unplanned)
-            collected.events.add_columns(columns, raws, source)
-        yield collected._replace(read=place - before)
-    if plain is not None:
-        parser.plain_settings().give_back(plain)
-
-
-def _parse_each(
-    parser: EventParser, numbered: Iterable[tuple[int, bytes | Failure]], first: int, source: str, to: Collected
-) -> int:
-    """Parses messages one by one, each with its number after the first. Returns how many bytes they are."""
-    parse, add, size_bytes = parser.parse, to.events.add, 0
-    for number, message in numbered:
-        parsed = message if type(message) is Failure else parse(message, source)  # type: ignore[arg-type]
-        if type(parsed) is Event:
-            add(parsed, message, source, NO_ATTRIBUTES, first + number)  # type: ignore[arg-type]
-            size_bytes += len(message)
-        else:
-            to.failures.append(parsed)  # type: ignore[arg-type]
-            size_bytes += len(parsed.raw)  # type: ignore[union-attr]
-    return size_bytes
-
-
-def _without(group: Sequence[bytes | Failure], others: Iterable[tuple[int, bytes | Failure]]) -> list[bytes]:
-    excluded = {number for number, _ in others}
-    return [message for number, message in enumerate(group) if number not in excluded]  # type: ignore[misc]
-
-
-def grouped(messages: Iterable[bytes | Failure]) -> Iterator[Sequence[bytes | Failure]]:
-    """Messages some at a time."""
-    group, size_bytes = list[bytes | Failure](), 0
-    for message in messages:
-        group.append(message)
-        size_bytes += len(message.raw if isinstance(message, Failure) else message)
-        if size_bytes >= _GROUP_BYTES:
-            yield group
-            group, size_bytes = [], 0
-    if group:
-        yield group

@@ -15,6 +15,8 @@ _STEP_BYTES: Final = 64 * 1024
 class Lines(Sequence[bytes]):
     """Whole lines without line breaks, and none that is blank; cut apart when one of them is asked for.
 
+    A line is a message, or a body of messages (bodies.py).
+
     Args:
         data: they, as they stand, with the line break after the last.
     """

@@ -38,10 +38,10 @@ _NUMBER: Final = pa.int64()
 
 
 class PlainColumns(NamedTuple):
-    """Events as columns; where each stands among the messages; how many there are of each name without a schema."""
+    """Events as columns; the number of each among what was read; how many there are of each name without a schema."""
 
     events: pa.RecordBatch
-    places: np.ndarray
+    numbers: np.ndarray
     unplanned: Mapping[str, int]
 
 
@@ -72,13 +72,13 @@ class PlainSettings:
         self._idle.append(reader)
 
 
-def messages_at(places: np.ndarray, messages: Sequence[bytes | Failure]) -> tuple[int, Sequence[bytes | Failure]]:
-    """How many messages there are, and those at some places, which are sorted; lines are not cut apart for it."""
-    if isinstance(messages, Lines) and is_compiled():
-        found: tuple[int, list[bytes]] = _lines_at(messages.data, np.ascontiguousarray(places, np.int64))
+def picked(group: Sequence[bytes | Failure], numbers: np.ndarray) -> tuple[int, Sequence[bytes | Failure]]:
+    """How many lines or messages there are, and those of some numbers, sorted; lines are not cut apart for it."""
+    if isinstance(group, Lines) and is_compiled():
+        found: tuple[int, list[bytes]] = _lines_at(group.data, np.ascontiguousarray(numbers, np.int64))
         return found
-    count = len(messages)
-    return count, [messages[place] for place in places[: places.searchsorted(count)].tolist()]
+    count = len(group)
+    return count, [group[number] for number in numbers[: numbers.searchsorted(count)].tolist()]
 
 
 def is_compiled() -> bool:
@@ -99,14 +99,14 @@ class PlainReader:
         return held
 
     def read(self, messages: Sequence[bytes | Failure], first: int) -> tuple[int, list[tuple[int, bytes | Failure]]]:
-        """Takes the plain ones among some messages.
+        """Takes the plain ones among some messages, or among lines, which are not cut apart for it.
 
         Args:
-            messages: lines are not cut apart for it.
-            first: the place of the first one.
+            messages: some of those that were read.
+            first: the number of the first one.
 
         Returns:
-            How many messages there are, and those that were not taken, each with its number in the list.
+            How many there are, and those that were not taken, each with its number among them.
         """
         found: tuple[int, list[tuple[int, bytes | Failure]]]
         if isinstance(messages, Lines):

@@ -51,9 +51,19 @@ def line_messages(
     return _each(groups, records)
 
 
-def _records(lines: Lines) -> Sequence[bytes | Failure]:
-    # Without the closing quote: text is full of quotes, and this search looks at a word's last character first.
-    return [record for line in lines for record in split_body(line)] if b'"batch' in lines.data else lines
+def _records(lines: Lines) -> list[bytes | Failure]:
+    return [record for line in lines for record in split_body(line)]
+
+
+def range_groups(
+    groups: Generator[Lines | PartOfLine, None, Rest], source: str
+) -> Generator[Sequence[bytes | Failure], None, Rest]:
+    """As `line_messages`, but lines stay as they are, bodies as well."""
+
+    def parts(lines: Lines | PartOfLine) -> tuple[Sequence[bytes | Failure]]:
+        return ([_part(lines, source)] if isinstance(lines, PartOfLine) else lines,)
+
+    return _each(groups, parts)
 
 
 Given = TypeVar("Given")

@@ -15,11 +15,10 @@ from pathlib import Path
 from pipelines.io.files.beam_files import is_local, open_file
 from pipelines.io.files.containers import container_messages
 from schemas.event import Failure
-from transforms.parse.bodies import split_body
 from transforms.parse.formats import Content, Kind, kind_of, open_content, read_head
 from transforms.parse.gunzip import GZIP_MAGIC
-from transforms.parse.lines import CutOffError, read_lines
-from transforms.parse.text import gzip_failures, line_messages, text_messages
+from transforms.parse.lines import CutOffError, Lines, read_lines
+from transforms.parse.text import gzip_failures, range_groups, text_messages
 
 CONTAINERS: tuple[Kind, ...] = ("avro", "parquet")
 _COPY_BYTES = 1024 * 1024
@@ -50,17 +49,17 @@ def file_messages(path: str, source: str, size_bytes: int = 0) -> Iterator[bytes
         raise CutOffError(f"it has {Path(path).stat().st_size} bytes, and had {size_bytes} when the job began")
 
 
-def range_messages(path: str, source: str, start: int, end: int) -> Iterator[Sequence[bytes | Failure]]:
-    """The records of the lines that start in [start, end) of a file of plain lines, some at a time.
+def range_lines(path: str, source: str, start: int, end: int) -> Iterator[Sequence[bytes | Failure]]:
+    """The lines that start in [start, end) of a file of plain lines, some at a time: records, and bodies of records.
 
     Raises:
         CutOffError: the file ends before `end`.
         OSError: it cannot be read.
     """
     with open_file(path) as raw:
-        _, unfinished = yield from line_messages(read_lines(raw, start, end), source)
+        _, unfinished = yield from range_groups(read_lines(raw, start, end), source)
     if unfinished.strip():
-        yield [*split_body(unfinished)]
+        yield Lines(unfinished + b"\n")
 
 
 def file_kind(path: str) -> tuple[Kind, bool]:

@@ -7,11 +7,11 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from pipelines.io.files.containers import ContainerError
-from pipelines.io.files.contents import file_messages, range_messages
+from pipelines.io.files.contents import file_messages, range_lines
 from pipelines.io.files.listing import RANGE_BYTES, InputFile
 from pipelines.io.locations import FileInput
 from schemas.event import Failure
-from transforms.parse.blocks import grouped
+from transforms.parse.collect import grouped, messages_of
 from transforms.parse.lines import CutOffError
 
 _LARGEST_RANGE_BYTES: Final = 24 * 1024 * 1024
@@ -36,10 +36,10 @@ class FileRange(NamedTuple):
 
     def messages(self) -> Iterator[bytes | Failure]:
         """The records: JSON messages as they stand, Avro and Parquet rows as JSON. Raises as `groups`."""
-        return chain.from_iterable(self.groups())  # 0.3 us per record less than a generator in a generator
+        return chain.from_iterable(map(messages_of, self.groups()))
 
     def groups(self) -> Generator[Sequence[bytes | Failure], None, None]:
-        """The records, some at a time.
+        """The records, some at a time; lines as they stand, which may be bodies of records.
 
         Raises:
             UnreadableFileError: the file cannot be read. What is in it does not raise.
@@ -48,7 +48,7 @@ class FileRange(NamedTuple):
             if self.whole:
                 yield from grouped(file_messages(self.path, self.source, self.end))
             else:
-                yield from range_messages(self.path, self.source, self.start, self.end)
+                yield from range_lines(self.path, self.source, self.start, self.end)
         except (ContainerError, CutOffError, OSError) as error:
             raise UnreadableFileError(f"{self.path} cannot be read: {error}") from error
 

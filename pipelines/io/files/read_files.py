@@ -17,8 +17,9 @@ from pipelines.io.locations import FileInput
 from schemas.event import Failure
 from transforms import counting
 from transforms.parse import EventParser
-from transforms.parse.blocks import Origin, collect
+from transforms.parse.blocks import Origin
 from transforms.parse.bucket import OUTPUTS, ParsedEvents, outputs_of, parsed_events
+from transforms.parse.collect import collect
 from transforms.records import collection_paused
 
 

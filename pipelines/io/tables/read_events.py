@@ -15,8 +15,8 @@ from pipelines.io.files.read_files import parse_messages
 from pipelines.io.tables.event_rows import TableInput, event_batches, messages
 from transforms import counting
 from transforms.parse import EventParser
-from transforms.parse.blocks import grouped
 from transforms.parse.bucket import OUTPUTS, ParsedEvents, parsed_events
+from transforms.parse.collect import grouped
 from transforms.records import collection_paused
 
 
