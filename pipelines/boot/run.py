@@ -80,7 +80,7 @@ def take_in(options: ProfilesOptions, boot: Boot, settings: StreamSettings, stop
         for stage in ORDER:
             for counted in workers.map(BootWorker.run, _parts(stage, folder / SAID)):
                 counters.update(counted)
-    return TakenIn(BootShelves(str(folder / SHELVES)), str(folder / ROWS), counters)
+    return TakenIn(BootShelves(str(folder / SHELVES), settings.buckets), str(folder / ROWS), counters)
 
 
 def without_history(boot: Boot) -> Boot:

@@ -21,9 +21,10 @@ from transforms import counting
 from transforms.deduplicate.copies import record_of
 from transforms.failed_events import count_failures
 from transforms.records import Record, pack, unpack
-from transforms.state.boot_shelves import BootShelves
-from transforms.stream.bulk import BulkStages, Part, Said, Spoken, part_count, say_read
+from transforms.state.boot_shelves import BootShelves, part_count
+from transforms.stream.bulk import BulkStages, Part, Said, Spoken, say_read
 from transforms.stream.settings import StreamSettings
+from transforms.stream.stages import MESSAGES
 
 _PR_SET_PDEATHSIG = 1
 SAID, ROWS, SHELVES = "said", "rows", "shelves"
@@ -55,11 +56,10 @@ class BootWorker:
             _end_with(parent)
         self._parser = options.parser()
         self._boot = boot
-        self._buckets = settings.buckets
         self._parts = part_count(settings.buckets)
         self._said = Exchange(str(folder / SAID))
         self._rows = BootRows(folder / ROWS)
-        self._shelves = BootShelves(str(folder / SHELVES))
+        self._shelves = BootShelves(str(folder / SHELVES), settings.buckets)
         self._stages = BulkStages(settings, until_us)
 
     def read(self, part: HistoryPart) -> Counter[str]:
@@ -78,11 +78,10 @@ class BootWorker:
         """Makes the cells of a part; what that adds to the job's counters."""
         spoken = Spoken(self._parts, self._say)
         said = unpack(self._said.read(part.stage, part.number))
-        block = self._stages.run(part.stage, said, spoken)
+        cells = self._stages.run(part.stage, said, spoken)
+        self._shelves.write(self._stages.cells_of(part.stage), part.number, cells, wakes=part.stage != MESSAGES)
         spoken.close()
         self._said.drop(part.number, part.stage)
-        bucket = str(part.number % self._buckets)
-        self._shelves.write(self._stages.cells_of(part.stage), bucket, part.number, block)
         self._rows.write(f"{part.stage}-{part.number}", spoken.rows)
         counted, self._stages.counted = self._stages.counted, Counter()
         return counted

@@ -213,7 +213,7 @@ class ProfileCell(HistoryCell):
             outputs += self._row_update(profile_row(self.profile_id, found), recorded_at)
         outputs += self._tell_accounts(rules, came, went, found, reason[0])
         turns = [at for at in (None if found is None else found.due, self._accounts.due) if at is not None]
-        self._changes_at = min(turns, default=None)
+        self.changes_at = min(turns, default=None)
         self._set_due(self._engine)
         return outputs
 

@@ -87,7 +87,8 @@ class HistoryCell:
 
     Attributes:
         clock: up to where timers have told that time has passed.
-        due: the next instant at which anything changes without an event: where the timer stands.
+        due: when the cell wants to be woken: where the timer stands.
+        changes_at: the next instant at which anything changes without an event.
         version: of the rows that were written last.
         base_at: up to where events have been left behind; None: nowhere.
         horizon: when events have settled; None: never.
@@ -114,7 +115,7 @@ class HistoryCell:
         self._base = b""
         self._base_rules = ""
         self._is_other = False
-        self._changes_at: int | None = None
+        self.changes_at: int | None = None
         self.counted: Counter[str] = Counter()
 
     @abstractmethod
@@ -319,7 +320,7 @@ class HistoryCell:
 
     def _set_due(self, engine: HistoryEngine | None) -> None:
         """To the next change, or to when the cell can leave something behind, if that is earlier."""
-        self.due = self._changes_at
+        self.due = self.changes_at
         settled_by = self._settled_by(engine)
         if settled_by is not None and self.horizon is not None:
             passed = settled_by if self.clock is None else self.clock - self.horizon.age_us + 1

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
-from zlib import crc32
 
 from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Failure
 from schemas.update import RowUpdate
@@ -20,13 +19,12 @@ from transforms.failed_events import failure_id
 from transforms.records import Record
 from transforms.state.cell import Output
 from transforms.state.facts import EVENT, Message
-from transforms.state.shelf import PackedCell, block_of
+from transforms.state.first_cells import PackedCell, part_of
 from transforms.stream.maintain import FACT_CELLS
 from transforms.stream.settings import StreamSettings
 from transforms.stream.settling_stages import HISTORY_CELLS, OWNER_CELLS
-from transforms.stream.stages import MESSAGES, failure_targets, record_targets
+from transforms.stream.stages import MESSAGES, PROFILES, failure_targets, record_targets
 
-LEAST_PARTS = 16
 _CELLS: dict[str, Any] = {MESSAGES: MessageIdCell, **FACT_CELLS, **OWNER_CELLS, **HISTORY_CELLS}
 _NAMED_BY = 2
 """The length of (id, id of a retract that names it)."""
@@ -42,11 +40,6 @@ class Part(NamedTuple):
 
     stage: str
     number: int
-
-
-def part_count(buckets: int) -> int:
-    """How many parts the keys have: so that each part is on one of so many shelves."""
-    return buckets * -(-LEAST_PARTS // buckets)
 
 
 class Spoken:
@@ -67,7 +60,7 @@ class Spoken:
 
     def say(self, stage: str, key: str, said: Said) -> None:
         """Says one thing to a key."""
-        address = stage, crc32(key.encode()) % self._parts
+        address = stage, part_of(key, self._parts)
         waiting = self._said.get(address)
         if waiting is None:
             waiting = self._said[address] = []
@@ -116,26 +109,24 @@ class BulkStages:
         self._settings = settings
         self._until_us = until_us
         self._horizon = settings.horizon()
-        self._parts = part_count(settings.buckets)
         self.counted: Counter[str] = Counter()
 
     def cells_of(self, stage: str) -> str:
         """The name of the class of a stage's cells."""
         return str(_CELLS[stage].__name__)
 
-    def run(self, stage: str, said: Iterable[Said], spoken: Spoken) -> bytes:
-        """Makes the cells of a part of a stage; what follows from them goes to `spoken`.
+    def run(self, stage: str, said: Iterable[Said], spoken: Spoken) -> Iterator[PackedCell]:
+        """Makes the cells of a part of a stage, one by one; what follows from them goes to `spoken`.
 
         Args:
             stage: the stage.
             said: all that was said to the part, in any order.
             spoken: takes what the cells say.
 
-        Returns:
-            The cells, as a block for their shelf (`shelf.block_of`).
         """
         if stage == MESSAGES:
-            return block_of(self._deduplicate(said, spoken))
+            yield from self._deduplicate(said, spoken)
+            return
         by_key: dict[str, list[Message]] = {}
         for one in said:
             message = Message(stage, *one)
@@ -144,7 +135,9 @@ class BulkStages:
                 by_key[one[0]] = [message]
             else:
                 known.append(message)
-        return block_of(self._told(stage, key, messages, spoken) for key, messages in by_key.items())
+        while by_key:
+            key, messages = by_key.popitem()
+            yield self._told(stage, key, messages, spoken)
 
     def _deduplicate(self, said: Iterable[Said], spoken: Spoken) -> Iterator[PackedCell]:
         first: dict[str, Record] = {}
@@ -178,17 +171,25 @@ class BulkStages:
         cell = _CELLS[stage](key)
         if stage in HISTORY_CELLS:
             cell.horizon = self._horizon
-            rules, until_us = self._settings.rules.current(), self._until_us
-            spoken.take(cell.handle(rules, messages, self._settings.clock()))
-            if until_us is not None and cell.due is not None and cell.due <= until_us:
-                spoken.take(cell.fire(rules, until_us, self._settings.clock()))
+            self._follow(stage, cell, messages, spoken)
+            due = cell.changes_at
         else:
             cell.configure(self._settings.stitch_window_us, self._settings.max_merges)
             if stage in OWNER_CELLS:
                 cell.horizon = self._horizon
             spoken.take(cell.handle(messages))
+            due = cell.due if stage in OWNER_CELLS and cell.will_forget() else None
         self._count(cell)
-        return key, cell.due, cell.pack()
+        return key, due, cell.pack()
+
+    def _follow(self, stage: str, cell: Any, messages: list[Message], spoken: Spoken) -> None:
+        """Has a history take place, and time pass after it."""
+        rules, until_us, now = self._settings.rules.current(), self._until_us, self._settings.clock()
+        if stage == PROFILES:
+            cell.clock = until_us  # nothing was told of it yet, so all of it comes to one thing
+        spoken.take(cell.handle(rules, messages, now))
+        if until_us is not None and cell.due is not None and cell.due <= until_us:
+            spoken.take(cell.fire(rules, until_us, now))
 
     def _count(self, cell: Any) -> None:
         if cell.counted:

@@ -138,6 +138,10 @@ class OwnerCell(FactCell, Generic[Basis]):
         erased = self._erased_events() if self._may_forget() else {}
         return self.facts.leave_behind(EVENT, lambda fact: bool(fact[1 + TIMESTAMP] <= until) and fact not in erased)
 
+    def will_forget(self) -> bool:
+        """Whether it wants to be woken to let go of what is erased, and not only of what has settled."""
+        return self._may_forget()
+
     def _may_forget(self) -> bool:
         return self.horizon is not None and self.horizon.forgets and bool(self.facts.size("erased"))
 
