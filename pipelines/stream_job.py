@@ -16,6 +16,7 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
+from pipelines.boot.live import passed_us
 from pipelines.boot.run import TakenIn, is_worth_it, take_in, without_history
 from pipelines.io.bigquery.unwritten import unwritten_since_us
 from pipelines.io.duckdb.stream_writer import WriteOptions, check_writers, close_writers, waiting_since_us
@@ -115,10 +116,10 @@ def build_live(
     boot = begin(folder, uuid.uuid4().hex, options.inputs) if folder else None
     # With a journal a record is safe once it is read. Without one, a runner without checkpoints has it in memory only.
     in_memory_only = boot is None and keeps_no_state(arguments)
+    sources = _source_options(options, boot, in_memory_only)
     taken_in = None
     if boot is not None and build is None and keeps_no_state(arguments) and is_worth_it(options, boot):
-        taken_in = _take_in(options, boot, stopped or threading.Event())
-    sources = _source_options(options, boot, in_memory_only)
+        taken_in = _take_in(options, boot, sources, stopped or threading.Event())
     rest = boot if boot is None or taken_in is None else without_history(boot)
     reading = ReadHistoryAndLive(options.inputs, sources, rest, taken_in=taken_in is not None)
 
@@ -142,11 +143,13 @@ def close_all() -> None:
         PROCESS.close()
 
 
-def _take_in(options: ProfilesOptions, boot: Boot, stopped: threading.Event) -> TakenIn:
+def _take_in(options: ProfilesOptions, boot: Boot, sources: SourceOptions, stopped: threading.Event) -> TakenIn:
     from pipelines.stream import stream_settings
 
     started = time.monotonic()
-    taken_in = take_in(options, boot, stream_settings(options), stopped)
+    taken_in = take_in(
+        options, boot, stream_settings(options), stopped, partial(passed_us, boot, options.inputs, sources)
+    )
     seconds = time.monotonic() - started
     print(f"Took in {taken_in.counters[READ]:,} messages of history in {seconds:.1f} seconds.", file=sys.stderr)
     return taken_in

@@ -40,7 +40,6 @@ class BootWorker:
         boot: of this run.
         settings: of the stream.
         folder: of the boot.
-        until_us: up to where time has passed; None: it has not begun.
     """
 
     def __init__(
@@ -50,7 +49,6 @@ class BootWorker:
         boot: Boot,
         settings: StreamSettings,
         folder: Path,
-        until_us: int | None,
     ) -> None:
         if os.getpid() != parent:
             _end_with(parent)
@@ -60,7 +58,7 @@ class BootWorker:
         self._said = Exchange(str(folder / SAID))
         self._rows = BootRows(folder / ROWS)
         self._shelves = BootShelves(str(folder / SHELVES), settings.buckets)
-        self._stages = BulkStages(settings, until_us)
+        self._stages = BulkStages(settings)
 
     def read(self, part: HistoryPart) -> Counter[str]:
         """Reads a part, and says what is in it to the first stage; what that adds to the job's counters."""
@@ -74,8 +72,14 @@ class BootWorker:
         counting.count_parsed(self._parser)
         return Counter(counting.counted_here().counters)
 
-    def run(self, part: Part) -> Counter[str]:
-        """Makes the cells of a part; what that adds to the job's counters."""
+    def run(self, part: Part, until_us: int | None) -> Counter[str]:
+        """Makes the cells of a part; what that adds to the job's counters.
+
+        Args:
+            part: of a stage.
+            until_us: up to where time has passed; None: it has not begun.
+        """
+        self._stages.until_us = until_us
         spoken = Spoken(self._parts, self._say)
         said = unpack(self._said.read(part.stage, part.number))
         cells = self._stages.run(part.stage, said, spoken)

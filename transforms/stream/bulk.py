@@ -102,12 +102,13 @@ class BulkStages:
         until_us: up to where time has passed, microseconds since the epoch; None: it has not begun.
 
     Attributes:
+        until_us: the same, which may be told later.
         counted: by how much counters of the job have changed.
     """
 
     def __init__(self, settings: StreamSettings, until_us: int | None = None) -> None:
         self._settings = settings
-        self._until_us = until_us
+        self.until_us = until_us
         self._horizon = settings.horizon()
         self.counted: Counter[str] = Counter()
 
@@ -184,7 +185,7 @@ class BulkStages:
 
     def _follow(self, stage: str, cell: Any, messages: list[Message], spoken: Spoken) -> None:
         """Has a history take place, and time pass after it."""
-        rules, until_us, now = self._settings.rules.current(), self._until_us, self._settings.clock()
+        rules, until_us, now = self._settings.rules.current(), self.until_us, self._settings.clock()
         if stage == PROFILES:
             cell.clock = until_us  # nothing was told of it yet, so all of it comes to one thing
         spoken.take(cell.handle(rules, messages, now))
