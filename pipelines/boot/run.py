@@ -18,6 +18,7 @@ from pathlib import Path
 from pipelines.boot.parts import history_bytes, plan_parts
 from pipelines.boot.worker import ROWS, SAID, SHELVES, BootWorker
 from pipelines.io.journal.history_first import Boot
+from pipelines.io.journal.journal import open_journal
 from pipelines.io.outputs import BigQueryOutput
 from pipelines.local.workers import Workers
 from pipelines.options.profiles import ProfilesOptions
@@ -84,6 +85,7 @@ def take_in(
     with Workers(os.cpu_count() or 1, BootWorker, *arguments, stopped=stopped) as workers:
         for counted in workers.map(BootWorker.read, plan_parts(boot, options.inputs)):
             counters.update(counted)
+        open_journal(boot.folder).make_safe()
         for stage in ORDER:
             if stage == PROFILES:
                 until_us = passed_us()

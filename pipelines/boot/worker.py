@@ -12,6 +12,7 @@ from pathlib import Path
 from pipelines.boot.parts import HistoryPart
 from pipelines.io.duckdb.boot_rows import BootRows
 from pipelines.io.journal.history_first import Boot
+from pipelines.io.journal.journal import open_journal
 from pipelines.io.stream.found_records import failure_of
 from pipelines.local.exchange import Exchange
 from pipelines.options.profiles import ProfilesOptions
@@ -63,6 +64,7 @@ class BootWorker:
     def read(self, part: HistoryPart) -> Counter[str]:
         """Reads a part, and says what is in it to the first stage; what that adds to the job's counters."""
         counting.begin_counting()
+        open_journal(self._boot.folder).trust_sources()
         spoken = Spoken(self._parts, self._say)
         for messages in part.batches(self._boot):
             counting.count(counting.MESSAGES_READ + part.name, len(messages))

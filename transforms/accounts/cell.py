@@ -33,6 +33,7 @@ class AccountCell(HistoryCell):
     """Facts: events, ("user", ...) and ("epoch", ...) as transforms/accounts/contribution.py tells them."""
 
     table = TABLE
+    _takes_first = False
     _engine: AccountEngine | None
 
     def __init__(self, group_id: str) -> None:

@@ -97,6 +97,8 @@ class HistoryCell:
     table: Table
     """That of its row."""
     horizon: Horizon | None = None
+    _takes_first = True
+    """Whether each fact that is told once stands."""
 
     def __init__(self, profile_id: str) -> None:
         self.profile_id = profile_id
@@ -137,7 +139,8 @@ class HistoryCell:
     # --- as bytes ----------------------------------------------------------------------------------------------------
 
     def pack(self) -> bytes:
-        self._changes()
+        self.facts.settle_changes()
+        self._changed_stays = set()
         self._is_other = False
         more = self.pack_more(whole=True)
         return bytes((LAYOUT,)) + self._encode(self.facts.counted(), self._stays, self._base, more, self.pack_moment())
@@ -291,6 +294,10 @@ class HistoryCell:
 
     def _take_in(self, messages: Iterable[Message]) -> tuple[list[Record], list[Record]]:
         """Counts the facts of messages: the events that came by it, in order, and those that went."""
+        messages = tuple(messages)
+        if self._takes_first and self.facts.take_first(messages):
+            events = (event_of(message.fact) for message in messages if message.fact[0] == EVENT)
+            return sorted(events, key=BY_TIME), []
         stood: dict[Fact, bool] = {}
         for message in messages:
             if message.fact != REFRESH:

@@ -10,7 +10,7 @@ those of the cell before it, so whoever decided later, higher up, wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -79,17 +79,34 @@ def event_of(fact: Fact) -> Fact:
 class Facts:
     """A multiset of facts. Counts below zero are kept: the fact is still on its way."""
 
-    __slots__ = ("_changed", "_kinds")
+    __slots__ = ("_changed", "_is_new", "_kinds")
 
     def __init__(self) -> None:
         self._kinds: dict[str, dict[Fact, tuple[int, int]]] = {}
         self._changed: set[Fact] = set()
+        self._is_new = True
+        """Whether nobody knows of any of them: then what has changed is all that there is."""
+
+    def take_first(self, messages: Sequence[Message]) -> bool:
+        """`take` of all messages, where nothing was told before and each tells another fact; else False, and nothing.
+
+        A fact is a long tuple, and its hash costs as much as what is done with it.
+        """
+        kinds: dict[str, dict[Fact, tuple[int, int]]] = {}
+        for _, _, fact, sign, version, _ in messages:
+            entry = (sign, version)
+            if sign != 1 or kinds.setdefault(fact[0], {}).setdefault(fact, entry) is not entry:
+                return False
+        if self._kinds or not self._is_new:
+            return False
+        self._kinds = kinds
+        return True
 
     def take(self, fact: Fact, sign: int, version: int = 0) -> None:
         """Counts a fact up or down; of its versions the greatest is kept."""
         facts = self._kinds.setdefault(fact[0], {})
         count, known = facts.get(fact, (0, 0))
-        self._changed.add(fact)
+        self._note(fact)
         newest = max(known, version)
         if count + sign or newest:
             # Also with a count of zero: an older message of the fact may still be on its way.
@@ -99,8 +116,12 @@ class Facts:
 
     def forget(self, fact: Fact) -> None:
         """Takes a fact away, whatever its count."""
-        self._changed.add(fact)
+        self._note(fact)
         self._kinds.get(fact[0], {}).pop(fact, None)
+
+    def _note(self, fact: Fact) -> None:
+        if not self._is_new:
+            self._changed.add(fact)
 
     def leave_behind(self, kind: str, goes: Callable[[Fact], bool]) -> list[tuple[Fact, int, int]]:
         """Takes out the facts of a kind for which `goes`, and returns them; no change tells of it."""
@@ -144,11 +165,20 @@ class Facts:
 
     def changes(self) -> list[tuple[Fact, int, int]]:
         """The facts whose counts have changed since the last call, with their counts now (0: forget it)."""
+        if self._is_new:
+            self._is_new = False
+            return self.counted()
         changed, self._changed = self._changed, set()
         return [(fact, *self._kinds.get(fact[0], {}).get(fact, (0, 0))) for fact in changed]
 
+    def settle_changes(self) -> None:
+        """What has changed until now is known."""
+        self._is_new = False
+        self._changed = set()
+
     def apply(self, changes: Iterable[tuple[Fact, int, int]]) -> None:
         """Takes in what `changes` gave."""
+        self._is_new = False
         for fact, count, version in changes:
             facts = self._kinds.setdefault(fact[0], {})
             if count or version:
@@ -160,6 +190,7 @@ class Facts:
     def restore(cls, counted: Iterable[tuple[Fact, int, int]]) -> Facts:
         """What `counted` gave."""
         facts = cls()
+        facts._is_new = False
         for fact, count, version in counted:
             facts._kinds.setdefault(fact[0], {})[fact] = (count, version)
         return facts

@@ -40,6 +40,8 @@ _DIGEST_BYTES = 16
 _BUSY_SECONDS = 60.0
 _CACHE_KB = 128 * 1024
 """At most. With SQLite's own 2 MB the pages of the digests' index, which is written in no order, come and go."""
+_BULK_PAGES = 100_000
+"""Of the log that are copied at once: the pages of an index in no order are written again and again."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -100,6 +102,20 @@ class Journal:
             if not self._ask("SELECT 1 FROM about WHERE name = 'id'"):
                 about = [("id", uuid.uuid4().hex), (_KEEPS_RECEIPTS, "yes")]
                 self._connection.executemany("INSERT OR IGNORE INTO about VALUES (?, ?)", about)
+
+    def trust_sources(self) -> None:
+        """Has this process append faster: what the journal loses when the machine goes down, its sources still have.
+
+        `make_safe` ends that, for what all processes have appended.
+        """
+        with self._lock:
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {_BULK_PAGES}")
+
+    def make_safe(self) -> None:
+        """Has all that was appended lie on the disk."""
+        with self._lock:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def id(self) -> str:
         """Names this journal for ever: another one, after this was removed, has another."""

@@ -222,7 +222,7 @@ class OwnerCell(FactCell, Generic[Basis]):
 
     def pack(self) -> bytes:
         self._is_other = False
-        self.facts.changes()
+        self.facts.settle_changes()
         return super().pack()
 
     def change(self) -> bytes | None:
