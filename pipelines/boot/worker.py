@@ -55,6 +55,7 @@ class BootWorker:
             _end_with(parent)
         self._parser = options.parser()
         self._boot = boot
+        self._lateness_us = settings.allowed_lateness_us
         self._parts = part_count(settings.buckets)
         self._said = Exchange(str(folder / SAID))
         self._rows = BootRows(folder / ROWS)
@@ -103,7 +104,7 @@ class BootWorker:
             else:
                 records.append(record_of(parsed, raw, source, attributes))
         count_failures(failed)
-        say_read(records, failed, spoken)
+        say_read(records, failed, self._lateness_us, spoken)
 
     def _say(self, part: Part, said: list[Said]) -> None:
         self._said.write(part.stage, part.number, pack(said))

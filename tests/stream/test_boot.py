@@ -63,7 +63,8 @@ class Booted(Simulation):
         said: dict[Part, list[Said]] = defaultdict(list)
         spoken = Spoken(parts, lambda part, more: said[part].extend(more))
         records = [one for one in history if not isinstance(one, Failure)]
-        say_read(records, [one for one in history if isinstance(one, Failure)], spoken)
+        failures = [one for one in history if isinstance(one, Failure)]
+        say_read(records, failures, settings.allowed_lateness_us, spoken)
         spoken.close()
         for stage in ORDER:
             for number in self.random.sample(range(parts), parts):

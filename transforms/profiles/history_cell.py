@@ -295,9 +295,8 @@ class HistoryCell:
     def _take_in(self, messages: Iterable[Message]) -> tuple[list[Record], list[Record]]:
         """Counts the facts of messages: the events that came by it, in order, and those that went."""
         messages = tuple(messages)
-        if self._takes_first and self.facts.take_first(messages):
-            events = (event_of(message.fact) for message in messages if message.fact[0] == EVENT)
-            return sorted(events, key=BY_TIME), []
+        if self._takes_first and messages and messages[-1].fact != REFRESH and self.facts.take_first(messages):
+            return self._standing(), []
         stood: dict[Fact, bool] = {}
         for message in messages:
             if message.fact != REFRESH:

@@ -10,7 +10,7 @@ those of the cell before it, so whoever decided later, higher up, wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -87,19 +87,20 @@ class Facts:
         self._is_new = True
         """Whether nobody knows of any of them: then what has changed is all that there is."""
 
-    def take_first(self, messages: Sequence[Message]) -> bool:
-        """`take` of all messages, where nothing was told before and each tells another fact; else False, and nothing.
+    def take_first(self, messages: Iterable[Message]) -> bool:
+        """`take` of all messages, where nothing was told before; else False, and nothing is taken.
 
-        A fact is a long tuple, and its hash costs as much as what is done with it.
+        A fact is a long tuple: here its hash is asked for once.
         """
-        kinds: dict[str, dict[Fact, tuple[int, int]]] = {}
-        for _, _, fact, sign, version, _ in messages:
-            entry = (sign, version)
-            if sign != 1 or kinds.setdefault(fact[0], {}).setdefault(fact, entry) is not entry:
-                return False
         if self._kinds or not self._is_new:
             return False
-        self._kinds = kinds
+        for _, _, fact, sign, version, _ in messages:
+            facts = self._kinds.get(fact[0])
+            if facts is None:
+                facts = self._kinds[fact[0]] = {}
+            entry = (sign, version)
+            if facts.setdefault(fact, entry) is not entry:
+                self.take(fact, sign, version)
         return True
 
     def take(self, fact: Fact, sign: int, version: int = 0) -> None:
@@ -158,6 +159,10 @@ class Facts:
         """The version of a fact that stands; None for one that does not."""
         count, version = self._kinds.get(fact[0], {}).get(fact, (0, 0))
         return version if count > 0 else None
+
+    def standing(self, kind: str) -> Iterator[tuple[Fact, int]]:
+        """The facts of a kind that stand, with their versions."""
+        return ((fact, version) for fact, (count, version) in self._kinds.get(kind, {}).items() if count > 0)
 
     def counted(self) -> list[tuple[Fact, int, int]]:
         """Everything, for packing."""

@@ -30,9 +30,11 @@ _NAMED_BY = 2
 """The length of (id, id of a retract that names it)."""
 _OF_FAILURE = len(Failure._fields)
 
+_new = tuple.__new__
+
 Said = tuple[Any, ...]
-"""To the first stage a record, a failure's fields, or (id, id of a retract that names it); else `Message` without its
-stage. Nothing but plain tuples, texts, bytes, whole numbers and None."""
+"""To the first stage a `PackedCell` of one record, a failure's fields, or (id, id of a retract that names it); else
+`Message` without its stage. Nothing but plain tuples, texts, bytes, whole numbers and None."""
 
 
 class Part(NamedTuple):
@@ -84,14 +86,28 @@ class Spoken:
         self._said.clear()
 
 
-def say_read(records: Iterable[Record], failures: Iterable[Failure], spoken: Spoken) -> None:
-    """Says to the first stage what was read."""
+def say_read(records: Iterable[Record], failures: Iterable[Failure], lateness_us: int, spoken: Spoken) -> None:
+    """Says what was read: to the first stage, and to those after it what a record says if it stands.
+
+    Nearly every record does. The first stage takes back what others of its message id have said (`_identified`).
+
+    Args:
+        records: what could be read.
+        failures: what could not.
+        lateness_us: how long after its time an event may come.
+        spoken: takes what is said.
+    """
     for failure in failures:
         spoken.say(MESSAGES, failure_id(failure.reason, failure.raw), tuple(failure))
     for record in records:
-        spoken.say(MESSAGES, record[MESSAGE_ID], record)
+        message_id = record[MESSAGE_ID]
+        spoken.say(
+            MESSAGES, message_id, (message_id, keeps_until([record], lateness_us), MessageIdCell.packed([record]))
+        )
+        for stage, key, fact in record_targets(record):
+            spoken.say(stage, key, (key, fact, 1, 0, EVENT))
         if record[TYPE] == RETRACT:
-            spoken.say(MESSAGES, record[PREVIOUS_ID], (record[PREVIOUS_ID], record[MESSAGE_ID]))
+            spoken.say(MESSAGES, record[PREVIOUS_ID], (record[PREVIOUS_ID], message_id))
 
 
 class BulkStages:
@@ -123,14 +139,13 @@ class BulkStages:
             stage: the stage.
             said: all that was said to the part, in any order.
             spoken: takes what the cells say.
-
         """
         if stage == MESSAGES:
             yield from self._deduplicate(said, spoken)
             return
         by_key: dict[str, list[Message]] = {}
         for one in said:
-            message = Message(stage, *one)
+            message = _new(Message, (stage, *one))  # half as long as its constructor takes
             known = by_key.get(one[0])
             if known is None:
                 by_key[one[0]] = [message]
@@ -141,30 +156,27 @@ class BulkStages:
             yield self._told(stage, key, messages, spoken)
 
     def _deduplicate(self, said: Iterable[Said], spoken: Spoken) -> Iterator[PackedCell]:
-        first: dict[str, Record] = {}
-        repeated: dict[str, tuple[list[Record], list[str]]] = {}
+        first: dict[str, Said] = {}
+        repeated: dict[str, tuple[list[Said], list[str]]] = {}
         for one in said:
             if len(one) == _OF_FAILURE:
                 spoken.take(Message(*target) for target in failure_targets(Failure(*one)))
             elif len(one) == _NAMED_BY:
-                repeated.setdefault(one[MESSAGE_ID], ([], []))[1].append(one[1])
-            elif first.setdefault(one[MESSAGE_ID], one) is not one:
-                repeated.setdefault(one[MESSAGE_ID], ([], []))[0].append(one)
-        lateness_us = self._settings.allowed_lateness_us
-        for message_id in repeated.keys() - first.keys():
-            yield self._identified(message_id, [], repeated[message_id][1], spoken)
-        for message_id, record in first.items():
-            if message_id in repeated:
-                records, retracts = repeated[message_id]
-                yield self._identified(message_id, [record, *records], retracts, spoken)
-                continue
-            for stage, key, fact in record_targets(record):
-                spoken.say(stage, key, (key, fact, 1, 0, EVENT))
-            yield message_id, keeps_until([record], lateness_us), MessageIdCell.packed([record])
+                repeated.setdefault(one[0], ([], []))[1].append(one[1])
+            elif first.setdefault(one[0], one) is not one:
+                repeated.setdefault(one[0], ([], []))[0].append(one)
+        for message_id, (others, retracts) in repeated.items():
+            known = first.pop(message_id, None)
+            packed = others if known is None else [known, *others]
+            yield self._identified(message_id, packed, retracts, spoken)
+        yield from first.values()
 
-    def _identified(self, message_id: str, records: list[Record], retracts: list[str], spoken: Spoken) -> PackedCell:
+    def _identified(self, message_id: str, packed: list[Said], retracts: list[str], spoken: Spoken) -> PackedCell:
         cell = MessageIdCell([])
+        records = [record for one in packed for record in MessageIdCell.unpack(message_id, one[2]).records]
         spoken.take(cell.handle(records, retracts))
+        for stage, key, fact in (target for record in records for target in record_targets(record)):
+            spoken.say(stage, key, (key, fact, -1, 0, EVENT))
         self._count(cell)
         return message_id, keeps_until(cell.records, self._settings.allowed_lateness_us), cell.pack()
 
