@@ -202,6 +202,8 @@ class ProfileCell(HistoryCell):
         if engine is None or engine.program is not rules.program:
             engine, added, told = self._begin(rules)
             removed = []
+        if self.clock is not None and self._keeps_past():
+            engine.read_from = self.clock
         found = engine.advance(added, removed, self.clock)
         self._engine = None if found is None else engine
         self.counted[counting.PROFILES] += (found is not None) - existed

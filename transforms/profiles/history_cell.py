@@ -98,7 +98,7 @@ class HistoryCell:
     """That of its row."""
     horizon: Horizon | None = None
     _takes_first = True
-    """Whether each fact that is told once stands."""
+    """Whether each fact that was told, and not taken back, stands."""
 
     def __init__(self, profile_id: str) -> None:
         self.profile_id = profile_id
@@ -310,7 +310,9 @@ class HistoryCell:
 
     def _standing(self) -> list[Record]:
         """The events that there are, from the base on, in order."""
-        return sorted((event_of(fact) for fact in self.facts.of(EVENT) if self._stands(fact)), key=BY_TIME)
+        facts = self.facts.of(EVENT)
+        standing = facts if self._takes_first else filter(self._stands, facts)
+        return sorted(map(event_of, standing), key=BY_TIME)
 
     def _stands(self, fact: Fact) -> bool:
         return self.facts.count(fact) > 0
