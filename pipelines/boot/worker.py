@@ -65,7 +65,7 @@ class BootWorker:
     def read(self, part: HistoryPart) -> Counter[str]:
         """Reads a part, and says what is in it to the first stage; what that adds to the job's counters."""
         counting.begin_counting()
-        open_journal(self._boot.folder).trust_sources()
+        open_journal(self._boot.folder).trust_sources(was_empty=not self._boot.known_until)
         spoken = Spoken(self._parts, self._say)
         for messages in part.batches(self._boot):
             counting.count(counting.MESSAGES_READ + part.name, len(messages))
