@@ -107,8 +107,8 @@ class Journal:
     def trust_sources(self, *, was_empty: bool) -> None:
         """Has this process append faster: what the journal loses when the machine goes down, its sources still have.
 
-        `make_safe` ends that, for what all processes have appended. `was_empty`: so was the journal when that began; its
-        index is made at the end then.
+        `make_safe` ends that, for what all processes have appended. `was_empty`: so was the journal when that began,
+        and its index is made at the end.
         """
         if self._trusts:
             return
