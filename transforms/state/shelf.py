@@ -149,6 +149,8 @@ class Shelf(Generic[Cell]):
             cell = self._make.unpack(key, whole)
             for entry in entries:
                 cell.apply(entry.data)
+            if cell.due is None:  # not every cell packs it
+                cell.due = self._due.get(key)
         self._live[key] = cell  # the last one used stands last
         return cell
 

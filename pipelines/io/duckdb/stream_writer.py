@@ -184,8 +184,10 @@ class UpdateWriter:
         self.check()
 
     def _run(self) -> None:
+        wait_seconds = 0.0 if self.options.boot_rows else self.options.write_every_seconds
         try:
-            while not self._stop.wait(self.options.write_every_seconds):
+            while not self._stop.wait(wait_seconds):
+                wait_seconds = self.options.write_every_seconds
                 with self._writing:
                     if self._pace.allows(time.monotonic(), quiet=not self._write()):
                         self._publish()
