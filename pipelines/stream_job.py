@@ -7,7 +7,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
 from typing import Any, TextIO
@@ -16,9 +16,10 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
+from pipelines.boot.live import passed_us
 from pipelines.boot.run import TakenIn, is_worth_it, take_in, without_history
 from pipelines.io.bigquery.unwritten import unwritten_since_us
-from pipelines.io.duckdb.stream_writer import WriteOptions, check_writers, close_writers, waiting_since_us
+from pipelines.io.duckdb.stream_writer import WriteOptions, check_writers, close_writers, open_writer, waiting_since_us
 from pipelines.io.job_record import note_end
 from pipelines.io.journal.history_first import BEFORE_ALL_US, Boot
 from pipelines.io.journal.read_history import ReadHistoryAndLive, begin
@@ -27,7 +28,7 @@ from pipelines.io.tables.write_updates import WriteUpdates
 from pipelines.job_metrics import JobMetrics, stream_numbers, told_metrics
 from pipelines.options.beam import is_of_dataflow, takes_checkpoints
 from pipelines.options.profiles import ProfilesOptions
-from pipelines.stream_runner import keeps_no_state, with_stream_runner
+from pipelines.stream_runner import keeps_no_state, with_stream_runner, works_here
 from pipelines.words.failure import end_quietly, quiet_beam, read_cause
 from pipelines.words.log import say_error
 from pipelines.words.retention import retention_lines
@@ -115,18 +116,20 @@ def build_live(
     boot = begin(folder, uuid.uuid4().hex, options.inputs) if folder else None
     # With a journal a record is safe once it is read. Without one, a runner without checkpoints has it in memory only.
     in_memory_only = boot is None and keeps_no_state(arguments)
+    sources = _source_options(options, boot, in_memory_only)
     taken_in = None
     if boot is not None and build is None and keeps_no_state(arguments) and is_worth_it(options, boot):
-        taken_in = _take_in(options, boot, stopped or threading.Event())
-    sources = _source_options(options, boot, in_memory_only)
+        taken_in = _take_in(options, boot, sources, stopped or threading.Event())
     rest = boot if boot is None or taken_in is None else without_history(boot)
     reading = ReadHistoryAndLive(options.inputs, sources, rest, taken_in=taken_in is not None)
 
+    write_options = _write_options(options, boot, taken_in, arguments)
+    if taken_in is not None and works_here(arguments):
+        # Its rows are loaded while the graph starts. Whatever fails fails again where the first bundle asks for it.
+        threading.Thread(target=_begin_writing, args=(options, write_options), daemon=True).start()
     read = pipeline | "ReadHistoryAndLive" >> reading
     updates = (build or partial(_build_stream, taken_in=taken_in))(pipeline, read.of_sources, options)
-    written = updates | "WriteUpdates" >> WriteUpdates(
-        options.output, _write_options(options, boot, taken_in, arguments)
-    )
+    written = updates | "WriteUpdates" >> WriteUpdates(options.output, write_options)
     if in_memory_only:
         _ = (read.receipts, written) | "AcknowledgeWritten" >> reading.acknowledge_written()
 
@@ -142,14 +145,21 @@ def close_all() -> None:
         PROCESS.close()
 
 
-def _take_in(options: ProfilesOptions, boot: Boot, stopped: threading.Event) -> TakenIn:
+def _take_in(options: ProfilesOptions, boot: Boot, sources: SourceOptions, stopped: threading.Event) -> TakenIn:
     from pipelines.stream import stream_settings
 
     started = time.monotonic()
-    taken_in = take_in(options, boot, stream_settings(options), stopped)
+    taken_in = take_in(
+        options, boot, stream_settings(options), stopped, partial(passed_us, boot, options.inputs, sources)
+    )
     seconds = time.monotonic() - started
     print(f"Took in {taken_in.counters[READ]:,} messages of history in {seconds:.1f} seconds.", file=sys.stderr)
     return taken_in
+
+
+def _begin_writing(options: ProfilesOptions, write_options: WriteOptions) -> None:
+    with suppress(Exception):
+        open_writer(options.output, write_options)
 
 
 def _build_stream(

@@ -74,6 +74,12 @@ def keeps_no_state(arguments: Sequence[str]) -> bool:
     return runner.rpartition(".")[2] in LOCAL_RUNNERS
 
 
+def works_here(arguments: Sequence[str]) -> bool:
+    """Whether a local runner has its worker in this process, as it has unless it is told otherwise."""
+    environment = PipelineOptions(list(arguments)).get_all_options().get("environment_type")
+    return keeps_no_state(arguments) and environment in (None, "LOOPBACK")
+
+
 def runner_of(arguments: Sequence[str]) -> str:
     """The runner that Beam's arguments name."""
     return str(PipelineOptions(list(arguments)).get_all_options().get("runner") or "")

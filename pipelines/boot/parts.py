@@ -20,7 +20,7 @@ from schemas.message import Message
 
 _NUMBERS = 25_000
 """Messages of the journal in a part."""
-_BATCH = 5_000
+_BATCH = 25_000
 """Messages that are written into the journal at once."""
 _BATCH_BYTES = 64 * 1024 * 1024
 

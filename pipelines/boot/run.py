@@ -11,12 +11,14 @@ import os
 import shutil
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.boot.parts import history_bytes, plan_parts
 from pipelines.boot.worker import ROWS, SAID, SHELVES, BootWorker
-from pipelines.io.journal.history_first import BEFORE_ALL_US, Boot
+from pipelines.io.journal.history_first import Boot
+from pipelines.io.journal.journal import open_journal
 from pipelines.io.outputs import BigQueryOutput
 from pipelines.local.workers import Workers
 from pipelines.options.profiles import ProfilesOptions
@@ -24,7 +26,7 @@ from transforms.state.boot_shelves import BootShelves
 from transforms.state.process import PROCESS, Registry
 from transforms.stream.bulk import Part
 from transforms.stream.settings import StreamSettings
-from transforms.stream.stages import ORDER
+from transforms.stream.stages import ORDER, PROFILES
 
 FOLDER = "boot"
 WORTH_BYTES = 16 * 1024 * 1024
@@ -52,7 +54,13 @@ def is_worth_it(options: ProfilesOptions, boot: Boot) -> bool:
     return not isinstance(options.output, BigQueryOutput) and history_bytes(boot, options.inputs) >= WORTH_BYTES
 
 
-def take_in(options: ProfilesOptions, boot: Boot, settings: StreamSettings, stopped: threading.Event) -> TakenIn:
+def take_in(
+    options: ProfilesOptions,
+    boot: Boot,
+    settings: StreamSettings,
+    stopped: threading.Event,
+    passed_us: Callable[[], int | None],
+) -> TakenIn:
     """Takes in all history: the journal, and the inputs that end.
 
     Args:
@@ -60,6 +68,7 @@ def take_in(options: ProfilesOptions, boot: Boot, settings: StreamSettings, stop
         boot: of this run.
         settings: of the stream, without a boot.
         stopped: set by whoever wants it to end.
+        passed_us: asked, once all is known of whom each event is, up to where time has passed (live.py).
 
     Raises:
         StoppedError: `stopped` was set.
@@ -71,16 +80,18 @@ def take_in(options: ProfilesOptions, boot: Boot, settings: StreamSettings, stop
         (folder / name).mkdir(parents=True)
     _FOLDERS.put(folder, folder)
     counters: Counter[str] = Counter()
-    passed_us = boot.over_at_us(location.text for location in options.inputs if not location.bounded)
-    until_us = passed_us if passed_us > BEFORE_ALL_US else None
-    arguments = os.getpid(), options, boot, settings, folder, until_us
+    arguments = os.getpid(), options, boot, settings, folder
+    until_us = None
     with Workers(os.cpu_count() or 1, BootWorker, *arguments, stopped=stopped) as workers:
         for counted in workers.map(BootWorker.read, plan_parts(boot, options.inputs)):
             counters.update(counted)
+        open_journal(boot.folder).make_safe()
         for stage in ORDER:
-            for counted in workers.map(BootWorker.run, _parts(stage, folder / SAID)):
+            if stage == PROFILES:
+                until_us = passed_us()
+            for counted in workers.map(BootWorker.run, _parts(stage, folder / SAID), until_us):
                 counters.update(counted)
-    return TakenIn(BootShelves(str(folder / SHELVES)), str(folder / ROWS), counters)
+    return TakenIn(BootShelves(str(folder / SHELVES), settings.buckets), str(folder / ROWS), counters)
 
 
 def without_history(boot: Boot) -> Boot:

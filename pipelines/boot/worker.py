@@ -12,6 +12,7 @@ from pathlib import Path
 from pipelines.boot.parts import HistoryPart
 from pipelines.io.duckdb.boot_rows import BootRows
 from pipelines.io.journal.history_first import Boot
+from pipelines.io.journal.journal import open_journal
 from pipelines.io.stream.found_records import failure_of
 from pipelines.local.exchange import Exchange
 from pipelines.options.profiles import ProfilesOptions
@@ -21,9 +22,10 @@ from transforms import counting
 from transforms.deduplicate.copies import record_of
 from transforms.failed_events import count_failures
 from transforms.records import Record, pack, unpack
-from transforms.state.boot_shelves import BootShelves
-from transforms.stream.bulk import BulkStages, Part, Said, Spoken, part_count, say_read
+from transforms.state.boot_shelves import BootShelves, part_count
+from transforms.stream.bulk import BulkStages, Part, Said, Spoken, say_read
 from transforms.stream.settings import StreamSettings
+from transforms.stream.stages import MESSAGES
 
 _PR_SET_PDEATHSIG = 1
 SAID, ROWS, SHELVES = "said", "rows", "shelves"
@@ -39,7 +41,6 @@ class BootWorker:
         boot: of this run.
         settings: of the stream.
         folder: of the boot.
-        until_us: up to where time has passed; None: it has not begun.
     """
 
     def __init__(
@@ -49,22 +50,22 @@ class BootWorker:
         boot: Boot,
         settings: StreamSettings,
         folder: Path,
-        until_us: int | None,
     ) -> None:
         if os.getpid() != parent:
             _end_with(parent)
         self._parser = options.parser()
         self._boot = boot
-        self._buckets = settings.buckets
+        self._lateness_us = settings.allowed_lateness_us
         self._parts = part_count(settings.buckets)
         self._said = Exchange(str(folder / SAID))
         self._rows = BootRows(folder / ROWS)
-        self._shelves = BootShelves(str(folder / SHELVES))
-        self._stages = BulkStages(settings, until_us)
+        self._shelves = BootShelves(str(folder / SHELVES), settings.buckets)
+        self._stages = BulkStages(settings)
 
     def read(self, part: HistoryPart) -> Counter[str]:
         """Reads a part, and says what is in it to the first stage; what that adds to the job's counters."""
         counting.begin_counting()
+        open_journal(self._boot.folder).trust_sources(was_empty=not self._boot.known_until)
         spoken = Spoken(self._parts, self._say)
         for messages in part.batches(self._boot):
             counting.count(counting.MESSAGES_READ + part.name, len(messages))
@@ -74,15 +75,20 @@ class BootWorker:
         counting.count_parsed(self._parser)
         return Counter(counting.counted_here().counters)
 
-    def run(self, part: Part) -> Counter[str]:
-        """Makes the cells of a part; what that adds to the job's counters."""
+    def run(self, part: Part, until_us: int | None) -> Counter[str]:
+        """Makes the cells of a part; what that adds to the job's counters.
+
+        Args:
+            part: of a stage.
+            until_us: up to where time has passed; None: it has not begun.
+        """
+        self._stages.until_us = until_us
         spoken = Spoken(self._parts, self._say)
         said = unpack(self._said.read(part.stage, part.number))
-        block = self._stages.run(part.stage, said, spoken)
+        cells = self._stages.run(part.stage, said, spoken)
+        self._shelves.write(self._stages.cells_of(part.stage), part.number, cells, wakes=part.stage != MESSAGES)
         spoken.close()
         self._said.drop(part.number, part.stage)
-        bucket = str(part.number % self._buckets)
-        self._shelves.write(self._stages.cells_of(part.stage), bucket, part.number, block)
         self._rows.write(f"{part.stage}-{part.number}", spoken.rows)
         counted, self._stages.counted = self._stages.counted, Counter()
         return counted
@@ -98,7 +104,7 @@ class BootWorker:
             else:
                 records.append(record_of(parsed, raw, source, attributes))
         count_failures(failed)
-        say_read(records, failed, spoken)
+        say_read(records, failed, self._lateness_us, spoken)
 
     def _say(self, part: Part, said: list[Said]) -> None:
         self._said.write(part.stage, part.number, pack(said))

@@ -14,15 +14,18 @@ from pipelines.local.workers import StoppedError
 from pipelines.options.profiles import ProfilesOptions, parse_profiles_options
 from pipelines.stream import stream_settings
 from transforms import counting
-from transforms.deduplicate.cell import MessageIdCell
 from transforms.state.process import PROCESS
-from transforms.state.shelf import Shelf
 
 
 @pytest.fixture(autouse=True)
 def closed() -> Iterator[None]:
     yield
     PROCESS.close()
+
+
+def no_time() -> int | None:
+    """Nobody can tell how far time has passed."""
+    return None
 
 
 def event(number: int) -> bytes:
@@ -46,16 +49,16 @@ def job(tmp_path: Path) -> ProfilesOptions:
 def test_all_history_is_taken_in_and_stands_in_the_journal(job: ProfilesOptions, tmp_path: Path) -> None:
     boot = begin(str(tmp_path / "journal"), "first", job.inputs)
     settings = stream_settings(job)
-    taken_in = take_in(job, boot, settings, threading.Event())
+    taken_in = take_in(job, boot, settings, threading.Event(), no_time)
     counters = taken_in.counters
     assert (counters[counting.READ], counters[counting.ACCEPTED], counters[counting.DUPLICATE]) == (42, 40, 1)
     assert counters[counting.FAILED + "malformed_json"] == counters[counting.MESSAGES_READ + "files-1"] - 41 == 1
     buckets = [str(number) for number in range(settings.buckets)]
-    shelves = [Shelf(MessageIdCell, taken_in.shelves.blocks("MessageIdCell", bucket)) for bucket in buckets]
-    assert sum(map(len, shelves)) == 40
+    ids = [key for bucket in buckets for key in taken_in.shelves.of_shelf("MessageIdCell", bucket)]
+    assert len(ids) == len(set(ids)) == 40
 
     again = begin(str(tmp_path / "journal"), "second", job.inputs)
-    taken_in = take_in(job, again, settings, threading.Event())
+    taken_in = take_in(job, again, settings, threading.Event(), no_time)
     assert taken_in.counters[counting.READ] == 41, "copies have the same bytes, and the file holds nothing new"
     assert taken_in.counters[counting.MESSAGES_READ + "journal"] == 41
 
@@ -64,7 +67,7 @@ def test_a_boot_ends_when_the_job_is_stopped(job: ProfilesOptions, tmp_path: Pat
     stopped = threading.Event()
     stopped.set()
     with pytest.raises(StoppedError):
-        take_in(job, begin(str(tmp_path / "journal"), "first", job.inputs), stream_settings(job), stopped)
+        take_in(job, begin(str(tmp_path / "journal"), "first", job.inputs), stream_settings(job), stopped, no_time)
 
 
 def test_a_short_history_is_left_to_the_graph(job: ProfilesOptions, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from transforms.profiles.evaluate import Rules
 from transforms.records import Record
 from transforms.segments.language import ast
 from transforms.state.archive import Archive
+from transforms.state.boot_shelves import BootShelves
 from transforms.state.facts import Message, pack_messages, unpack_messages
 from transforms.state.horizon import Horizon
 from transforms.state.outbox import bucket_of
@@ -144,6 +145,9 @@ class Simulation:
     With another `horizon` than NO_HORIZON cells leave events behind at random moments, up to any instant that the
     watermark has passed by its age.
     """
+
+    first: BootShelves | None = None
+    """The cells that there were before."""
 
     def __init__(self, world: World, definitions: ast.Definitions, seed: int, horizon: Horizon = NO_HORIZON) -> None:
         self.world = world
@@ -284,7 +288,8 @@ class Simulation:
         if address not in self.shelves or self.random.random() < 0.2:
             blocks = list(self.logs[address])
             self.random.shuffle(blocks)
-            self.shelves[address] = Shelf(CELLS[address[0]], blocks)
+            first = None if self.first is None else self.first.of_shelf(*address)
+            self.shelves[address] = Shelf(CELLS[address[0]], blocks, first=first)
         return self.shelves[address]
 
     def keep(self, address: tuple[str, str], shelf: Shelf[Any]) -> None:

@@ -33,6 +33,7 @@ class AccountCell(HistoryCell):
     """Facts: events, ("user", ...) and ("epoch", ...) as transforms/accounts/contribution.py tells them."""
 
     table = TABLE
+    _takes_first = False
     _engine: AccountEngine | None
 
     def __init__(self, group_id: str) -> None:
@@ -164,7 +165,7 @@ class AccountCell(HistoryCell):
     ) -> list[Output]:
         people, program = self._users(), rules.accounts.account
         if not people.all_told_by(rules.accounts.fingerprint):
-            self._engine = self.due = self._changes_at = None
+            self._engine = self.due = self.changes_at = None
             return []
         prior_now, correction = self._started_again(rules, prior_now, correction)
         if not people:
@@ -178,14 +179,14 @@ class AccountCell(HistoryCell):
         touched = dict.fromkeys(told) | found.touched
         outputs = self._membership_updates(rules.account_versions, touched, prior_now, correction, recorded_at)
         outputs += self._row_update(account_row(self.profile_id, people, found), recorded_at)
-        self._changes_at = found.due
+        self.changes_at = found.due
         self._set_due(engine)
         return outputs
 
     def _nothing_left(self, prior_now: int | None, correction: str, recorded_at: int) -> list[Output]:
         """An account without users: there is none, or they have yet to tell of themselves again."""
         self._engine = None
-        self.due = self._changes_at = None
+        self.due = self.changes_at = None
         outputs = self._membership_updates({}, dict.fromkeys(self._stays), prior_now, correction, recorded_at)
         return [*outputs, *self._no_row()]
 

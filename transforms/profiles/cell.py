@@ -202,6 +202,8 @@ class ProfileCell(HistoryCell):
         if engine is None or engine.program is not rules.program:
             engine, added, told = self._begin(rules)
             removed = []
+        if self.clock is not None and self._keeps_past():
+            engine.read_from = self.clock
         found = engine.advance(added, removed, self.clock)
         self._engine = None if found is None else engine
         self.counted[counting.PROFILES] += (found is not None) - existed
@@ -213,7 +215,7 @@ class ProfileCell(HistoryCell):
             outputs += self._row_update(profile_row(self.profile_id, found), recorded_at)
         outputs += self._tell_accounts(rules, came, went, found, reason[0])
         turns = [at for at in (None if found is None else found.due, self._accounts.due) if at is not None]
-        self._changes_at = min(turns, default=None)
+        self.changes_at = min(turns, default=None)
         self._set_due(self._engine)
         return outputs
 

@@ -87,7 +87,8 @@ class HistoryCell:
 
     Attributes:
         clock: up to where timers have told that time has passed.
-        due: the next instant at which anything changes without an event: where the timer stands.
+        due: when the cell wants to be woken: where the timer stands.
+        changes_at: the next instant at which anything changes without an event.
         version: of the rows that were written last.
         base_at: up to where events have been left behind; None: nowhere.
         horizon: when events have settled; None: never.
@@ -96,6 +97,8 @@ class HistoryCell:
     table: Table
     """That of its row."""
     horizon: Horizon | None = None
+    _takes_first = True
+    """Whether each fact that was told, and not taken back, stands."""
 
     def __init__(self, profile_id: str) -> None:
         self.profile_id = profile_id
@@ -114,7 +117,7 @@ class HistoryCell:
         self._base = b""
         self._base_rules = ""
         self._is_other = False
-        self._changes_at: int | None = None
+        self.changes_at: int | None = None
         self.counted: Counter[str] = Counter()
 
     @abstractmethod
@@ -136,7 +139,8 @@ class HistoryCell:
     # --- as bytes ----------------------------------------------------------------------------------------------------
 
     def pack(self) -> bytes:
-        self._changes()
+        self.facts.settle_changes()
+        self._changed_stays = set()
         self._is_other = False
         more = self.pack_more(whole=True)
         return bytes((LAYOUT,)) + self._encode(self.facts.counted(), self._stays, self._base, more, self.pack_moment())
@@ -290,6 +294,9 @@ class HistoryCell:
 
     def _take_in(self, messages: Iterable[Message]) -> tuple[list[Record], list[Record]]:
         """Counts the facts of messages: the events that came by it, in order, and those that went."""
+        messages = tuple(messages)
+        if self._takes_first and messages and messages[-1].fact != REFRESH and self.facts.take_first(messages):
+            return self._standing(), []
         stood: dict[Fact, bool] = {}
         for message in messages:
             if message.fact != REFRESH:
@@ -303,7 +310,9 @@ class HistoryCell:
 
     def _standing(self) -> list[Record]:
         """The events that there are, from the base on, in order."""
-        return sorted((event_of(fact) for fact in self.facts.of(EVENT) if self._stands(fact)), key=BY_TIME)
+        facts = self.facts.of(EVENT)
+        standing = facts if self._takes_first else filter(self._stands, facts)
+        return sorted(map(event_of, standing), key=BY_TIME)
 
     def _stands(self, fact: Fact) -> bool:
         return self.facts.count(fact) > 0
@@ -319,7 +328,7 @@ class HistoryCell:
 
     def _set_due(self, engine: HistoryEngine | None) -> None:
         """To the next change, or to when the cell can leave something behind, if that is earlier."""
-        self.due = self._changes_at
+        self.due = self.changes_at
         settled_by = self._settled_by(engine)
         if settled_by is not None and self.horizon is not None:
             passed = settled_by if self.clock is None else self.clock - self.horizon.age_us + 1

@@ -25,7 +25,7 @@ from transforms.profiles.history import BY_TIME
 from transforms.profiles.rows import json_object
 from transforms.profiles.stay_list import StayKey, StayList, StayMark
 from transforms.records import Record
-from transforms.segments.nodes.state import State
+from transforms.segments.nodes.state import NEVER_YET, State
 from transforms.segments.program import Program
 from transforms.segments.replay import MembershipInterval, computed_traits, run, with_expiry
 
@@ -48,11 +48,15 @@ class _Moment:
 
 
 class HistoryEngine:
-    """Steps through events as they come, from a base on if there is one. `now`: up to where it has gone."""
+    """Steps through events as they come, from a base on if there is one.
+
+    `now`: up to where it has gone. `read_from`: an instant before which it will not end again, whatever comes or goes.
+    """
 
     def __init__(self, program: Program, profile_id: str, base: Base | None = None) -> None:
         self.program = program
         self.now: int | None = None
+        self.read_from = NEVER_YET
         self._base = base
         self._seen = Seen() if base is None else base.seen
         self._profile_id = profile_id
@@ -184,6 +188,7 @@ class HistoryEngine:
     def _run(self, now: int) -> None:
         """Steps through the events that were not taken in yet, and on to `now`; remembers moments on the way."""
         records, program = self._records, self.program
+        self._state.read_from = self.read_from
         every = max(_MOMENT_EVERY, len(records) // _MOMENT_EVERY)
         while True:
             last = self._moments[-1].taken if self._moments else 0

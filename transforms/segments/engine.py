@@ -13,7 +13,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 
-from schemas.event import CONTEXT, NAME, TRAITS, TYPE
+from schemas.event import CONTEXT, NAME, TIMESTAMP, TRAITS, TYPE
 from transforms.profiles.normalize.columns import DEVICE_TYPE
 from transforms.profiles.normalize.device import device_type_of
 from transforms.segments.nodes.state import EventTuple, EventView, State, TraitWrite
@@ -57,7 +57,9 @@ def _take(program: Program, state: State, event: EventTuple, work: list[int]) ->
             view = EventView(event)
             work.extend(node.id for node in program.nodes_of_traits(state.write_traits(view)))
     else:
-        route = program.route(kind, event[NAME])
+        reach, rest = program.read_late
+        known = program if event[TIMESTAMP] > state.read_from - reach else rest
+        route = known.route(kind, event[NAME])
         if route:
             view = EventView(event)
             for node, role in route:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from copy import copy
+from functools import cached_property
+from operator import itemgetter
+from typing import TypeVar
 
-from schemas.event import CONTEXT, NAME, TYPE
+from schemas.event import CONTEXT, NAME, TIMESTAMP, TYPE
 from transforms.profiles.normalize.columns import DEVICE_TYPE
 from transforms.profiles.normalize.device import device_type_of
 from transforms.profiles.normalize.traits import columns_of_trait
 from transforms.segments.language import ast
 from transforms.segments.membership import SegmentNode
 from transforms.segments.nodes.node import Node
-from transforms.segments.nodes.state import EventTuple, State
+from transforms.segments.nodes.state import NEVER_YET, EventTuple, State
+from transforms.segments.nodes.streams import StreamNode
 
+Kind = TypeVar("Kind")
 Route = tuple[tuple[Node, int], ...]
 """The nodes that take an event, each with the role in which it does."""
 
@@ -50,8 +57,28 @@ class Program:
         """The nodes that take an event of this type and name."""
         return self.routes.get((kind, name)) or self.type_routes.get(kind, ())
 
-    def concerned(self, events: Sequence[EventTuple]) -> list[EventTuple]:
-        """The events that any node reads."""
+    @cached_property
+    def read_late(self) -> tuple[int, Program]:
+        """For how long an event counts, at most, in a stream that is read late; the program without those streams.
+
+        Nothing but a computed trait reads them, and that is asked for at the end of a step through many events. Of an
+        event that does not count any more by then they need not be told.
+        """
+        nodes = [node for node, _ in self.computed.values() if isinstance(node, StreamNode) and node.is_read_late()]
+        late = {node.id for node in nodes}
+        rest = copy(self)
+        rest.routes = _without_all(self.routes, late)
+        rest.type_routes = _without_all(self.type_routes, late)
+        reach = max((node.selection.end for node in nodes), default=0)
+        return reach, rest
+
+    def concerned(self, events: Sequence[EventTuple], read_from: int = NEVER_YET) -> list[EventTuple]:
+        """The events that any node reads, when those that are read late are read from an instant on."""
+        reach, rest = self.read_late
+        old = bisect_right(events, read_from - reach, key=itemgetter(TIMESTAMP)) if read_from > NEVER_YET else 0
+        return [*rest._concerned(events[:old]), *self._concerned(events[old:])] if old else self._concerned(events)
+
+    def _concerned(self, events: Sequence[EventTuple]) -> list[EventTuple]:
         routes, types = self.routes, {"identify", *self.type_routes}
         if DEVICE_TYPE in self.column_nodes:
             return [
@@ -71,18 +98,24 @@ class Program:
 
     def fork(self, state: State, nodes: Collection[int] | None = None) -> State:
         """A copy of a profile's state that goes its own way; of it as much as `nodes` (None: all) need."""
-        copy = State(state.profile_id)
-        copy.cells = {
+        fork = State(state.profile_id)
+        fork.cells = {
             number: self.nodes[number].fork(cell)
             for number, cell in state.cells.items()
             if nodes is None or number in nodes
         }
-        copy.values = dict(state.values)
-        copy.device = state.device
-        copy.traits, copy.writes, copy.started_at = dict(state.traits), dict(state.writes), state.started_at
-        copy.due = {number: at for number, at in state.due.items() if nodes is None or number in nodes}
-        copy.heap = sorted((at, number) for number, at in copy.due.items())
-        return copy
+        fork.values = dict(state.values)
+        fork.device = state.device
+        fork.traits, fork.writes, fork.started_at = dict(state.traits), dict(state.writes), state.started_at
+        fork.due = {number: at for number, at in state.due.items() if nodes is None or number in nodes}
+        fork.heap = sorted((at, number) for number, at in fork.due.items())
+        fork.read_from = state.read_from
+        return fork
+
+
+def _without_all(routes: Mapping[Kind, Route], nodes: Collection[int]) -> dict[Kind, Route]:
+    rest = {kind: tuple(one for one in route if one[0].id not in nodes) for kind, route in routes.items()}
+    return {kind: route for kind, route in rest.items() if route}
 
 
 def percent_bucket(salt: str, profile_id: str) -> int:

@@ -58,7 +58,7 @@ def replay(program: Program, profile_id: str, events: Sequence[EventTuple], as_o
 
 def run(program: Program, state: State, events: Sequence[EventTuple], as_of: int) -> None:
     """Steps through the events, and on to `as_of`. Events that no rule reads are passed over, but for the first."""
-    concerned = program.concerned(events)
+    concerned = program.concerned(events, state.read_from)
     if state.started_at is None and events and (not concerned or concerned[0] is not events[0]):
         concerned.insert(0, events[0])
     heap = state.heap

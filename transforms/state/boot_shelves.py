@@ -1,46 +1,51 @@
 """What the shelves of a job hold at first: cells that were made of its history before it began, in files of a folder.
 
-A shelf of which the runner's state knows nothing yet begins with these blocks. They are read again with its log, by
-whoever has to read that, until the log is rewritten whole.
+A shelf begins with them, and looks one up when it needs it (first_cells.py). What it changes is in its log, which goes
+before. The files last as long as the job.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from transforms.state.first_cells import FirstCells, PackedCell, write_cells
+
+LEAST_PARTS = 16
+
+
+def part_count(buckets: int) -> int:
+    """How many parts the keys have: so that each part is on one of so many shelves."""
+    return buckets * -(-LEAST_PARTS // buckets)
 
 
 @dataclass(frozen=True, slots=True)
 class BootShelves:
-    """The folder. All processes that work for the job see it under the same path, for as long as the job lasts."""
+    """The folder. All processes that work for the job see it under the same path, for as long as the job lasts.
+
+    `buckets`: how many shelves a stage has.
+    """
 
     folder: str
+    buckets: int
 
-    def write(self, cells: str, bucket: str, part: int, block: bytes) -> None:
-        """Keeps a block of cells of a shelf.
+    def write(self, cells: str, part: int, packed: Iterable[PackedCell], *, wakes: bool = True) -> None:
+        """Keeps cells.
 
         Args:
             cells: the name of their class.
-            bucket: the shelf.
-            part: tells the blocks of a shelf apart.
-            block: as `shelf.block_of` makes it.
+            part: that all their keys are in (`first_cells.part_of`).
+            packed: the cells.
+            wakes: whether each is woken when it wants to be.
         """
-        Path(self.folder, f"{cells}-{bucket}-{part}").write_bytes(block)
+        write_cells(self._path(cells, part), packed, wakes=wakes)
 
-    def blocks(self, cells: str, bucket: str) -> Iterator[bytes]:
-        """The blocks of a shelf."""
-        for path in self._paths(cells, bucket):
-            yield path.read_bytes()
+    def of_shelf(self, cells: str, bucket: str) -> FirstCells:
+        """The cells of a shelf."""
+        parts = part_count(self.buckets)
+        numbers = range(int(bucket), parts, self.buckets)
+        return FirstCells({number: self._path(cells, number) for number in numbers}, parts)
 
-    def size_bytes(self, cells: str, bucket: str) -> int:
-        """Of all blocks of a shelf, as they lie there."""
-        return sum(path.stat().st_size for path in self._paths(cells, bucket))
-
-    def drop(self, cells: str, bucket: str) -> None:
-        """Removes the blocks of a shelf, if they are still there."""
-        for path in self._paths(cells, bucket):
-            path.unlink(missing_ok=True)
-
-    def _paths(self, cells: str, bucket: str) -> list[Path]:
-        return sorted(Path(self.folder).glob(f"{cells}-{bucket}-*"))
+    def _path(self, cells: str, part: int) -> Path:
+        return Path(self.folder, f"{cells}-{part}")

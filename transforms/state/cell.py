@@ -89,6 +89,8 @@ class FactCell:
         """Takes in messages; what follows from them."""
 
     def take(self, messages: Sequence[Message]) -> None:
+        if self.facts.take_first(messages):
+            return
         for message in messages:
             self.facts.take(message.fact, message.sign, message.version)
 

@@ -79,17 +79,35 @@ def event_of(fact: Fact) -> Fact:
 class Facts:
     """A multiset of facts. Counts below zero are kept: the fact is still on its way."""
 
-    __slots__ = ("_changed", "_kinds")
+    __slots__ = ("_changed", "_is_new", "_kinds")
 
     def __init__(self) -> None:
         self._kinds: dict[str, dict[Fact, tuple[int, int]]] = {}
         self._changed: set[Fact] = set()
+        self._is_new = True
+        """Whether nobody knows of any of them: then what has changed is all that there is."""
+
+    def take_first(self, messages: Iterable[Message]) -> bool:
+        """`take` of all messages, where nothing was told before; else False, and nothing is taken.
+
+        A fact is a long tuple: here its hash is asked for once.
+        """
+        if self._kinds or not self._is_new:
+            return False
+        for _, _, fact, sign, version, _ in messages:
+            facts = self._kinds.get(fact[0])
+            if facts is None:
+                facts = self._kinds[fact[0]] = {}
+            entry = (sign, version)
+            if facts.setdefault(fact, entry) is not entry:
+                self.take(fact, sign, version)
+        return True
 
     def take(self, fact: Fact, sign: int, version: int = 0) -> None:
         """Counts a fact up or down; of its versions the greatest is kept."""
         facts = self._kinds.setdefault(fact[0], {})
         count, known = facts.get(fact, (0, 0))
-        self._changed.add(fact)
+        self._note(fact)
         newest = max(known, version)
         if count + sign or newest:
             # Also with a count of zero: an older message of the fact may still be on its way.
@@ -99,8 +117,12 @@ class Facts:
 
     def forget(self, fact: Fact) -> None:
         """Takes a fact away, whatever its count."""
-        self._changed.add(fact)
+        self._note(fact)
         self._kinds.get(fact[0], {}).pop(fact, None)
+
+    def _note(self, fact: Fact) -> None:
+        if not self._is_new:
+            self._changed.add(fact)
 
     def leave_behind(self, kind: str, goes: Callable[[Fact], bool]) -> list[tuple[Fact, int, int]]:
         """Takes out the facts of a kind for which `goes`, and returns them; no change tells of it."""
@@ -138,17 +160,30 @@ class Facts:
         count, version = self._kinds.get(fact[0], {}).get(fact, (0, 0))
         return version if count > 0 else None
 
+    def standing(self, kind: str) -> Iterator[tuple[Fact, int]]:
+        """The facts of a kind that stand, with their versions."""
+        return ((fact, version) for fact, (count, version) in self._kinds.get(kind, {}).items() if count > 0)
+
     def counted(self) -> list[tuple[Fact, int, int]]:
         """Everything, for packing."""
         return [(fact, count, version) for facts in self._kinds.values() for fact, (count, version) in facts.items()]
 
     def changes(self) -> list[tuple[Fact, int, int]]:
         """The facts whose counts have changed since the last call, with their counts now (0: forget it)."""
+        if self._is_new:
+            self._is_new = False
+            return self.counted()
         changed, self._changed = self._changed, set()
         return [(fact, *self._kinds.get(fact[0], {}).get(fact, (0, 0))) for fact in changed]
 
+    def settle_changes(self) -> None:
+        """What has changed until now is known."""
+        self._is_new = False
+        self._changed = set()
+
     def apply(self, changes: Iterable[tuple[Fact, int, int]]) -> None:
         """Takes in what `changes` gave."""
+        self._is_new = False
         for fact, count, version in changes:
             facts = self._kinds.setdefault(fact[0], {})
             if count or version:
@@ -160,6 +195,7 @@ class Facts:
     def restore(cls, counted: Iterable[tuple[Fact, int, int]]) -> Facts:
         """What `counted` gave."""
         facts = cls()
+        facts._is_new = False
         for fact, count, version in counted:
             facts._kinds.setdefault(fact[0], {})[fact] = (count, version)
         return facts

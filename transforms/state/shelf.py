@@ -20,6 +20,7 @@ import msgspec
 
 from transforms.records import compress, decompress
 from transforms.state.cell import checked_layout
+from transforms.state.first_cells import FirstCells
 
 LAYOUT = 2
 """Of a block of the log. Layout 1 was compressed by zlib: three times as slow, and larger by half."""
@@ -77,15 +78,6 @@ def _unpacked(data: bytes) -> _Block:
     return _DECODER.decode(decompress(body) if layout == LAYOUT else zlib.decompress(body))
 
 
-PackedCell = tuple[str, int | None, bytes]
-"""Its key, when it wants to be woken, and what `pack` gave."""
-
-
-def block_of(cells: Iterable[PackedCell]) -> bytes:
-    """Cells as the first block of a log, before any commit."""
-    return _packed(_Block(0, [_Entry(key, due, whole=True, data=data) for key, due, data in cells]))
-
-
 class Shelf(Generic[Cell]):
     """The cells of a bucket. Cells come back as they are asked for.
 
@@ -93,11 +85,20 @@ class Shelf(Generic[Cell]):
         make: the class of the cells.
         blocks: the log, in any order.
         most_live: how many cells are kept unpacked.
+        first: the cells that there were before the log, which goes before them; None: there were none.
     """
 
-    def __init__(self, make: type[Cell], blocks: Iterable[bytes] = (), most_live: int = MOST_LIVE) -> None:
+    def __init__(
+        self,
+        make: type[Cell],
+        blocks: Iterable[bytes] = (),
+        most_live: int = MOST_LIVE,
+        first: FirstCells | None = None,
+    ) -> None:
         self._make = make
         self._most_live = most_live
+        self._first = first
+        self._forgotten: set[str] = set()
         self._live: dict[str, Cell] = {}
         self._packed: dict[str, list[_Entry]] = {}
         self._changed: dict[str, None] = {}
@@ -106,7 +107,15 @@ class Shelf(Generic[Cell]):
             self._number = block.number
             for entry in block.entries:
                 self._place(entry)
-        self._due = {key: entries[-1].due for key, entries in self._packed.items() if entries[-1].due is not None}
+        self._due = {} if first is None else dict(first.dues())
+        for key in self._forgotten:
+            self._due.pop(key, None)
+        for key, entries in self._packed.items():
+            due = entries[-1].due
+            if due is None:
+                self._due.pop(key, None)
+            else:
+                self._due[key] = due
         self._heap = [(due, key) for key, due in self._due.items()]
         heapq.heapify(self._heap)
 
@@ -117,13 +126,18 @@ class Shelf(Generic[Cell]):
             self._packed[entry.key] = [entry]
         else:
             self._packed.pop(entry.key, None)
+            self._forget_first(entry.key)
 
-    def __len__(self) -> int:
+    def count_logged(self) -> int:
+        """How many cells the log tells of."""
         return len(self._live.keys() | self._packed.keys())
 
     def __iter__(self) -> Iterator[str]:
         """The keys of all cells."""
-        return iter(sorted(self._live.keys() | self._packed.keys()))
+        keys = self._live.keys() | self._packed.keys()
+        if self._first is not None:
+            keys |= {key for key in self._first if key not in self._forgotten}
+        return iter(sorted(keys))
 
     def cell(self, key: str) -> Cell:
         """The cell of a key, to be changed; a new one where there is none."""
@@ -131,12 +145,26 @@ class Shelf(Generic[Cell]):
         cell = self._live.pop(key, None)
         if cell is None:
             entries = self._packed.pop(key, [])
-            whole = entries.pop(0).data if entries and entries[0].whole else None
+            whole = entries.pop(0).data if entries and entries[0].whole else self._find_first(key)
             cell = self._make.unpack(key, whole)
             for entry in entries:
                 cell.apply(entry.data)
+            if cell.due is None:  # not every cell packs it
+                cell.due = self._due.get(key)
         self._live[key] = cell  # the last one used stands last
         return cell
+
+    @property
+    def first(self) -> FirstCells | None:
+        """The cells that there were before the log."""
+        return self._first
+
+    def _find_first(self, key: str) -> bytes | None:
+        return None if self._first is None or key in self._forgotten else self._first.find(key)
+
+    def _forget_first(self, key: str) -> None:
+        if self._first is not None:
+            self._forgotten.add(key)
 
     @property
     def number(self) -> int:
@@ -149,6 +177,7 @@ class Shelf(Generic[Cell]):
         self._packed.pop(key, None)
         self._due.pop(key, None)
         self._changed[key] = None
+        self._forget_first(key)
 
     def _wake(self, key: str, due: int | None) -> None:
         if due is None:
@@ -198,6 +227,7 @@ class Shelf(Generic[Cell]):
         self._changed = {}
         entries = [entry for kept in self._packed.values() for entry in kept]
         entries += [_Entry(key, cell.due, whole=True, data=cell.pack()) for key, cell in self._live.items()]
+        entries += [_Entry(key, None, whole=True, data=b"") for key in self._forgotten - self._packed.keys()]
         return _packed(_Block(self._number, entries))
 
     def _pack_idle(self) -> None:

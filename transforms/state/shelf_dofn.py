@@ -3,7 +3,7 @@
 import gc
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Literal, TypeAlias
 
 import apache_beam as beam
@@ -68,7 +68,7 @@ class ShelfDoFn(beam.DoFn):
         self._make = make
         self._settings = settings
         self._job = uuid.uuid4().hex
-        self._dropped: set[str] = set()
+        self._gone: dict[str, tuple[bytes, Collection[str]]] = {}
 
     def setup(self) -> None:
         # What the shelves hold is a million small objects that stay. Python's cycle collector looked at them again and
@@ -89,17 +89,15 @@ class ShelfDoFn(beam.DoFn):
         self._head = Head.unpack(head.read())
         self._counted: Counter[str] = Counter()
         self.is_first = not self._head.salt
-        boot = self._settings.boot
-        if boot is not None and self._head.whole:  # the log was rewritten: all that stands, stands there
-            if bucket not in self._dropped:  # a look into the folder, in each bundle else
-                boot.drop(self._make.__name__, bucket)
-                self._dropped.add(bucket)
-            boot = None
         salt, shelf = _SHELVES.take((self._job, bucket)) or (b"", None)
         if shelf is None or salt != self._head.salt:
-            first = () if boot is None else boot.blocks(self._make.__name__, bucket)
+            boot, name = self._settings.boot, self._make.__name__
             logged = () if self.is_first else (*log.read(), *self._head.recent)
-            shelf = Shelf(self._make, (*first, *logged), self._settings.live_cells())
+            first = None if boot is None else boot.of_shelf(name, bucket)
+            shelf = Shelf(self._make, logged, self._settings.live_cells(), first)
+        committed, gone = self._gone.pop(bucket, (b"", ()))
+        if gone and shelf.first is not None and committed == self._head.salt:
+            shelf.first.drop(gone)
         return shelf
 
     def count(self, cell: Any) -> None:
@@ -108,35 +106,34 @@ class ShelfDoFn(beam.DoFn):
             self._counted.update(cell.counted)
             cell.counted.clear()
 
-    def keep_shelf(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any, *, purge: bool = False) -> None:
-        """Writes what has changed; rewrites the log when most of it is out of date, or to purge it of what is gone.
+    def keep_shelf(self, bucket: str, shelf: Shelf[Any], head: Any, log: Any, purge: Collection[str] = ()) -> None:
+        """Writes what has changed; rewrites the log when most of it is out of date. Tells what was counted.
 
-        Tells what was counted.
+        Args:
+            bucket: the shelf's.
+            shelf: what `take_shelf` gave.
+            head: a state.
+            log: the other.
+            purge: cells that have let something go for good: nothing of them but what they are now is to remain.
         """
         for name, by in self._counted.items():
             counting.count(name, by)
         now = self._head.with_block(shelf.commit())
-        if purge or self._is_out_of_date(now, bucket):
+        if purge or now.logged > 2 * now.whole + _SPARE_LOG_BYTES:
             log.clear()
             whole = shelf.whole()
             log.add(whole)
             now = Head.of_whole(whole)
-            counting.observe(counting.CELL_BYTES + self._make.__name__, now.whole // max(1, len(shelf)))
+            counting.observe(counting.CELL_BYTES + self._make.__name__, now.whole // max(1, shelf.count_logged()))
         elif now.is_full():
             for block in now.recent:
                 log.add(block)
             now = now.moved()
         counting.observe(counting.LOG_BYTES + self._make.__name__, now.logged)
+        if purge:
+            self._gone[bucket] = now.salt, purge  # what was there before the log goes once this is surely written
         head.write(now.pack())
         _SHELVES.put((self._job, bucket), (now.salt, shelf))
-
-    def _is_out_of_date(self, head: Head, bucket: str) -> bool:
-        """Whether most of a log is."""
-        least = 2 * head.whole + _SPARE_LOG_BYTES
-        boot = self._settings.boot
-        if head.logged > least and not head.whole and boot is not None:
-            least += 2 * boot.size_bytes(self._make.__name__, bucket)
-        return head.logged > least
 
 
 class ArchivingDoFn(ShelfDoFn):

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
-from zlib import crc32
 
 from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Failure
 from schemas.update import RowUpdate
@@ -20,21 +19,22 @@ from transforms.failed_events import failure_id
 from transforms.records import Record
 from transforms.state.cell import Output
 from transforms.state.facts import EVENT, Message
-from transforms.state.shelf import PackedCell, block_of
+from transforms.state.first_cells import PackedCell, part_of
 from transforms.stream.maintain import FACT_CELLS
 from transforms.stream.settings import StreamSettings
 from transforms.stream.settling_stages import HISTORY_CELLS, OWNER_CELLS
-from transforms.stream.stages import MESSAGES, failure_targets, record_targets
+from transforms.stream.stages import MESSAGES, PROFILES, failure_targets, record_targets
 
-LEAST_PARTS = 16
 _CELLS: dict[str, Any] = {MESSAGES: MessageIdCell, **FACT_CELLS, **OWNER_CELLS, **HISTORY_CELLS}
 _NAMED_BY = 2
 """The length of (id, id of a retract that names it)."""
 _OF_FAILURE = len(Failure._fields)
 
+_new = tuple.__new__
+
 Said = tuple[Any, ...]
-"""To the first stage a record, a failure's fields, or (id, id of a retract that names it); else `Message` without its
-stage. Nothing but plain tuples, texts, bytes, whole numbers and None."""
+"""To the first stage a `PackedCell` of one record, a failure's fields, or (id, id of a retract that names it); else
+`Message` without its stage. Nothing but plain tuples, texts, bytes, whole numbers and None."""
 
 
 class Part(NamedTuple):
@@ -42,11 +42,6 @@ class Part(NamedTuple):
 
     stage: str
     number: int
-
-
-def part_count(buckets: int) -> int:
-    """How many parts the keys have: so that each part is on one of so many shelves."""
-    return buckets * -(-LEAST_PARTS // buckets)
 
 
 class Spoken:
@@ -67,7 +62,7 @@ class Spoken:
 
     def say(self, stage: str, key: str, said: Said) -> None:
         """Says one thing to a key."""
-        address = stage, crc32(key.encode()) % self._parts
+        address = stage, part_of(key, self._parts)
         waiting = self._said.get(address)
         if waiting is None:
             waiting = self._said[address] = []
@@ -91,14 +86,28 @@ class Spoken:
         self._said.clear()
 
 
-def say_read(records: Iterable[Record], failures: Iterable[Failure], spoken: Spoken) -> None:
-    """Says to the first stage what was read."""
+def say_read(records: Iterable[Record], failures: Iterable[Failure], lateness_us: int, spoken: Spoken) -> None:
+    """Says what was read: to the first stage, and to those after it what a record says if it stands.
+
+    Nearly every record does. The first stage takes back what others of its message id have said (`_identified`).
+
+    Args:
+        records: what could be read.
+        failures: what could not.
+        lateness_us: how long after its time an event may come.
+        spoken: takes what is said.
+    """
     for failure in failures:
         spoken.say(MESSAGES, failure_id(failure.reason, failure.raw), tuple(failure))
     for record in records:
-        spoken.say(MESSAGES, record[MESSAGE_ID], record)
+        message_id = record[MESSAGE_ID]
+        spoken.say(
+            MESSAGES, message_id, (message_id, keeps_until([record], lateness_us), MessageIdCell.packed([record]))
+        )
+        for stage, key, fact in record_targets(record):
+            spoken.say(stage, key, (key, fact, 1, 0, EVENT))
         if record[TYPE] == RETRACT:
-            spoken.say(MESSAGES, record[PREVIOUS_ID], (record[PREVIOUS_ID], record[MESSAGE_ID]))
+            spoken.say(MESSAGES, record[PREVIOUS_ID], (record[PREVIOUS_ID], message_id))
 
 
 class BulkStages:
@@ -109,68 +118,65 @@ class BulkStages:
         until_us: up to where time has passed, microseconds since the epoch; None: it has not begun.
 
     Attributes:
+        until_us: the same, which may be told later.
         counted: by how much counters of the job have changed.
     """
 
     def __init__(self, settings: StreamSettings, until_us: int | None = None) -> None:
         self._settings = settings
-        self._until_us = until_us
+        self.until_us = until_us
         self._horizon = settings.horizon()
-        self._parts = part_count(settings.buckets)
         self.counted: Counter[str] = Counter()
 
     def cells_of(self, stage: str) -> str:
         """The name of the class of a stage's cells."""
         return str(_CELLS[stage].__name__)
 
-    def run(self, stage: str, said: Iterable[Said], spoken: Spoken) -> bytes:
-        """Makes the cells of a part of a stage; what follows from them goes to `spoken`.
+    def run(self, stage: str, said: Iterable[Said], spoken: Spoken) -> Iterator[PackedCell]:
+        """Makes the cells of a part of a stage, one by one; what follows from them goes to `spoken`.
 
         Args:
             stage: the stage.
             said: all that was said to the part, in any order.
             spoken: takes what the cells say.
-
-        Returns:
-            The cells, as a block for their shelf (`shelf.block_of`).
         """
         if stage == MESSAGES:
-            return block_of(self._deduplicate(said, spoken))
+            yield from self._deduplicate(said, spoken)
+            return
         by_key: dict[str, list[Message]] = {}
         for one in said:
-            message = Message(stage, *one)
+            message = _new(Message, (stage, *one))  # half as long as its constructor takes
             known = by_key.get(one[0])
             if known is None:
                 by_key[one[0]] = [message]
             else:
                 known.append(message)
-        return block_of(self._told(stage, key, messages, spoken) for key, messages in by_key.items())
+        while by_key:
+            key, messages = by_key.popitem()
+            yield self._told(stage, key, messages, spoken)
 
     def _deduplicate(self, said: Iterable[Said], spoken: Spoken) -> Iterator[PackedCell]:
-        first: dict[str, Record] = {}
-        repeated: dict[str, tuple[list[Record], list[str]]] = {}
+        first: dict[str, Said] = {}
+        repeated: dict[str, tuple[list[Said], list[str]]] = {}
         for one in said:
             if len(one) == _OF_FAILURE:
                 spoken.take(Message(*target) for target in failure_targets(Failure(*one)))
             elif len(one) == _NAMED_BY:
-                repeated.setdefault(one[MESSAGE_ID], ([], []))[1].append(one[1])
-            elif first.setdefault(one[MESSAGE_ID], one) is not one:
-                repeated.setdefault(one[MESSAGE_ID], ([], []))[0].append(one)
-        lateness_us = self._settings.allowed_lateness_us
-        for message_id in repeated.keys() - first.keys():
-            yield self._identified(message_id, [], repeated[message_id][1], spoken)
-        for message_id, record in first.items():
-            if message_id in repeated:
-                records, retracts = repeated[message_id]
-                yield self._identified(message_id, [record, *records], retracts, spoken)
-                continue
-            for stage, key, fact in record_targets(record):
-                spoken.say(stage, key, (key, fact, 1, 0, EVENT))
-            yield message_id, keeps_until([record], lateness_us), MessageIdCell.packed([record])
+                repeated.setdefault(one[0], ([], []))[1].append(one[1])
+            elif first.setdefault(one[0], one) is not one:
+                repeated.setdefault(one[0], ([], []))[0].append(one)
+        for message_id, (others, retracts) in repeated.items():
+            known = first.pop(message_id, None)
+            packed = others if known is None else [known, *others]
+            yield self._identified(message_id, packed, retracts, spoken)
+        yield from first.values()
 
-    def _identified(self, message_id: str, records: list[Record], retracts: list[str], spoken: Spoken) -> PackedCell:
+    def _identified(self, message_id: str, packed: list[Said], retracts: list[str], spoken: Spoken) -> PackedCell:
         cell = MessageIdCell([])
+        records = [record for one in packed for record in MessageIdCell.unpack(message_id, one[2]).records]
         spoken.take(cell.handle(records, retracts))
+        for stage, key, fact in (target for record in records for target in record_targets(record)):
+            spoken.say(stage, key, (key, fact, -1, 0, EVENT))
         self._count(cell)
         return message_id, keeps_until(cell.records, self._settings.allowed_lateness_us), cell.pack()
 
@@ -178,17 +184,25 @@ class BulkStages:
         cell = _CELLS[stage](key)
         if stage in HISTORY_CELLS:
             cell.horizon = self._horizon
-            rules, until_us = self._settings.rules.current(), self._until_us
-            spoken.take(cell.handle(rules, messages, self._settings.clock()))
-            if until_us is not None and cell.due is not None and cell.due <= until_us:
-                spoken.take(cell.fire(rules, until_us, self._settings.clock()))
+            self._follow(stage, cell, messages, spoken)
+            due = cell.changes_at
         else:
             cell.configure(self._settings.stitch_window_us, self._settings.max_merges)
             if stage in OWNER_CELLS:
                 cell.horizon = self._horizon
             spoken.take(cell.handle(messages))
+            due = cell.due if stage in OWNER_CELLS and cell.will_forget() else None
         self._count(cell)
-        return key, cell.due, cell.pack()
+        return key, due, cell.pack()
+
+    def _follow(self, stage: str, cell: Any, messages: list[Message], spoken: Spoken) -> None:
+        """Has a history take place, and time pass after it."""
+        rules, until_us, now = self._settings.rules.current(), self.until_us, self._settings.clock()
+        if stage == PROFILES:
+            cell.clock = until_us  # nothing was told of it yet, so all of it comes to one thing
+        spoken.take(cell.handle(rules, messages, now))
+        if until_us is not None and cell.due is not None and cell.due <= until_us:
+            spoken.take(cell.fire(rules, until_us, now))
 
     def _count(self, cell: Any) -> None:
         if cell.counted:

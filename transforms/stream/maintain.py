@@ -52,7 +52,9 @@ from transforms.profiles.history_cell import REFRESH
 from transforms.records import Record
 from transforms.state.cell import FactCell, Output
 from transforms.state.facts import Message, pack_messages
+from transforms.state.first_cells import PackedCell
 from transforms.state.outbox import ROWS, Keyed, Outbox, bucket_of
+from transforms.state.shelf import Shelf
 from transforms.state.shelf_dofn import (
     EVERYONE,
     KEY_PARAM,
@@ -216,7 +218,7 @@ class _Deduplicate(ArchivingDoFn):
         forget: Any = beam.DoFn.TimerParam(FORGET),
     ) -> Iterator[Outputs]:
         shelf, archive = self.take_shelf(element[0], head, log), self.open_archive(bag)
-        before = None if self.is_first else shelf.next_due()
+        before = None if self.is_first else self._next_due(shelf)
         by_id: dict[str, tuple[list[Record], list[str]]] = {}
         outputs: list[Output] = []
         for record in _RECORDS.decode(packed_of(element[1])):
@@ -238,7 +240,7 @@ class _Deduplicate(ArchivingDoFn):
             shelf.settle(message_id)
         self.keep_shelf(element[0], shelf, head, log)
         self.keep_archived(shelf, archive, bag)
-        due = shelf.next_due()
+        due = self._next_due(shelf)
         if before is None and due is not None:
             forget.set(Timestamp(micros=self._settings.timer_for(due, _FORGET_EVERY_US)))
         self._outbox.take(outputs, at.micros, came_us_of(element[1]))
@@ -262,14 +264,41 @@ class _Deduplicate(ArchivingDoFn):
             if reminder is not None:
                 self.put_away(message_id, (reminder, 1), archive)
             shelf.forget(message_id)
+        _forget_first(shelf, at.micros)
         self.keep_shelf(bucket, shelf, head, log)
         self.keep_archived(shelf, archive, bag)
-        due = shelf.next_due()
+        due = self._next_due(shelf)
         if due is not None:
             forget.set(Timestamp(micros=self._settings.timer_for(due, _FORGET_EVERY_US)))
 
     def finish_bundle(self) -> Iterator[Any]:
         yield from given(self._outbox)
+
+    def _next_due(self, shelf: Shelf[MessageIdCell]) -> int | None:
+        """When ids can be forgotten next. Of those from before the job a part an hour: nobody waits for that."""
+        due, settles = shelf.next_due(), None if shelf.first is None else shelf.first.settles_at()
+        if settles is None:
+            return due
+        at = max(settles[0], self._settings.clock() + _FORGET_EVERY_US)
+        return at if due is None else min(due, at)
+
+
+def _forget_first(shelf: Shelf[MessageIdCell], until: int) -> None:
+    """Forgets the ids of a part that was there before the job began: what has to be known of them stays in its place.
+
+    That is so whether or not this bundle is written: no copy of them can come any more.
+    """
+    settles = None if shelf.first is None else shelf.first.settles_at()
+    if shelf.first is not None and settles is not None and settles[0] <= until:
+        shelf.first.rewrite(settles[1], _as_reminder, wakes=False)
+
+
+def _as_reminder(packed: PackedCell) -> PackedCell | None:
+    message_id, due, data = packed
+    if due is None:
+        return packed
+    reminder = MessageIdCell.unpack(message_id, data).reminder()
+    return None if reminder is None else (message_id, None, reminder)
 
 
 class _MaintainFacts(ShelfDoFn):

@@ -95,15 +95,16 @@ class MaintainOwners(ArchivingDoFn):
         if self.is_drain(at):
             return
         shelf, archive = self.take_shelf(bucket, head, log), self.open_archive(bag)
-        has_forgotten = False
+        forgotten: list[str] = []
         for key in shelf.due(at.micros):
             cell = self._cell(shelf, key)
             self.put_away(key, cell.leave_behind(at.micros - self.horizon.age_us), archive)
-            has_forgotten = has_forgotten or cell.has_forgotten
+            if cell.has_forgotten:
+                forgotten.append(key)
             shelf.settle(key)
-        if has_forgotten:
+        if forgotten:
             archive.purge()
-        self._keep(bucket, shelf, head, log, archive, bag, purge=has_forgotten)
+        self._keep(bucket, shelf, head, log, archive, bag, forgotten)
         self._set_timer(settle, None, shelf.next_due())
 
     def _cell(self, shelf: Shelf[Any], key: str) -> Any:
@@ -120,10 +121,9 @@ class MaintainOwners(ArchivingDoFn):
         log: Any,
         archive: Archive,
         bag: Any,
-        *,
-        purge: bool = False,
+        purge: Sequence[str] = (),
     ) -> None:
-        self.keep_shelf(bucket, shelf, head, log, purge=purge)
+        self.keep_shelf(bucket, shelf, head, log, purge)
         self.keep_archived(shelf, archive, bag)
 
     def _set_timer(self, settle: Any, before: int | None, due: int | None) -> None:

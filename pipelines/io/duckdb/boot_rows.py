@@ -20,6 +20,7 @@ LARGE = {table.name: table for table in (EVENTS, IDENTITY_LINKS, PROFILES, MEMBE
 VERSION = "row_version"
 """A column beside those of the table: the update's version."""
 _FEW = "few"
+_HEAP = 20_000
 
 
 class BootRows:
@@ -51,9 +52,15 @@ class BootRows:
                 yield table, pa.concat_tables([pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in paths])
 
     def few(self) -> Iterator[list[RowUpdate]]:
-        """All other updates, among them what takes rows away."""
+        """All other updates, among them what takes rows away: in heaps, since each is a transaction."""
+        heap: list[RowUpdate] = []
         for path in sorted(self._folder.glob(f"{_FEW}-*")):
-            yield unpack_updates(path.read_bytes())
+            heap += unpack_updates(path.read_bytes())
+            if len(heap) >= _HEAP:
+                yield heap
+                heap = []
+        if heap:
+            yield heap
 
     def remove(self) -> None:
         """They are in the tables now."""

@@ -33,6 +33,9 @@ from transforms.state.process import PROCESS, ClosedError, Registry
 MOST_HELD = 100_000
 """Updates held back, at most; the stage that gives more waits until they are written."""
 
+_AFTER_BOOT_SECONDS = 0.5
+"""From loading the rows of a boot to publishing them. Live rows have waited for that, and should be among them: a copy
+of a large output takes seconds, and the next one may come only after more of them."""
 
 Hold = Literal["checkpoint", "exchange", ""]
 """What rows wait for before they are written (pipelines/io/tables/hold_rows.py); "" for nothing."""
@@ -184,8 +187,12 @@ class UpdateWriter:
         self.check()
 
     def _run(self) -> None:
+        wait_seconds = self.options.write_every_seconds
+        if self.options.boot_rows:  # of a long history, and what has waited for that to be loaded
+            wait_seconds = min(_AFTER_BOOT_SECONDS, wait_seconds)
         try:
-            while not self._stop.wait(self.options.write_every_seconds):
+            while not self._stop.wait(wait_seconds):
+                wait_seconds = self.options.write_every_seconds
                 with self._writing:
                     if self._pace.allows(time.monotonic(), quiet=not self._write()):
                         self._publish()

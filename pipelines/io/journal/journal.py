@@ -40,6 +40,8 @@ _DIGEST_BYTES = 16
 _BUSY_SECONDS = 60.0
 _CACHE_KB = 128 * 1024
 """At most. With SQLite's own 2 MB the pages of the digests' index, which is written in no order, come and go."""
+_BULK_PAGES = 100_000
+"""Of the log that are copied at once: the pages of an index in no order are written again and again."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -52,12 +54,12 @@ CREATE TABLE IF NOT EXISTS messages (
     late INTEGER NOT NULL DEFAULT 0,
     failure TEXT NOT NULL DEFAULT ''
 );
-CREATE INDEX IF NOT EXISTS by_message_id ON messages (message_id);
 CREATE TABLE IF NOT EXISTS history (run TEXT, name TEXT, PRIMARY KEY (run, name));
 CREATE TABLE IF NOT EXISTS watermarks (reader TEXT PRIMARY KEY, us INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS receipts (receipt_id TEXT PRIMARY KEY, counts TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+_INDEX = "CREATE INDEX IF NOT EXISTS by_message_id ON messages (message_id)"
 
 
 class _Identified(msgspec.Struct, rename="camel"):
@@ -88,18 +90,42 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
+        self._trusts = False
         self._connection = sqlite3.connect(folder / FILE_NAME, timeout=_BUSY_SECONDS, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
         self._connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten, not only unlinked
         with self._connection:
-            self._connection.executescript(_SCHEMA)
+            self._connection.executescript(f"{_SCHEMA}{_INDEX};")
             if "failure" not in {column for _, column, *_ in self._ask("PRAGMA table_info(messages)")}:
                 self._connection.execute("ALTER TABLE messages ADD COLUMN failure TEXT NOT NULL DEFAULT ''")
             if not self._ask("SELECT 1 FROM about WHERE name = 'id'"):
                 about = [("id", uuid.uuid4().hex), (_KEEPS_RECEIPTS, "yes")]
                 self._connection.executemany("INSERT OR IGNORE INTO about VALUES (?, ?)", about)
+
+    def trust_sources(self, *, was_empty: bool) -> None:
+        """Has this process append faster: what the journal loses when the machine goes down, its sources still have.
+
+        `make_safe` ends that, for what all processes have appended. `was_empty`: so was the journal when that began,
+        and its index is made at the end.
+        """
+        if self._trusts:
+            return
+        self._trusts = True
+        with self._lock, self._connection:
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {_BULK_PAGES}")
+            if was_empty:
+                self._connection.execute("DROP INDEX IF EXISTS by_message_id")
+        with self._lock:
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def make_safe(self) -> None:
+        """Has all that was appended lie on the disk."""
+        with self._lock:
+            with self._connection:
+                self._connection.execute(_INDEX)
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def id(self) -> str:
         """Names this journal for ever: another one, after this was removed, has another."""

@@ -17,7 +17,7 @@ from transforms.identity.devices import Device, erased_links
 from transforms.identity.links import BOTH, DEFAULT_STITCH_WINDOW_US, Link
 from transforms.identity.plan import IdentityPlan
 from transforms.state.cell import Output, RowChanges, Target
-from transforms.state.facts import EVENT, Fact, Message, device_version, event_fact
+from transforms.state.facts import EVENT, Fact, Message, device_version
 from transforms.stream.stages import NAMED, PROFILES, RECEIPTS, USERS, failure_erased
 
 _LINKS = RowChanges(IDENTITY_LINKS.name, 3)
@@ -112,15 +112,15 @@ class DeviceCell(OwnerCell[_Basis]):
     def _row(self, link: Link) -> Fact:
         return self.key, link.user_id, link.timestamp, link.message_id
 
-    def decide(self, context: Context[_Basis], event: Fact) -> Decision:
+    def decide(self, context: Context[_Basis], fact: Fact) -> Decision:
         device = context.basis.device
-        user, deletion = (None, None) if device is None else device.owner(event[TIMESTAMP])
+        user, deletion = (None, None) if device is None else device.owner(fact[1 + TIMESTAMP])
         if deletion is not None:
             return Decision((RECEIPTS, deletion, ("erased", "events")), "")
         if user is not None:
-            return Decision((USERS, user, event_fact(event)), None)
+            return Decision((USERS, user, fact), None)
         anonymous = f"anon:{self.key}"
-        return Decision((PROFILES, anonymous, event_fact(event)), anonymous)
+        return Decision((PROFILES, anonymous, fact), anonymous)
 
     def summary(self, context: Context[_Basis]) -> Counter[Target]:
         """Adds the user who took over the whole anonymous profile, if one did."""

@@ -57,6 +57,10 @@ class FailureCell(FactCell):
     def needs_past(self, messages: Sequence[Message]) -> bool:
         return False
 
+    def will_forget(self) -> bool:
+        """It wants to be woken for nothing else."""
+        return True
+
     def leave_behind(self, until: int) -> None:
         """Lets the bytes go, where a deletion at or before `until` has erased them."""
         self.has_forgotten = any(instant <= until for instant in self._erased_at())

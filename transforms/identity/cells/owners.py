@@ -98,8 +98,8 @@ class OwnerCell(FactCell, Generic[Basis]):
         """The present context, from the facts that are no events."""
 
     @abstractmethod
-    def decide(self, context: Context[Basis], event: Fact) -> Decision:
-        """Where an event belongs."""
+    def decide(self, context: Context[Basis], fact: Fact) -> Decision:
+        """Where the event of a fact belongs."""
 
     @abstractmethod
     def version_of(self, before: int) -> int:
@@ -138,13 +138,17 @@ class OwnerCell(FactCell, Generic[Basis]):
         erased = self._erased_events() if self._may_forget() else {}
         return self.facts.leave_behind(EVENT, lambda fact: bool(fact[1 + TIMESTAMP] <= until) and fact not in erased)
 
+    def will_forget(self) -> bool:
+        """Whether it wants to be woken to let go of what is erased, and not only of what has settled."""
+        return self._may_forget()
+
     def _may_forget(self) -> bool:
         return self.horizon is not None and self.horizon.forgets and bool(self.facts.size("erased"))
 
     def _erased_events(self) -> dict[Fact, int]:
         """The events here that a deletion has erased, with its instant."""
         context, deletions = self.context(), self.deletions()
-        said = ((fact, self.decide(context, event_of(fact))) for fact in self.facts.of(EVENT))
+        said = ((fact, self.decide(context, fact)) for fact in self.facts.of(EVENT))
         return {fact: deletions.get(decision.target[1], 0) for fact, decision in said if decision.owner == ""}
 
     def _forget_erased(self, until: int) -> None:
@@ -218,7 +222,7 @@ class OwnerCell(FactCell, Generic[Basis]):
 
     def pack(self) -> bytes:
         self._is_other = False
-        self.facts.changes()
+        self.facts.settle_changes()
         return super().pack()
 
     def change(self) -> bytes | None:
@@ -273,19 +277,17 @@ class OwnerCell(FactCell, Generic[Basis]):
         context = self.context()
         self._told = self.summary(context)
         found: list[Output] = [*difference(Counter(), self._told, _why(_deciding(messages)))]
-        reasons = {message.fact: message.why for message in messages if message.fact[0] == EVENT}
-        for fact, why in reasons.items():
-            version = self.facts.version(fact)
-            if version is not None:
-                decision = self.decide(context, event_of(fact))
-                self._count((decision, version), 1)
-                self._tell(fact, decision, version, why, found)
+        reasons = {message.fact: message.why for message in messages if message.why != EVENT}
+        for fact, version in self.facts.standing(EVENT):
+            decision = self.decide(context, fact)
+            self._count((decision, version), 1)
+            self._tell(fact, decision, version, reasons.get(fact, EVENT) if reasons else EVENT, found)
         if (self.horizon is not None and self.facts.size(EVENT, "link") >= self.horizon.least) or self._may_forget():
             self._set_due()
         return found
 
     def _said(self, context: Context[Basis], fact: Fact, version: int | None) -> tuple[Decision, int] | None:
-        return None if version is None else (self.decide(context, event_of(fact)), version)
+        return None if version is None else (self.decide(context, fact), version)
 
     def _count(self, said: tuple[Decision, int] | None, by: int) -> None:
         owner = None if said is None else said[0].owner

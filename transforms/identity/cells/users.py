@@ -12,7 +12,7 @@ from schemas.event import TIMESTAMP, USER_ID
 from schemas.instants import EARLIEST_US
 from transforms.identity.cells.owners import Context, Decision, Erasures, OwnerCell, as_erasures, by_length, erased_by
 from transforms.state.cell import Target
-from transforms.state.facts import EVENT, Fact, event_fact, user_version
+from transforms.state.facts import EVENT, Fact, user_version
 from transforms.stream.stages import NAMED, PROFILES, RECEIPTS, failure_erased
 
 
@@ -45,12 +45,13 @@ class UserCell(OwnerCell[_Basis]):
                 told[failure_erased(fact, erasures[-1][0])] += 1
         return Context(_Basis(root, erasures), told)
 
-    def decide(self, context: Context[_Basis], event: Fact) -> Decision:
+    def decide(self, context: Context[_Basis], fact: Fact) -> Decision:
         root, erasures = context.basis
-        deletion = erased_by(erasures, event[TIMESTAMP]) if erasures and event[USER_ID] is not None else None
-        if deletion is not None:
-            return Decision((RECEIPTS, deletion, ("erased", "events")), "")
-        return Decision((PROFILES, root, event_fact(event)), root)
+        if erasures and fact[1 + USER_ID] is not None:
+            deletion = erased_by(erasures, fact[1 + TIMESTAMP])
+            if deletion is not None:
+                return Decision((RECEIPTS, deletion, ("erased", "events")), "")
+        return Decision((PROFILES, root, fact), root)
 
     def concerns_past(self, fact: Fact, until: int) -> bool:
         return bool(fact[1 + TIMESTAMP] <= until) if fact[0] == EVENT else fact[0] not in ("absorbs", NAMED)

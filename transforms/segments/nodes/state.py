@@ -68,10 +68,14 @@ class TraitWrite(NamedTuple):
     message_id: str
 
 
+NEVER_YET = -(1 << 62)
+
+
 class State:
     """One profile: nodes' values that differ from their defaults, their cells, and when each wants to be woken.
 
-    `device`: the latest event's `context.device.type`, where a rule reads it. A timer is due at `due[node]`; the heap
+    `device`: the latest event's `context.device.type`, where a rule reads it. `read_from`: an instant before which
+    nobody asks for a computed trait any more, wherever the state has got to. A timer is due at `due[node]`; the heap
     may hold older entries for the node, which are ignored when they come up.
     """
 
@@ -83,6 +87,7 @@ class State:
         "heap",
         "instant",
         "profile_id",
+        "read_from",
         "started_at",
         "traits",
         "values",
@@ -101,6 +106,7 @@ class State:
         self.started_at: int | None = None
         self.instant: list[EventView] = []
         self.changes: list[Change] = []
+        self.read_from = NEVER_YET
 
     def wake(self, node: int, at: int | None) -> None:
         """Sets the node's one timer (None: takes it away)."""

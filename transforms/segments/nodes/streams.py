@@ -57,6 +57,10 @@ class StreamNode(Node):
         self.reduce = compile_reducer(reduced)
         self.default = default_value(reduced.reducer)
 
+    def is_read_late(self) -> bool:
+        """Whether events cease to count, and nobody is told when."""
+        return not self.dependents and self.selection.end != NEVER
+
     def _cell(self, state: State) -> list[Any]:
         cell: list[Any] | None = state.cells.get(self.id)
         if cell is None:

@@ -1,0 +1,182 @@
+"""Cells that were made before a job began, in files: a shelf asks for one when it needs it, and never reads them all.
+
+A file holds the cells of a part of a shelf's keys, in chunks that are compressed together, and an index: for the hash
+of each key, in order, where its chunk begins. So what lies there costs no memory and no time until somebody asks, and
+a million of them are as near as one. A file changes only as a whole, by a rename.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+from zlib import crc32
+
+import msgspec
+
+from transforms.records import compress, decompress
+
+PackedCell = tuple[str, int | None, bytes]
+"""Its key, when it wants to be woken, and what `pack` gave."""
+
+_CHUNK_BYTES = 64 * 1024
+NEVER = -(1 << 63)
+_LENGTH_BYTES = 4
+_FOOTER = struct.Struct("<QQQq")
+"""How many cells, where the index begins, where the instants at which cells want to be woken do, the last of those."""
+_HASH_BYTES = 8
+_ENCODER = msgspec.msgpack.Encoder()
+_CHUNK_DECODER = msgspec.msgpack.Decoder(list[tuple[str, int | None, bytes]])
+_DUES_DECODER = msgspec.msgpack.Decoder(list[tuple[str, int]])
+
+
+def part_of(key: str, parts: int) -> int:
+    """The part of all keys that a key is in; its shelf is that number modulo the number of shelves."""
+    return crc32(key.encode()) % parts
+
+
+def write_cells(path: Path, cells: Iterable[PackedCell], *, wakes: bool = True) -> None:
+    """Writes a file, in place of any that is there.
+
+    Args:
+        path: of the file.
+        cells: the cells.
+        wakes: whether each is woken; else only the last of their instants is told.
+    """
+    written = path.with_name(f".{path.name}")
+    index: list[tuple[int, int]] = []
+    dues: list[tuple[str, int]] = []
+    latest = NEVER
+    with written.open("wb") as file:
+        chunk: list[PackedCell] = []
+        size, at = 0, 0
+        for cell in cells:
+            key, due, data = cell
+            if size + len(data) > _CHUNK_BYTES and chunk:  # so that a large cell is alone
+                at += file.write(_chunk(chunk))
+                chunk, size = [], 0
+            chunk.append(cell)
+            size += len(data)
+            index.append((_hash(key), at))
+            if due is not None:
+                latest = max(due, latest)
+                if wakes:
+                    dues.append((key, due))
+        if chunk:
+            at += file.write(_chunk(chunk))
+        index.sort()
+        for column in zip(*index, strict=True):
+            file.write(array("Q", column).tobytes())
+        file.write(_ENCODER.encode(dues))
+        file.write(_FOOTER.pack(len(index), at, at + 2 * len(index) * _HASH_BYTES, latest))
+    written.replace(path)
+
+
+def _chunk(cells: list[PackedCell]) -> bytes:
+    packed = compress(_ENCODER.encode(cells))
+    return len(packed).to_bytes(_LENGTH_BYTES, "little") + packed
+
+
+def _hash(key: str) -> int:
+    return int.from_bytes(blake2b(key.encode(), digest_size=_HASH_BYTES).digest(), "little")
+
+
+class _File:
+    """One file, open."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        view = memoryview(self._bytes)
+        self.count, self._index_at, self._dues_at, self.latest = _FOOTER.unpack(view[-_FOOTER.size :])
+        columns = view[self._index_at : self._dues_at].cast("Q")
+        self._hashes, self._places = columns[: self.count], columns[self.count :]
+
+    def find(self, key: str) -> bytes | None:
+        """A cell; None: it is not here."""
+        wanted = _hash(key)
+        place = bisect_left(self._hashes, wanted)
+        while place < self.count and self._hashes[place] == wanted:
+            found = next((data for name, _, data in self._chunk(self._places[place])[0] if name == key), None)
+            if found is not None:
+                return found
+            place += 1
+        return None
+
+    def __iter__(self) -> Iterator[PackedCell]:
+        at = 0
+        while at < self._index_at:
+            cells, at = self._chunk(at)
+            yield from cells
+
+    def dues(self) -> list[tuple[str, int]]:
+        return _DUES_DECODER.decode(memoryview(self._bytes)[self._dues_at : -_FOOTER.size])
+
+    def _chunk(self, at: int) -> tuple[list[PackedCell], int]:
+        begin = at + _LENGTH_BYTES
+        end = begin + int.from_bytes(self._bytes[at:begin], "little")
+        return _CHUNK_DECODER.decode(decompress(memoryview(self._bytes)[begin:end])), end
+
+
+class FirstCells:
+    """Those of one shelf.
+
+    Args:
+        paths: the files by part.
+        parts: how many parts all keys have.
+    """
+
+    def __init__(self, paths: dict[int, Path], parts: int) -> None:
+        self._paths = {number: path for number, path in paths.items() if path.exists()}
+        self._parts = parts
+        self._files: dict[int, _File] = {}
+
+    def find(self, key: str) -> bytes | None:
+        """What the cell of a key was packed to; None: there is none."""
+        number = part_of(key, self._parts)
+        return self._file(number).find(key) if number in self._paths else None
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys of all cells. Reads every file."""
+        for number in self._paths:
+            for key, _, _ in self._file(number):
+                yield key
+
+    def dues(self) -> Iterator[tuple[str, int]]:
+        """(key, when it wants to be woken), of the cells that do."""
+        for number in self._paths:
+            yield from self._file(number).dues()
+
+    def settles_at(self) -> tuple[int, int] | None:
+        """(when the last of its cells wants to be woken, part), of the first part for which that is so."""
+        found = [(self._file(number).latest, number) for number in self._paths]
+        return min((one for one in found if one[0] != NEVER), default=None)
+
+    def rewrite(self, number: int, change: Callable[[PackedCell], PackedCell | None], *, wakes: bool = True) -> None:
+        """Replaces the file of a part; None: a cell is gone."""
+        changed = map(change, self._file(number))
+        write_cells(self._paths[number], (cell for cell in changed if cell is not None), wakes=wakes)
+        del self._files[number]
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Removes cells, and their bytes with them."""
+        gone: dict[int, set[str]] = {}
+        for key in keys:
+            gone.setdefault(part_of(key, self._parts), set()).add(key)
+        for number in gone.keys() & self._paths.keys():
+            self.rewrite(number, partial(_unless_in, gone[number]))
+
+    def _file(self, number: int) -> _File:
+        file = self._files.get(number)
+        if file is None:
+            file = self._files[number] = _File(self._paths[number])
+        return file
+
+
+def _unless_in(keys: set[str], cell: PackedCell) -> PackedCell | None:
+    return None if cell[0] in keys else cell
