@@ -16,6 +16,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import counting
 from transforms.state.archive import Archive
+from transforms.state.beam_cache import measure_values_only
 from transforms.state.facts import Message, unpack_messages
 from transforms.state.head import Head
 from transforms.state.outbox import Keyed, Outbox
@@ -74,6 +75,7 @@ class ShelfDoFn(beam.DoFn):
         # What the shelves hold is a million small objects that stay. Python's cycle collector looked at them again and
         # again: a third of the time of the stream. Cells hold no cycles; what else does can wait this long.
         gc.set_threshold(*_COLLECT_AFTER)
+        measure_values_only()
 
     def teardown(self) -> None:
         for key, _ in _SHELVES.snapshot():
