@@ -10,7 +10,7 @@ those of the cell before it, so whoever decided later, higher up, wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -165,9 +165,8 @@ class Facts:
         return facts
 
 
-_Wire = list[tuple[str, str, Fact, int, int, str]]
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(_Wire)
+_DECODER = msgspec.msgpack.Decoder(list[Message])
 
 
 def pack_messages(messages: Iterable[Message], came_us: int = 0) -> bytes:
@@ -175,6 +174,6 @@ def pack_messages(messages: Iterable[Message], came_us: int = 0) -> bytes:
     return stamped(_ENCODER.encode(list(messages)), came_us)
 
 
-def unpack_messages(data: bytes) -> Iterator[Message]:
+def unpack_messages(data: bytes) -> list[Message]:
     """What `pack_messages` was given."""
-    return (Message(*fields) for fields in _DECODER.decode(packed_of(data)))
+    return _DECODER.decode(packed_of(data))
