@@ -1,6 +1,5 @@
 """The size of what Beam's cache of state holds is what Beam says it is."""
 
-import objsize
 import pytest
 from apache_beam.runners.worker import statecache
 
@@ -20,7 +19,7 @@ VALUES = (
 
 @pytest.mark.parametrize("value", VALUES, ids=range(len(VALUES)))
 def test_a_value_is_as_large_as_beam_says(value: object) -> None:
-    beams_own = objsize.get_deep_size(
+    beams_own = statecache.objsize.get_deep_size(
         value,
         get_size_func=statecache._size_func,
         get_referents_func=statecache._get_referents_func,

@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import objsize
 from apache_beam.runners.worker import statecache
 
 
@@ -22,7 +21,7 @@ def measure_values_only() -> None:
 
 def _deep_size(*values: Any) -> int:
     """What Beam's own function gives."""
-    size: int = objsize.get_deep_size(
+    size: int = statecache.objsize.get_deep_size(
         *values,
         get_size_func=statecache._size_func,
         get_referents_func=statecache._get_referents_func,
