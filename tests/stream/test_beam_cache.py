@@ -3,7 +3,7 @@
 import pytest
 from apache_beam.runners.worker import statecache
 
-from transforms.state.beam_cache import _deep_size, measure_values_only
+from transforms.state.shelf_dofn import deep_size, measure_values_only
 
 SAME = b"block"
 VALUES = (
@@ -25,12 +25,12 @@ def test_a_value_is_as_large_as_beam_says(value: object) -> None:
         get_referents_func=statecache._get_referents_func,
         filter_func=statecache._filter_func,
     )
-    assert _deep_size(value) == beams_own
+    assert deep_size(value) == beams_own
 
 
 def test_beam_measures_by_it_from_the_first_call_on() -> None:
     measure_values_only()
     cache = statecache.StateCache(1_000_000)
     cache.put("key", [b"value"])
-    assert statecache.get_deep_size is _deep_size
+    assert statecache.get_deep_size is deep_size
     assert cache.peek("key") == [b"value"]
