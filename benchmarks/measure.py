@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import psutil
@@ -23,8 +25,8 @@ class Measured(NamedTuple):
     output: str
 
 
-def measure(module: str, arguments: Sequence[str]) -> Measured:
-    """Runs `python -m module arguments` in a process of its own.
+def measure(module: str, arguments: Sequence[str], environment: Mapping[str, str] = MappingProxyType({})) -> Measured:
+    """Runs `python -m module arguments` in a process of its own, with these variables besides its own.
 
     Raises:
         RuntimeError: it failed; with the end of what it printed.
@@ -32,7 +34,10 @@ def measure(module: str, arguments: Sequence[str]) -> Measured:
     with tempfile.TemporaryFile("w+") as printed:
         started = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603 - this project's own modules
-            [sys.executable, "-m", module, *arguments], stdout=printed, stderr=subprocess.STDOUT
+            [sys.executable, "-m", module, *arguments],
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environment},
         )
         peak_bytes = 0
         while process.poll() is None:

@@ -45,6 +45,10 @@ START_US = 1_780_000_000_000_000
 STEP_US = 40_000
 YEARS_US = 10**15
 CATEGORIES = ("shoes", "jackets", "maps", "cooking")
+SAME_GRAPH = {"PYTHONHASHSEED": "0"}
+"""Beam 2.77's in-process runner gives stages that it runs together one buffer for all timers of a name, so those of
+profiles are lost where accounts run with them: three evaluations of four of `new` ones. It depends on the order of a
+set which run together. With this seed profiles and accounts do not."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for keys in KEYS:
         for name, rules in ((f"Tidemark, {arguments.segments} segments", False), ("idiomatic Beam, one rule", True)):
             same = ["--events", str(arguments.events), "--segments", str(arguments.segments), "--keys", keys]
-            measured = measure("benchmarks.stateful", [*same, *(["--idiomatic"] if rules else [])])
+            measured = measure("benchmarks.stateful", [*same, *(["--idiomatic"] if rules else [])], SAME_GRAPH)
             seconds = float(measured.output.split()[-1])
             print(
                 f"{keys:<8}{name:<28}{seconds:>8.1f} s{arguments.events / seconds:>10,.0f} events/s"

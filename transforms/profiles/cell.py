@@ -123,11 +123,13 @@ class ProfileCell(HistoryCell):
         self._engine.advance(self._standing(), [], now)
 
     def needs_past(self, rules: Rules, messages: Iterable[Message] = ()) -> bool:
+        if self.base_at is None:
+            return False
         messages = tuple(messages)
         if super().needs_past(rules, messages):
             return True
         came = [event_of(message.fact) for message in messages if message.fact[0] == EVENT]
-        return self.base_at is not None and self._accounts.needs_past(rules.accounts, came)
+        return self._accounts.needs_past(rules.accounts, came)
 
     def restore_more(self, past: bytes) -> None:
         self._accounts.following.restore(past)

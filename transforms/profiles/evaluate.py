@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -81,13 +81,16 @@ class Concerns:
         self._known: dict[tuple[str, str, bool], Concerned] = {}
         self._reads_device = DEVICE_TYPE in program.column_nodes
         self.everything = Concerned(frozenset(program.reads), computed=True, traits=True)
+        self._nothing = Concerned(frozenset(), computed=False, traits=False)
         self._computed_nodes = frozenset[int]().union(*program.computed_reads.values())
         self._lazy = [
             node for node, _ in program.computed.values() if isinstance(node, StreamNode) and not node.dependents
         ]
 
-    def of(self, records: Iterable[Record]) -> Concerned:
+    def of(self, records: Sequence[Record]) -> Concerned:
         """What the events may change together."""
+        if not records:
+            return self._nothing
         kinds = {
             (
                 record[TYPE],
@@ -120,33 +123,35 @@ class Concerns:
 
     def computed_due(self, state: State) -> int | None:
         """The next instant at which a computed trait, read just now, can change by itself."""
-        timers = [at for number, at in state.due.items() if number in self._computed_nodes]
-        return min((*timers, *self._edges_of_lazy(state)), default=None)
+        turns = [at for number, at in state.due.items() if number in self._computed_nodes]
+        self._add_edges_of_lazy(state, turns)
+        return min(turns, default=None)
 
     def next_change(self, state: State) -> int | None:
         """The next instant at which a membership or a computed trait can change by itself."""
         due = state.next_due()
-        timers = [] if due is None else [due]
-        return min((*timers, *self._edges_of_lazy(state)), default=None)
+        turns = [] if due is None else [due]
+        self._add_edges_of_lazy(state, turns)
+        return min(turns, default=None)
 
-    def _edges_of_lazy(self, state: State) -> Iterator[int]:
-        """A stream that no rule reads sets no timers: its value is worked out when it is asked for."""
+    def _add_edges_of_lazy(self, state: State, turns: list[int]) -> None:
+        """When the next entry of a stream begins to count, and when one ceases to in a way that can be seen.
+
+        A stream that no rule reads sets no timers: its value is worked out when it is asked for.
+        """
+        cells = state.cells
         for node in self._lazy:
-            cell = state.cells.get(node.id)
-            if cell is not None:
-                yield from _edges(cell, node)
+            cell = cells.get(node.id)
+            if cell is None:
+                continue
+            pending, active, sums = cell
+            if pending:
+                turns.append(pending[0][0] + node.selection.start)
+            if active and node.selection.end != NEVER:
+                turns.append(node.accumulator.next_to_change(active, sums) + node.selection.end)
 
 
 @lru_cache(maxsize=4)
 def concerns_of(program: Program) -> Concerns:
     """The one of a program."""
     return Concerns(program)
-
-
-def _edges(cell: Sequence[Any], node: StreamNode) -> Iterator[int]:
-    """When the next entry of a stream begins to count, and when one ceases to in a way that can be seen."""
-    pending, active, sums = cell
-    if pending:
-        yield pending[0][0] + node.selection.start
-    if active and node.selection.end != NEVER:
-        yield node.accumulator.next_to_change(active, sums) + node.selection.end

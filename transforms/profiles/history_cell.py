@@ -359,6 +359,8 @@ class HistoryCell:
         correction: str,
         recorded_at: int,
     ) -> list[Output]:
+        if not touched:
+            return []
         said = Said(self.profile_id, self._generations, prior_now, correction)
         before = {key: self._stays[key] for key in touched if key in self._stays}
         stays = [stay for stay in touched.values() if stay is not None]

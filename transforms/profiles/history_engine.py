@@ -84,7 +84,8 @@ class HistoryEngine:
         rewound = self.now is not None and first is not None and first <= self.now
         if rewound and first is not None:
             self._go_back(first)
-        self._change_records(added, removed)
+        if times:
+            self._change_records(added, removed)
         return is_new or rewound
 
     def go(self, now: int, *, everything: bool) -> Concerned:

@@ -7,7 +7,7 @@ rewritten then, if most of it is void.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -65,7 +65,7 @@ class Archive:
         self._known: dict[str, list[bytes]] | None = None
         self._known_bytes = 0
         self._void_bytes = 0
-        self._added: list[tuple[str, bytes]] = []
+        self._added: dict[str, list[bytes]] = {}
         self._must_rewrite = False
 
     def purge(self) -> None:
@@ -78,7 +78,7 @@ class Archive:
     def add(self, key: str, data: bytes) -> None:
         """Puts away a part of a cell's past."""
         if self.keeps:
-            self._added.append((key, _entry(data)))
+            self._added.setdefault(key, []).append(_entry(data))
 
     def take(self, key: str) -> Iterator[bytes]:
         """A cell's past, in the order in which it was put away; then the archive has none of it."""
@@ -86,8 +86,8 @@ class Archive:
             self._known = self._load()
         parts = self._known.pop(key, [])
         self._void_bytes += sum(map(len, parts))
-        parts += [data for added, data in self._added if added == key and data]
-        self._added = [entry for entry in self._added if entry[0] != key] + [(key, b"")]
+        parts += [data for data in self._added.get(key, ()) if data]
+        self._added[key] = [b""]
         return map(_data, parts)
 
     def _load(self) -> dict[str, list[bytes]]:
@@ -103,16 +103,21 @@ class Archive:
 
     def commit(self, number: int) -> tuple[bool, list[bytes]]:
         """What to write: whether to clear the state first, and blocks to add. `number` is greater at each commit."""
-        entries, self._added = self._added, []
+        entries = _listed(self._added)
+        self._added = {}
         too_much = self._must_rewrite and self._void_bytes > 0
         rewrite = self._known is not None and (too_much or 2 * self._void_bytes > self._known_bytes)
         if rewrite and self._known is not None:
-            entries = [(key, data) for key, parts in self._known.items() for data in parts] + entries
+            entries = _listed(self._known) + entries
         return rewrite, [
             bytes((LAYOUT,)) + compress(_ENCODER.encode(_Block(number * _MOST_BLOCKS + place, block)))
             for place, block in enumerate(_in_blocks(entries))
             if block
         ]
+
+
+def _listed(by_key: Mapping[str, list[bytes]]) -> list[tuple[str, bytes]]:
+    return [(key, data) for key, parts in by_key.items() for data in parts]
 
 
 def _in_blocks(entries: Iterable[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:

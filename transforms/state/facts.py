@@ -201,9 +201,8 @@ class Facts:
         return facts
 
 
-_Wire = list[tuple[str, str, Fact, int, int, str]]
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(_Wire)
+_DECODER = msgspec.msgpack.Decoder(list[Message])
 
 
 def pack_messages(messages: Iterable[Message], came_us: int = 0) -> bytes:
@@ -211,6 +210,6 @@ def pack_messages(messages: Iterable[Message], came_us: int = 0) -> bytes:
     return stamped(_ENCODER.encode(list(messages)), came_us)
 
 
-def unpack_messages(data: bytes) -> Iterator[Message]:
+def unpack_messages(data: bytes) -> list[Message]:
     """What `pack_messages` was given."""
-    return (Message(*fields) for fields in _DECODER.decode(packed_of(data)))
+    return _DECODER.decode(packed_of(data))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -78,7 +78,7 @@ def _candidates(plan: Plan, scope: Scope) -> Iterable[Candidate]:
     """The children of `plan` that can concern the scope's event (their parent), in order."""
     store = scope.cell.stores[plan.store]
     parent = scope.event
-    found: Iterable[Candidate]
+    found: Collection[Candidate]
     if plan.join is None:
         found = store.entries
     else:
@@ -88,7 +88,7 @@ def _candidates(plan: Plan, scope: Scope) -> Iterable[Candidate]:
             if len(lists) == 1
             else sorted({c[:2]: c for entries in lists for c in entries}.values(), key=_order)
         )
-    if plan.nearest == -NEVER:
+    if plan.nearest == -NEVER or not found:
         return found
     entries = list(found)
     earliest = bisect_left(entries, parent[0] + plan.nearest, key=_timestamp)
