@@ -22,7 +22,7 @@ from transforms.profiles.base import Base, rules_mark
 from transforms.profiles.evaluate import Rules
 from transforms.profiles.history import BY_TIME
 from transforms.profiles.history_engine import HistoryEngine
-from transforms.profiles.rows import Row, membership_row
+from transforms.profiles.rows import Row, membership_row, withdrawn_membership_row
 from transforms.profiles.stay_list import StayKey
 from transforms.profiles.stays import Said, Stay, as_stay, change_row
 from transforms.records import Record
@@ -372,7 +372,7 @@ class HistoryCell:
                 if was is not None:
                     del self._stays[key]
                     self._changed_stays.add(key)
-                    row = _withdrawn_membership(self.profile_id, key)
+                    row = withdrawn_membership_row(self.profile_id, key)
                     updates.append(RowUpdate(MEMBERSHIPS.name, row, self.version, withdrawn=True))
                 continue
             now = as_stay(stay, versions[stay.segment])
@@ -395,7 +395,3 @@ def correction_of(messages: Iterable[Message]) -> tuple[str, str]:
     reasons = {message.why for message in messages}
     why = next((reason for reason in (DELETED, RETRACTION, MERGE, SEGMENT_CHANGED) if reason in reasons), EVENT)
     return why, _CORRECTIONS[why]
-
-
-def _withdrawn_membership(profile_id: str, key: StayKey) -> Row:
-    return (profile_id, *key, *(None,) * (len(MEMBERSHIPS.columns) - 3))

@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from schemas.block import TableBlock
+from schemas.tables import MEMBERSHIPS, Table
 from schemas.tables import TYPED_COLUMNS as TYPED
-from schemas.tables import Table
 from transforms.records import Record
 from transforms.segments.replay import MembershipInterval
 
@@ -73,6 +73,11 @@ def membership_row(profile_id: str, interval: MembershipInterval, version: str, 
         list(interval.exit_message_ids),
         recorded_at,
     )
+
+
+def withdrawn_membership_row(profile_id: str, key: tuple[str, int]) -> Row:
+    """The row of (segment, entered_at) that is taken away: its key alone."""
+    return (profile_id, *key, *(None,) * (len(MEMBERSHIPS.columns) - 3))
 
 
 def change_rows(profile_id: str, interval: MembershipInterval, version: str, recorded_at: int) -> list[Row]:
