@@ -13,6 +13,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from pipelines.forked.balance import balanced_groups
 from pipelines.words.failure import LOST_WORKER
 
+_LOST = signal.SIGUSR1
+
 
 class ForkingRunner(FnApiRunner):
     """FnApiRunner, but for the command that starts a worker process.
@@ -43,15 +45,23 @@ class LostWorkerError(Exception):
 
 @contextmanager
 def ended_by_lost_workers() -> Iterator[None]:
-    """What runs inside the `with` raises when a worker is lost: Beam says so in a thread, and may wait for ever."""
+    """What runs inside the `with` raises when a worker is lost: Beam says so in a thread, and may wait for ever.
+
+    For the main thread. A signal of its own interrupts it: what a shell starts in the background ignores SIGINT.
+    """
     lost = threading.Event()
+    ended = threading.Lock()
     hook = threading.excepthook
+    before = signal.signal(_LOST, signal.default_int_handler)
 
     def tell(raised: threading.ExceptHookArgs) -> None:
         hook(raised)
-        if raised.thread is not None and raised.thread.name == "run_worker" and not lost.is_set():
+        if raised.thread is None or raised.thread.name != "run_worker" or lost.is_set():
+            return
+        if ended.acquire(blocking=False):
             lost.set()
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            signal.pthread_kill(threading.main_thread().ident or 0, _LOST)
+            ended.release()
 
     threading.excepthook = tell
     try:
@@ -62,3 +72,6 @@ def ended_by_lost_workers() -> Iterator[None]:
         raise
     finally:
         threading.excepthook = hook
+        signal.signal(_LOST, signal.SIG_IGN)
+        ended.acquire()  # from here on nobody sends it
+        signal.signal(_LOST, before)

@@ -5,6 +5,7 @@ import signal
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import psutil
@@ -60,7 +61,12 @@ def test_they_are_forked_from_one_process_and_know_what_the_job_knows(
 
 # The other worker ends with the server, and the thread of Beam's that waits for it may say so after the test.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_one_that_is_killed_fails_the_job() -> None:
+@pytest.mark.parametrize(
+    "interrupt", [signal.default_int_handler, signal.SIG_IGN], ids=["in front", "in the background"]
+)
+def test_one_that_is_killed_fails_the_job(interrupt: Any, request: pytest.FixtureRequest) -> None:
+    before = signal.signal(signal.SIGINT, interrupt)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with fork_server() as command, quiet_beam(verbose=False), pytest.raises(LostWorkerError), ended_by_lost_workers():
         _run(command, beam.Map(_dies))
 
