@@ -20,7 +20,7 @@ and properties together, and lists of errors made only for what failed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
 
@@ -29,7 +29,6 @@ from schemas.event import Event, Failure
 from schemas.instants import DAY_US, EARLIEST_US, LATEST_US, parse_instant_us
 from schemas.tracking_plan import EVENT_TYPES, TrackingPlan
 from transforms.parse.identifiers import BLOCKED_IDENTIFIERS, BlockedIdentifiers, without_empty_ones
-from transforms.parse.plain_events import PlainReader, PlainSettings, is_compiled
 from transforms.parse.rows import Attributes
 from transforms.parse.violations import (
     UNREADABLE,
@@ -41,6 +40,9 @@ from transforms.parse.violations import (
     with_text_instants,
     without_wrong_properties,
 )
+
+if TYPE_CHECKING:  # columns are not for those who only have options to check
+    from transforms.parse.plain_events import PlainReader, PlainSettings
 
 DEFAULT_MAX_EVENT_BYTES: Final = 512 * 1024
 MAX_RECEIVED_BYTES: Final = 32 * 1024
@@ -119,10 +121,14 @@ class EventParser:
 
         The caller tells what it took without a schema (`count_unplanned`).
         """
+        from transforms.parse.plain_events import is_compiled
+
         return self.plain_settings().reader() if is_compiled() else None
 
     def plain_settings(self) -> PlainSettings:
         """What a plain event is, by the settings of this parser; made once."""
+        from transforms.parse.plain_events import PlainSettings
+
         if self._plain is None:
             self._plain = PlainSettings(
                 self._plan,
