@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from schemas.event import Event, Failure
@@ -72,7 +72,10 @@ def test_every_way_to_write_json(text: str, packed: bool) -> None:
 def test_damage_costs_its_event_and_no_other(name: str, place: int, insert: bytes, remove: int) -> None:
     data = WRITTEN[name].encode()
     place %= len(data)
-    found = read(data[:place] + insert + data[place + remove :])
+    damaged = data[:place] + insert + data[place + remove :]
+    content = open_content(io.BytesIO(damaged), "x")
+    assume(content.gunzip is None and content.kind in ("lines", "documents"))  # two bytes may say that it is packed
+    found = read(damaged)
     if name not in ("a body", "mark"):  # a body is one JSON value
         lost = {event["messageId"] for event in EVENTS} - set(ids(found))
         assert len(lost) <= 2, "the one that was hit, or the two on both sides of a separator"
