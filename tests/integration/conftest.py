@@ -22,6 +22,8 @@ ISOLATED_FIXTURES = {"prism_binary", "flink_job_server", "flink_cluster"}
 """Of what listens on every interface, or makes networks."""
 
 HERE = Path(__file__).parent
+_SAID_BY_PYTEST = range(1, 6)
+"""Exit codes of pytest's own: tests failed, it was interrupted, and such."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,8 +40,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     only_this = ["-m", "integration", "-p", "no:cacheprovider", "-q", pyfuncitem.nodeid]
     inside = [sys.executable, "-m", "services", "isolated", "--", sys.executable, "-m", "pytest", *only_this]
     done = subprocess.run(inside, capture_output=True, text=True, check=False, cwd=pyfuncitem.config.rootpath)
-    if done.returncode != 0:
-        pytest.fail(f"inside the isolated network:\n{done.stdout}{done.stderr}", pytrace=False)
+    # Threads of a library may crash a process that ends, after pytest has said that the test passed.
+    has_passed = "1 passed in" in done.stdout and done.returncode not in _SAID_BY_PYTEST
+    if done.returncode != 0 and not has_passed:
+        said = f"inside the isolated network, exit {done.returncode}:\n{done.stdout}{done.stderr}"
+        pytest.fail(said, pytrace=False)
     return True
 
 
