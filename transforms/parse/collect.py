@@ -7,7 +7,6 @@ copies is read again (deduplicate/columns.py).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -99,11 +98,6 @@ def _placed(
     for number, line in numbered:
         for inside, message in enumerate(split_body(line)):  # type: ignore[arg-type]
             yield ((first + number) << _BITS_IN_A_LINE) + inside, message
-
-
-def messages_of(group: Sequence[bytes | Failure]) -> Iterable[bytes | Failure]:
-    """The messages of a group, one by one: those of its lines, and those in bodies."""
-    return chain.from_iterable(map(split_body, group)) if isinstance(group, Lines) else group
 
 
 def messages_at(places: np.ndarray, groups: Iterable[Sequence[bytes | Failure]]) -> Iterator[bytes | Failure | None]:

@@ -46,13 +46,14 @@ def line_messages(
     """The records among lines, some at a time; what `read_lines` returns."""
 
     def records(lines: Lines | PartOfLine) -> tuple[Sequence[bytes | Failure]]:
-        return ([_part(lines, source)] if isinstance(lines, PartOfLine) else _records(lines),)
+        return ([_part(lines, source)] if isinstance(lines, PartOfLine) else [*messages_of(lines)],)
 
     return _each(groups, records)
 
 
-def _records(lines: Lines) -> list[bytes | Failure]:
-    return [record for line in lines for record in split_body(line)]
+def messages_of(group: Sequence[bytes | Failure]) -> Iterable[bytes | Failure]:
+    """The messages of a group, one by one: those of its lines, and those in bodies."""
+    return chain.from_iterable(map(split_body, group)) if isinstance(group, Lines) else group
 
 
 def range_groups(

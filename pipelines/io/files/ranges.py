@@ -11,8 +11,9 @@ from pipelines.io.files.contents import file_messages, range_lines
 from pipelines.io.files.listing import RANGE_BYTES, InputFile
 from pipelines.io.locations import FileInput
 from schemas.event import Failure
-from transforms.parse.collect import grouped, messages_of
+from transforms.parse.collect import grouped
 from transforms.parse.lines import CutOffError
+from transforms.parse.text import messages_of
 
 _LARGEST_RANGE_BYTES: Final = 24 * 1024 * 1024
 _WORTH_SHARING: Final = 24
