@@ -66,10 +66,10 @@ class Evaluation:
 
 
 class Concerned(NamedTuple):
-    """What may change by some events: the ends of stays in `segments`, computed traits, traits."""
+    """What may change by some events: the ends of stays in `segments`, the traits that are `computed`, traits."""
 
     segments: frozenset[str]
-    computed: bool
+    computed: frozenset[str]
     traits: bool
 
 
@@ -80,12 +80,13 @@ class Concerns:
         self._program = program
         self._known: dict[tuple[str, str, bool], Concerned] = {}
         self._reads_device = DEVICE_TYPE in program.column_nodes
-        self.everything = Concerned(frozenset(program.reads), computed=True, traits=True)
-        self._nothing = Concerned(frozenset(), computed=False, traits=False)
-        self._computed_nodes = frozenset[int]().union(*program.computed_reads.values())
-        self._lazy = [
-            node for node, _ in program.computed.values() if isinstance(node, StreamNode) and not node.dependents
-        ]
+        self.everything = Concerned(frozenset(program.reads), frozenset(program.computed), traits=True)
+        self._nothing = Concerned(frozenset(), frozenset(), traits=False)
+        self._lazy = {
+            name: node
+            for name, (node, _) in program.computed.items()
+            if isinstance(node, StreamNode) and not node.dependents
+        }
 
     def of(self, records: Sequence[Record]) -> Concerned:
         """What the events may change together."""
@@ -103,7 +104,8 @@ class Concerns:
         if len(found) == 1:
             return found[0]
         segments = frozenset[str]().union(*(one.segments for one in found))
-        return Concerned(segments, any(one.computed for one in found), any(one.traits for one in found))
+        computed = frozenset[str]().union(*(one.computed for one in found))
+        return Concerned(segments, computed, any(one.traits for one in found))
 
     def _of_kind(self, kind: tuple[str, str, bool]) -> Concerned:
         known = self._known.get(kind)
@@ -118,37 +120,21 @@ class Concerns:
             if kind[2]:
                 nodes |= {node.id for node in program.column_nodes[DEVICE_TYPE]}
             segments = frozenset(name for name, reads in program.reads.items() if not nodes.isdisjoint(reads))
-            known = self._known[kind] = Concerned(segments, not nodes.isdisjoint(self._computed_nodes), is_identify)
+            computed = frozenset(name for name, reads in program.computed_reads.items() if not nodes.isdisjoint(reads))
+            known = self._known[kind] = Concerned(segments, computed, is_identify)
         return known
 
-    def computed_due(self, state: State) -> int | None:
-        """The next instant at which a computed trait, read just now, can change by itself."""
-        turns = [at for number, at in state.due.items() if number in self._computed_nodes]
-        self._add_edges_of_lazy(state, turns)
-        return min(turns, default=None)
-
-    def next_change(self, state: State) -> int | None:
-        """The next instant at which a membership or a computed trait can change by itself."""
-        due = state.next_due()
-        turns = [] if due is None else [due]
-        self._add_edges_of_lazy(state, turns)
-        return min(turns, default=None)
-
-    def _add_edges_of_lazy(self, state: State, turns: list[int]) -> None:
-        """When the next entry of a stream begins to count, and when one ceases to in a way that can be seen.
-
-        A stream that no rule reads sets no timers: its value is worked out when it is asked for.
-        """
-        cells = state.cells
-        for node in self._lazy:
-            cell = cells.get(node.id)
-            if cell is None:
-                continue
-            pending, active, sums = cell
-            if pending:
-                turns.append(pending[0][0] + node.selection.start)
-            if active and node.selection.end != NEVER:
-                turns.append(node.accumulator.next_to_change(active, sums) + node.selection.end)
+    def computed_due(self, state: State, name: str) -> int:
+        """The next instant at which a computed trait, read just now, can change by itself; NEVER: there is none."""
+        due, lazy = state.due, self._lazy.get(name)
+        if lazy is None:
+            return min((due[node] for node in self._program.computed_reads[name] if node in due), default=NEVER)
+        # A stream that no rule reads sets no timers: its value is worked out when it is asked for.
+        pending, active, sums = state.cells.get(lazy.id) or ((), (), None)
+        begins = pending[0][0] + lazy.selection.start if pending else NEVER
+        if not active or lazy.selection.end == NEVER:
+            return begins
+        return min(begins, lazy.accumulator.next_to_change(active, sums) + lazy.selection.end)
 
 
 @lru_cache(maxsize=4)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
@@ -25,9 +25,11 @@ from transforms.profiles.history import BY_TIME
 from transforms.profiles.rows import json_object
 from transforms.profiles.stay_list import StayKey, StayList, StayMark
 from transforms.records import Record
+from transforms.segments.ahead import look_ahead
+from transforms.segments.comparisons import NEVER
 from transforms.segments.nodes.state import NEVER_YET, State
 from transforms.segments.program import Program
-from transforms.segments.replay import MembershipInterval, computed_traits, run, with_expiry
+from transforms.segments.replay import MembershipInterval, computed_traits, run
 
 _MOMENT_EVERY = 64
 """Events from one moment to the next, at least; a profile of thousands has one every 64th part of its events."""
@@ -68,7 +70,8 @@ class HistoryEngine:
         self._moments: list[_Moment] = []
         self._computed: dict[str, Any] = {}
         self._computed_json = b""
-        self._computed_due: int | None = None
+        self._computed_dues: dict[str, int] = {}
+        self._computed_due = NEVER
 
     def take(self, added: Sequence[Record], removed: Sequence[Record], goes_back_to: int | None = None) -> bool:
         """Takes events in and out; whether anything may have changed by it, and not only what `go` says.
@@ -105,7 +108,9 @@ class HistoryEngine:
 
     def next_change(self) -> int | None:
         """The next instant at which a membership or a computed trait can change by itself."""
-        return self._concerns.next_change(self._state)
+        due = self._state.next_due()
+        found = self._computed_due if due is None else min(due, self._computed_due)
+        return None if found == NEVER else found
 
     def settled_by(self, least: int) -> int | None:
         """By when half of the events (or of the stays that ended) were over; None: there are fewer than `least`."""
@@ -243,16 +248,21 @@ class HistoryEngine:
         """Open stays, which depend on these nodes, with their `expires_at`."""
         if relevant.isdisjoint(self._state.due):
             return stays
-        return with_expiry(self.program, self.program.fork(self._state, relevant), stays)
+        return look_ahead(self.program, self._state, self.now or 0, stays)
 
-    def _compute(self, now: int, concerned: bool) -> None:
-        """Computed traits; anew where an event or the time may have changed them."""
-        if not concerned and (self._computed_due is None or now < self._computed_due):
+    def _compute(self, now: int, concerned: Collection[str]) -> None:
+        """Computed traits: anew those that an event, or the time, may have changed."""
+        dues = self._computed_dues
+        if now >= self._computed_due:
+            concerned = {*concerned, *(name for name, due in dues.items() if due <= now)}
+        if not concerned and self._computed_json:
             return
-        computed = computed_traits(self.program, self._state, now, again=True)
+        computed = self._computed | computed_traits(self.program, self._state, now, concerned)
         if computed != self._computed or not self._computed_json:
             self._computed, self._computed_json = computed, json_object(computed)
-        self._computed_due = self._concerns.computed_due(self._state)
+        for name in concerned:
+            dues[name] = self._concerns.computed_due(self._state, name)
+        self._computed_due = min(dues.values(), default=NEVER)
 
 
 def _nearest(distance: int, every: int) -> int:

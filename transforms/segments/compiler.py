@@ -134,6 +134,7 @@ class _Compiler:
         node = SegmentNode(
             definition,
             compile_expression(expression) if definition.when is not None else lambda _: False,
+            expression.nodes(),
             lambda state, now: expression.witness(state, now, True),
             self.reader.mentions(definition.when),
             starts_true=definition.when is not None and True in _outcomes(expression),

@@ -5,14 +5,18 @@ The timer stands at the next instant at which one of the options acts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import heapq
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from transforms.segments.accumulators.accumulator import WITNESSES
+from transforms.segments.comparisons import NEVER
 from transforms.segments.language import ast
 from transforms.segments.mentions import Mentions
-from transforms.segments.nodes.node import Node, Witness
+from transforms.segments.nodes.node import NOTHING_AHEAD, Ahead, Node, Witness
 from transforms.segments.nodes.state import Change, State
 
 
@@ -33,7 +37,8 @@ class Stay:
 class SegmentNode(Node):
     """One segment: true while the profile is a member. Every change is said in `state.changes`.
 
-    `starts_true`: a profile without any event of the rule's may be a member.
+    `leaves` are the nodes that the rule reads; `starts_true`: a profile without any event of the rule's may be a
+    member.
     """
 
     default = False
@@ -42,6 +47,7 @@ class SegmentNode(Node):
         self,
         definition: ast.SegmentDefinition,
         holds: Callable[[Any], bool],
+        leaves: Sequence[Node],
         explain: Callable[[State, int], Witness],
         mentions: Mentions,
         *,
@@ -50,6 +56,7 @@ class SegmentNode(Node):
         super().__init__()
         self.definition = definition
         self.holds = holds
+        self.leaves = tuple(dict.fromkeys(leaves))
         self.explain = explain
         self.mentions = mentions
         self.starts_true = starts_true
@@ -118,10 +125,37 @@ class SegmentNode(Node):
         """The events of this instant that the rule mentions."""
         return {message_id for view in state.instant for message_id in self.mentions.ids(view)}
 
+    def exit_ahead(self, state: State, now: int) -> int | None:
+        """When the stay that lasts will end if no event comes: NEVER, or None where only letting time pass can tell."""
+        end = self._ends(state.cells[self.id])
+        turns = []
+        for leaf in self.leaves:
+            found = leaf.ahead(state, now)
+            if found is None:
+                return None
+            if found != NOTHING_AHEAD:
+                turns.append(_told_by(leaf.id, found))
+        if not turns:
+            return end
+        values = dict(state.values)
+        at: int
+        for at, changes in groupby(heapq.merge(*turns, key=itemgetter(0)), key=itemgetter(0)):
+            if at >= end:
+                break
+            values.update((number, value) for _, number, value in changes)
+            if not self.holds(values.get):
+                return at
+        return end
+
+    def _ends(self, stay: Stay) -> int:
+        """When the options end the stay."""
+        expires, longest = self.definition.expires, self._longest(stay)
+        return min(NEVER if expires is None else expires, NEVER if longest is None else longest)
+
     def _next_due(self, stay: Stay, truth: bool, now: int) -> int | None:
         if stay.entered_at is not None:
-            ends = (self.definition.expires, self._longest(stay))
-            return min((end for end in ends if end is not None), default=None)
+            end = self._ends(stay)
+            return None if end == NEVER else end
         pause = self.definition.reentry_after
         if truth and not stay.spent and stay.left_at is not None and pause is not None:
             due = stay.left_at + pause
@@ -142,3 +176,8 @@ class SegmentNode(Node):
     def unpack(self, packed: Any) -> Stay:
         entered_at, left_at, spent, witness = packed
         return Stay(entered_at, left_at, spent, tuple((timestamp, message_id) for timestamp, message_id in witness))
+
+
+def _told_by(number: int, found: Ahead) -> Iterator[tuple[int, int, Any]]:
+    for at, value in found:
+        yield at, number, value

@@ -58,6 +58,14 @@ class Program:
         return self.routes.get((kind, name)) or self.type_routes.get(kind, ())
 
     @cached_property
+    def _by_segment(self) -> dict[str, SegmentNode]:
+        return {node.definition.name: node for node in self.segments}
+
+    def segment(self, name: str) -> SegmentNode:
+        """The node of a segment."""
+        return self._by_segment[name]
+
+    @cached_property
     def read_late(self) -> tuple[int, Program]:
         """For how long an event counts, at most, in a stream that is read late; the program without those streams.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
@@ -69,12 +69,20 @@ def run(program: Program, state: State, events: Sequence[EventTuple], as_of: int
     advance(program, state, as_of)
 
 
-def computed_traits(program: Program, state: State, now: int, *, again: bool = False) -> dict[str, Any]:
-    """Every computed trait at `now`, as JSON values; instants as ISO 8601 text. `again`: it will be asked for again."""
+def computed_traits(program: Program, state: State, now: int, names: Collection[str] | None = None) -> dict[str, Any]:
+    """Computed traits at `now`, as JSON values; instants as ISO 8601 text.
+
+    Args:
+        program: with the traits.
+        state: the profile's.
+        now: not before any earlier call's.
+        names: those that are asked for, which will be asked for again as time goes on; None: all, once.
+    """
     found = {}
     for name, (node, is_instant) in program.computed.items():
-        value = node.read(state, now, again=again)
-        found[name] = instant_text(value) if is_instant and value is not None else value
+        if names is None or name in names:
+            value = node.read(state, now, again=names is not None)
+            found[name] = instant_text(value) if is_instant and value is not None else value
     return found
 
 

@@ -80,6 +80,15 @@ class Accumulator:
         """The time of the active entry (there is one) whose expiry is the next that can change the value."""
         return active[0][0]
 
+    def leaving(self, active: Active, sums: Any) -> Iterable[tuple[int, Any]] | None:
+        """(time of an active entry, the value once it has expired), in order; None: only letting them expire can tell.
+
+        Not each entry changes the value.
+        """
+        if self.reducer != "count":
+            return None
+        return ((entry[0], left) for entry, left in zip(active, range(len(active) - 1, -1, -1), strict=True))
+
     def fork(self, sums: Any) -> Any:
         """A copy of the sums that may go its own way."""
         return sums.copy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from transforms.segments.accumulators.accumulator import Accumulator, Active, Entry
@@ -50,6 +51,12 @@ class Distinct(Accumulator):
         if self.reducer != "unique_count":
             return super().next_to_change(active, sums)
         return min((cell[3] for key, cell in sums.items() if key != _ORDER), default=active[0][0])
+
+    def leaving(self, active: Active, sums: Any) -> Iterable[tuple[int, Any]] | None:
+        if self.reducer != "unique_count":
+            return None
+        times = sorted(cell[3] for key, cell in sums.items() if key != _ORDER)
+        return zip(times, range(len(times) - 1, -1, -1), strict=True)
 
     def fork(self, sums: Any) -> Any:
         return {key: cell if key == _ORDER else cell.copy() for key, cell in sums.items()}

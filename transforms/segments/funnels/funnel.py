@@ -246,16 +246,20 @@ class FunnelNode(Node):
         return changed
 
     def _ask_one(self, scope: Scope, cell: FunnelCell, parent: Parent) -> None:
-        scope.until = NEVER
-        scope.event = parent.candidate
-        holds = self.plan.condition is None or self.plan.condition(scope)
+        holds, until = self._answer(scope, parent)
         cell.count += holds - parent.holds
         parent.holds = holds
-        if scope.until != parent.until:
-            parent.until = scope.until
-            if scope.until != NEVER:
+        if until != parent.until:
+            parent.until = until
+            if until != NEVER:
                 cell.asked += 1
-                heapq.heappush(cell.wakes, (scope.until, cell.asked, parent))
+                heapq.heappush(cell.wakes, (until, cell.asked, parent))
+
+    def _answer(self, scope: Scope, parent: Parent) -> tuple[bool, int]:
+        """Whether the condition holds for a parent, and until when that stands."""
+        scope.until, scope.event = NEVER, parent.candidate
+        holds = self.plan.condition is None or self.plan.condition(scope)
+        return holds, scope.until
 
     def _next_due(self, cell: FunnelCell) -> int | None:
         due = [cell.pending[0].candidate[0] + self.plan.start] if cell.pending else []

@@ -15,7 +15,7 @@ from transforms.segments.accumulators.accumulator import WITNESSES
 from transforms.segments.comparisons import NEVER
 from transforms.segments.funnels.cells import FunnelCell, Parent
 from transforms.segments.funnels.funnel import FunnelNode, Scope
-from transforms.segments.nodes.node import Witness
+from transforms.segments.nodes.node import NOTHING_AHEAD, Ahead, Witness
 from transforms.segments.nodes.state import State
 
 
@@ -115,6 +115,26 @@ class FunnelThresholdNode(FunnelNode):
                 if named == WITNESSES and self.children_follow:
                     break
         return found
+
+    def ahead(self, state: State, now: int) -> Ahead | None:
+        if any(node.ahead(state, now) != NOTHING_AHEAD for node in self.inputs):
+            return None
+        cell, end = state.cells.get(self.id), self.plan.end
+        if cell is None or (self.id not in state.due and not cell.pending):
+            return NOTHING_AHEAD
+        if self.plan.start or end == NEVER or cell.affected or cell.all_affected or not self.value(state):
+            return None
+        scope, holding = Scope(state, cell, now), 0
+        for parent in chain(reversed(cell.pending), reversed(cell.parents)):
+            holds, until = (parent.holds, parent.until) if parent.asked else self._answer(scope, parent)
+            at = parent.candidate[0] + end
+            if until < at:
+                return None
+            holding += holds
+            if holding == self.least:
+                # Those that are older have left by then, and the answers of the younger ones stand.
+                return ((at, False),)
+        return None
 
     def _present(self, cell: FunnelCell, now: int) -> Iterator[Parent]:
         for parent in chain(cell.parents, cell.pending):

@@ -6,8 +6,8 @@ instant. A node keeps nothing of its own: its value and cell are in the profile'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
 
 from transforms.profiles.normalize.traits import column_written, normalize_column
 from transforms.segments.accumulators.accumulator import Entry
@@ -22,6 +22,10 @@ from transforms.segments.values import as_instant, is_many, trait_fields, trait_
 
 Witness = set[tuple[int, str]]
 """Events as (timestamp, message_id)."""
+Ahead = Iterable[tuple[int, Any]]
+"""What time alone will make of a value: (instant, value from then on), in order; of one instant the last stands."""
+NOTHING_AHEAD: Final[tuple[tuple[int, Any], ...]] = ()
+"""The only one that is empty: of a value that time alone does not change."""
 
 
 class Node:
@@ -75,6 +79,13 @@ class Node:
         """The events that the present value comes from."""
         return set()
 
+    def ahead(self, state: State, now: int) -> Ahead | None:
+        """What will become of the value if no event comes; None: only letting time pass, in a fork, can tell.
+
+        The state is up to date at `now`, and is not changed.
+        """
+        return None
+
     def fork(self, cell: Any) -> Any:
         """A copy of the node's cell that shares only what is never changed in place."""
         raise TypeError(f"{type(self).__name__} keeps no cell")
@@ -94,6 +105,9 @@ class Constant(Node):
     def __init__(self, value: Any) -> None:
         super().__init__()
         self.default = value
+
+    def ahead(self, state: State, now: int) -> Ahead | None:
+        return NOTHING_AHEAD
 
 
 class TraitNode(Node):
@@ -115,6 +129,9 @@ class TraitNode(Node):
             return {state.writes[field][1:]}
         return {state.writes[name][1:] for name in self.fields if name in state.writes}
 
+    def ahead(self, state: State, now: int) -> Ahead | None:
+        return NOTHING_AHEAD
+
 
 class ColumnNode(Node):
     """`profile('NAME')`: a typed column; instants in microseconds."""
@@ -135,6 +152,9 @@ class ColumnNode(Node):
         written = column_written(self.column, state.writes, state.device)
         return set() if written is None else {written}
 
+    def ahead(self, state: State, now: int) -> Ahead | None:
+        return NOTHING_AHEAD
+
 
 class PercentNode(Node):
     """`percent('salt')`: fixed for a profile, set when it starts."""
@@ -146,6 +166,9 @@ class PercentNode(Node):
 
     def update(self, state: State, now: int) -> bool:
         return self.set(state, self.bucket(self.salt, state.profile_id))
+
+    def ahead(self, state: State, now: int) -> Ahead | None:
+        return NOTHING_AHEAD
 
 
 class CompareNode(Node):
@@ -167,6 +190,20 @@ class CompareNode(Node):
     def witness(self, state: State, now: int) -> Witness:
         left = set() if bounds_from_above(self.comparison, self.value(state)) else self.left.witness(state, now)
         return left.union(*(node.witness(state, now) for node in self.arguments))
+
+    def ahead(self, state: State, now: int) -> Ahead | None:
+        if any(node.ahead(state, now) != NOTHING_AHEAD for node in self.arguments):
+            return None
+        found = self.left.ahead(state, now)
+        return found if found is None or found == NOTHING_AHEAD else self._changes(state, found)
+
+    def _changes(self, state: State, found: Ahead) -> Iterator[tuple[int, bool]]:
+        before, others = self.value(state), [node.value(state) for node in self.arguments]
+        for at, left in found:
+            holds = self.test(left, others)
+            if holds is not before:
+                yield at, holds
+            before = holds
 
 
 def bounds_from_above(comparison: ast.Compare, holds: bool) -> bool:
@@ -198,6 +235,18 @@ class RelativeDateNode(Node):
     def witness(self, state: State, now: int) -> Witness:
         return self.left.witness(state, now)
 
+    def ahead(self, state: State, now: int) -> Ahead | None:
+        if self.left.ahead(state, now) != NOTHING_AHEAD:
+            return None
+        due = state.due.get(self.id)
+        return NOTHING_AHEAD if due is None else self._changes(self.left.value(state), due)
+
+    def _changes(self, left: Any, due: int) -> Iterator[tuple[int, bool]]:
+        while due != NEVER:
+            holds, until = self.test(left, due)
+            yield due, holds
+            due = until
+
 
 class HeldNode(Node):
     """`held_for(d)`: the cell is the instant at which the comparison last became true."""
@@ -220,6 +269,12 @@ class HeldNode(Node):
 
     def witness(self, state: State, now: int) -> Witness:
         return self.comparison.witness(state, now)
+
+    def ahead(self, state: State, now: int) -> Ahead | None:
+        if self.comparison.ahead(state, now) != NOTHING_AHEAD:
+            return None
+        due = state.due.get(self.id)
+        return NOTHING_AHEAD if due is None else ((due, True),)
 
     def fork(self, cell: Any) -> Any:
         return cell

@@ -12,7 +12,7 @@ value.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 from transforms.segments.accumulators.accumulator import WITNESSES, Entry
 from transforms.segments.comparisons import NEVER
 from transforms.segments.language import ast
-from transforms.segments.nodes.node import Node, Witness, as_witness
+from transforms.segments.nodes.node import NOTHING_AHEAD, Ahead, Node, Witness, as_witness
 from transforms.segments.nodes.packing import unpack_entries
 from transforms.segments.nodes.state import EventView, State
 from transforms.segments.reducers import accumulator, compile_reducer, default_value
@@ -122,6 +122,14 @@ class StreamNode(Node):
         self._advance(cell, now)
         return as_witness(self.accumulator.deciding(cell[1]))
 
+    def ahead(self, state: State, now: int) -> Ahead | None:
+        if self.id not in state.due:
+            return NOTHING_AHEAD if self.dependents else None
+        pending, active, sums = state.cells[self.id]
+        left = None if pending else self.accumulator.leaving(active, sums)
+        end = self.selection.end
+        return None if left is None else ((at + end, value) for at, value in left)
+
     def fork(self, cell: Any) -> Any:
         # A tenth of what pickling takes: entries are shared, they are never changed.
         return [cell[0].copy(), cell[1].copy(), self.accumulator.fork(cell[2])]
@@ -198,6 +206,29 @@ class ThresholdNode(Node):
         end = self.selection.end
         present = (entry for entry in cell[1] if end == NEVER or entry[0] + end > now)
         return as_witness(list(islice(present, WITNESSES)))
+
+    def ahead(self, state: State, now: int) -> Ahead | None:
+        if self.id not in state.due:
+            return NOTHING_AHEAD
+        pending, active, count = state.cells[self.id]
+        start, end = self.selection.start, self.selection.end
+        if not pending:
+            # Also those that came since the timer was set: no timer moves while the value holds.
+            return ((active[len(active) - self.least][0] + end, False),) if self.value(state) else NOTHING_AHEAD
+        if end == NEVER:
+            missing = self.least - count
+            return ((pending[missing - 1][0] + start, True),) if 0 < missing <= len(pending) else NOTHING_AHEAD
+        entries = [entry[0] for entry in (*active, *pending) if entry[0] + end > now]
+        turns = [(at + start, 1) for at, *_ in pending] + [(at + end, -1) for at in entries]
+        return self._changes(state, len(entries) - len(pending), sorted(turns))
+
+    def _changes(self, state: State, count: int, turns: list[tuple[int, int]]) -> Iterator[tuple[int, bool]]:
+        before = self.value(state)
+        for at, by in turns:
+            count += by
+            if (count >= self.least) is not before:
+                before = not before
+                yield at, before
 
     def fork(self, cell: Any) -> Any:
         return [cell[0].copy(), cell[1].copy(), cell[2]]
