@@ -11,13 +11,14 @@ from typing import Any
 
 from apache_beam.metrics.metric import MetricsFilter
 
+from pipelines.apart.process import numbers_apart
 from pipelines.io.stream.source import now_us
 from pipelines.options.metrics import MetricsOptions
 from transforms import counting, measures
 from transforms.failed_events import pipeline_version
 from transforms.lag import lag_us
 from transforms.measures import Sample
-from transforms.numbers import NOTHING, Numbers, Spread
+from transforms.numbers import NOTHING, Numbers, Spread, sum_numbers
 
 
 class JobMetrics:
@@ -85,7 +86,7 @@ def told_metrics(options: MetricsOptions, planned: frozenset[str]) -> Iterator[J
 
 def stream_numbers(result: Any) -> Numbers:
     """What a running stream has counted: as this process knows, if the work is done in it, else as the runner says."""
-    here = counting.counted_here()
+    here = sum_numbers([counting.counted_here(), *numbers_apart()])
     return here if here.counters else read_numbers(result)
 
 

@@ -16,7 +16,7 @@ from pipelines.boot.run import TakenIn
 from pipelines.io.stream.found_records import failure_of as failure_of_message
 from pipelines.options.profiles import ProfilesOptions
 from pipelines.options.stream import LOCAL_SHELVES
-from pipelines.stream_runner import keeps_no_state
+from pipelines.stream_runner import is_apart, keeps_no_state
 from pipelines.watched_rules import WatchedRules
 from schemas import failure_reasons
 from schemas.event import Failure
@@ -64,6 +64,7 @@ def stream_settings(options: ProfilesOptions) -> StreamSettings:
         stitch_window_us=options.stitch_window_us,
         max_merges=options.max_merges,
         buckets=_shelves(options),
+        apart=is_apart(options.beam_arguments),
         archive=options.stream.archive,
     )
 

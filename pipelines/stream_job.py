@@ -16,6 +16,8 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 
+from pipelines.apart.pool import begin_apart
+from pipelines.apart.process import check_apart
 from pipelines.boot.live import passed_us
 from pipelines.boot.run import TakenIn, is_worth_it, take_in, without_history
 from pipelines.io.bigquery.unwritten import unwritten_since_us
@@ -28,7 +30,7 @@ from pipelines.io.tables.write_updates import WriteUpdates
 from pipelines.job_metrics import JobMetrics, stream_numbers, told_metrics
 from pipelines.options.beam import is_of_dataflow, takes_checkpoints
 from pipelines.options.profiles import ProfilesOptions
-from pipelines.stream_runner import keeps_no_state, with_stream_runner, works_here
+from pipelines.stream_runner import is_apart, keeps_no_state, with_stream_runner, works_here
 from pipelines.words.failure import end_quietly, quiet_beam, read_cause
 from pipelines.words.log import say_error
 from pipelines.words.retention import retention_lines
@@ -66,6 +68,8 @@ def _run(options: ProfilesOptions, arguments: list[str], metrics: JobMetrics, bu
     try:
         with quiet_beam(verbose=options.verbose):
             pipeline = beam.Pipeline(options=PipelineOptions(arguments))
+            if build is None and is_apart(arguments):
+                begin_apart()
             with _stoppable(stopped):
                 build_live(pipeline, options, arguments, build, stopped)
                 result = pipeline.run()
@@ -209,6 +213,7 @@ def _wait(result: Any, stopped: threading.Event) -> None:
     """Waits for the end, or to be stopped, and looks now and then whether the writer still writes."""
     while not PipelineState.is_terminal(result.state):
         check_writers()
+        check_apart()
         if stopped.wait(_CHECK_SECONDS):
             return
     state = result.wait_until_finish()  # raises what ended the job

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from pipelines.loopback import bind_to_loopback
 from pipelines.options.beam import LOCAL_RUNNERS, NO_MAIN_SESSION, takes_checkpoints
 from schemas.errors import UsageError
 
+_CORES = os.cpu_count() or 1
 BUILT = Path(__file__).resolve().parent.parent / ".services" / "bin" / "prism"
 
 STATE_CACHE_MB = 512
@@ -78,6 +80,11 @@ def works_here(arguments: Sequence[str]) -> bool:
     """Whether a local runner has its worker in this process, as it has unless it is told otherwise."""
     environment = PipelineOptions(list(arguments)).get_all_options().get("environment_type")
     return keeps_no_state(arguments) and environment in (None, "LOOPBACK")
+
+
+def is_apart(arguments: Sequence[str]) -> bool:
+    """Whether the later stages of a stream have a process of their own: on Prism, where there are cores for both."""
+    return (runner_of(arguments) or "PrismRunner") == "PrismRunner" and works_here(arguments) and _CORES > 1
 
 
 def runner_of(arguments: Sequence[str]) -> str:

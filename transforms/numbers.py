@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
@@ -30,3 +31,14 @@ class Numbers(NamedTuple):
 
 
 NOTHING = Numbers({}, {})
+
+
+def sum_numbers(parts: Iterable[Numbers]) -> Numbers:
+    """What several processes have counted together."""
+    counters: Counter[str] = Counter()
+    spreads: dict[str, Spread] = {}
+    for part in parts:
+        counters.update(part.counters)
+        for name, spread in part.spreads.items():
+            spreads[name] = spreads.get(name, Spread()).with_all(*spread)
+    return Numbers(counters, spreads)

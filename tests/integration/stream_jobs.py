@@ -147,7 +147,15 @@ class StreamJob:
     def stop(self, by: signal.Signals = signal.SIGINT) -> int:
         """Ctrl-C, or another signal; returns the exit status."""
         self._process.send_signal(by)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Until it ends; returns the exit status."""
         return self._process.wait(60)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def log(self) -> str:
         return self.output.with_suffix(".log").read_text()

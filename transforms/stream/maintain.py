@@ -84,6 +84,8 @@ from transforms.stream.stages import (
 
 _OF_EVENTS = tuple(stage for stage in ORDER if stage != ACCOUNTS)
 """The stages that events pass through. Only profiles tell accounts."""
+_APART = tuple(stage for stage in ORDER if ORDER.index(stage) >= ORDER.index(DEVICES))
+"""The stages that can be worked on elsewhere than those before them: that is about half of the work."""
 _DAY_US = 86_400 * 1_000_000
 _FORGET_EVERY_US = 3_600 * 1_000_000
 """Message ids are forgotten in heaps: that much later than they could be."""
@@ -136,7 +138,9 @@ class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[b
         for stage in (RETRACTIONS, NAMES, REGISTRY, LINKS, DEVICES, USERS, RECEIPTS, FAILURES):
             after = _OF_EVENTS[_OF_EVENTS.index(stage) + 1 :]
             united = by_stage[stage] | f"Unite{_LABELS[stage]}" >> beam.Flatten(pipeline=records.pipeline)
-            do = beam.ParDo((MaintainOwners if stage in OWNER_CELLS else _MaintainFacts)(stage, self._settings))
+            do = self._placed(
+                beam.ParDo((MaintainOwners if stage in OWNER_CELLS else _MaintainFacts)(stage, self._settings)), stage
+            )
             outputs = united | _LABELS[stage] >> do.with_outputs(*after, ROWS)
             for later in after:
                 by_stage[later].append(outputs[later])
@@ -144,6 +148,11 @@ class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[b
         rows += self._histories(by_stage[PROFILES])
         all_rows: beam.PCollection[bytes] = rows | "UniteRows" >> beam.Flatten()
         return all_rows
+
+    def _placed(self, do: beam.ParDo, stage: str) -> beam.ParDo:
+        if self._settings.apart and stage in _APART:
+            do.with_resource_hints(cpu_count="1")
+        return do
 
     def _wakes(self, beside: beam.PCollection[Any], stage: str) -> beam.PCollection[Keyed]:
         """An empty element for each shelf of a stage: that which a boot has filled sets its timer."""
@@ -157,11 +166,11 @@ class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[b
         """The rows of profiles, and of the accounts that these tell."""
         refresh = () if self._ticks is None else self._refreshes(self._ticks)
         messages = (*told, *refresh) | "UniteProfiles" >> beam.Flatten()
-        maintain = beam.ParDo(MaintainHistories(PROFILES, self._settings))
+        maintain = self._placed(beam.ParDo(MaintainHistories(PROFILES, self._settings)), PROFILES)
         profiles = messages | _LABELS[PROFILES] >> maintain.with_outputs(ACCOUNTS, ROWS)
         wakes = () if self._settings.boot is None else (self._wakes(profiles[ACCOUNTS], ACCOUNTS),)
         of_accounts = (profiles[ACCOUNTS], *refresh, *wakes) | "UniteAccounts" >> beam.Flatten()
-        maintain = beam.ParDo(MaintainHistories(ACCOUNTS, self._settings))
+        maintain = self._placed(beam.ParDo(MaintainHistories(ACCOUNTS, self._settings)), ACCOUNTS)
         accounts = of_accounts | _LABELS[ACCOUNTS] >> maintain.with_outputs(ROWS)
         return [profiles[ROWS], accounts[ROWS]]
 

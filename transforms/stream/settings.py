@@ -61,6 +61,8 @@ class StreamSettings:
         settle_from: how many events a cell has at least when it leaves some behind.
         settle_grid_us: how often a cell is looked at for that, in event time.
         boot: what the shelves hold at first; None: nothing. Told to each of them at the start by an empty element.
+        apart: whether the later stages ask for other resources than the earlier ones, so that a runner which has a
+            worker for each kind of them has two.
         timer_grid_us: a shelf's timer stands at a multiple of it, so that one call serves all that is due until then.
     """
 
@@ -76,6 +78,7 @@ class StreamSettings:
     settle_from: int = LEAST_EVENTS
     settle_grid_us: int = DAY_US
     boot: BootShelves | None = None
+    apart: bool = False
 
     def horizon(self) -> Horizon:
         """When the events of a cell have settled."""
