@@ -20,7 +20,7 @@ import msgspec
 
 from transforms.records import compress, decompress
 from transforms.state.cell import checked_layout
-from transforms.state.first_cells import FirstCells
+from transforms.state.first_cells import FirstCells, PackedCell
 
 LAYOUT = 2
 """Of a block of the log. Layout 1 was compressed by zlib: three times as slow, and larger by half."""
@@ -67,6 +67,11 @@ class _Block(msgspec.Struct, array_like=True):
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Block)
+
+
+def block_of(number: int, cells: Iterable[PackedCell]) -> bytes:
+    """Whole cells as a block of a log, the one of that number."""
+    return _packed(_Block(number, [_Entry(key, due, whole=True, data=data) for key, due, data in cells]))
 
 
 def _packed(block: _Block) -> bytes:

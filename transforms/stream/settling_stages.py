@@ -35,6 +35,7 @@ from transforms.state.shelf_dofn import (
     by_key,
     given,
 )
+from transforms.stream.find_changes import called
 from transforms.stream.settings import StreamSettings
 from transforms.stream.stages import DEVICES, FAILURES, PROFILES, USERS
 
@@ -150,9 +151,8 @@ class MaintainHistories(ArchivingDoFn):
     ) -> Iterator[Outputs]:
         shelf, archive = self.take_shelf(element[0], head, log), self.open_archive(bag)
         waiting = by_key(element[1])
-        if waiting.pop(EVERYONE, None) is not None:
-            for key in list(shelf):
-                waiting.setdefault(key, []).append(Message(self._stage, key, REFRESH))
+        for key in called(shelf, waiting.pop(EVERYONE, ()), self._settings.buckets):
+            waiting.setdefault(key, []).append(Message(self._stage, key, REFRESH))
         rules, now = self._settings.rules.current(), self._settings.clock()
         outbox, came_us = Outbox(self._settings.buckets), came_us_of(element[1])
         for key, messages in waiting.items():
