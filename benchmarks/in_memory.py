@@ -19,11 +19,11 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from schemas.update import unpack_updates
 from transforms.records import Record
+from transforms.state.block import block_of
 from transforms.state.facts import Message, pack_messages
 from transforms.state.first_cells import PackedCell
 from transforms.state.head import Head
 from transforms.state.outbox import ROWS, bucket_of
-from transforms.state.shelf import block_of
 from transforms.state.shelf_dofn import _SHELVES
 from transforms.stream.maintain import FACT_CELLS, _Deduplicate, _MaintainFacts, keyed_records
 from transforms.stream.settings import StreamSettings
