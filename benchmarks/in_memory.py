@@ -100,14 +100,16 @@ class InMemoryStream:
             size = before.logged + len(block)
             states.head.write(Head(size, size, b"8 bytes.").pack())
 
-    def wake(self, at_us: int, message: Message | None = None) -> None:
-        """An element to every shelf of the stages with timers, empty or of one message, as a bundle each."""
-        self.clock.now_us = max(self.clock.now_us, at_us)
-        said = pack_messages([] if message is None else [message])
+    def wake(self, at_us: int) -> None:
+        """An empty element to every shelf that holds anything, as a bundle each."""
         for stage, bucket in sorted(self._states):
-            if message is None or message.stage == stage:
-                self._waiting[stage].append((bucket, said))
-                self._deliver(at_us)
+            self.tell(stage, bucket, [], at_us)
+
+    def tell(self, stage: str, bucket: str, messages: Iterable[Message], at_us: int) -> None:
+        """An element of messages to a shelf, as a bundle, and what follows from it."""
+        self.clock.now_us = max(self.clock.now_us, at_us)
+        self._waiting[stage].append((bucket, pack_messages(messages)))
+        self._deliver(at_us)
 
     def state_bytes(self, *stages: str) -> dict[Address, int]:
         """What each shelf has in the runner's state, of these stages or of all; the archive apart: `archive_bytes`."""
