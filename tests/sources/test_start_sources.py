@@ -6,11 +6,15 @@ from collections import Counter
 from itertools import groupby
 from typing import Any
 
+import apache_beam as beam
+from apache_beam.portability import common_urns
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.io.stream.read_sources import source_labels
+from pipelines.io.locations import parse_input
+from pipelines.io.stream.read_sources import ReadMessages, source_labels
 from pipelines.io.stream.source import Progress
+from pipelines.io.stream.source_options import SourceOptions
 from pipelines.io.stream.start_sources import _StartEach, readers_of
 
 TEXTS = ("kafka:shop:9092/events", "kafka:shop:9092/orders", "watch:in/*.ndjson", "amqp://shop/?queue=events")
@@ -66,6 +70,23 @@ def test_the_same_input_twice_has_two_labels_and_a_password_none() -> None:
     first, second = source_labels(["amqp://ann:old@shop/?queue=q", "amqp://ben:new@shop/?queue=q"])
     assert second == f"{first}-2"
     assert source_labels(["amqp://shop/?queue=q"]) == [first]
+
+
+def graph_of(texts: list[str]) -> tuple[int, set[str]]:
+    """How many operators begin a job with these inputs, and the labels of what reads."""
+    pipeline = beam.Pipeline()
+    options = SourceOptions(goes_on=True)
+    _ = pipeline | "ReadMessages" >> ReadMessages([parse_input(text) for text in texts], options)
+    transforms = pipeline.to_runner_api().components.transforms.values()
+    impulses = [one for one in transforms if one.spec.urn == common_urns.primitives.IMPULSE.urn]
+    return len(impulses), {one.unique_name for one in transforms if "Read watch-" in one.unique_name}
+
+
+def test_whatever_the_inputs_one_operator_begins_the_job_and_what_reads_an_input_keeps_its_name() -> None:
+    one, more = graph_of(["watch:in/*.ndjson"]), graph_of(["watch:a/*.ndjson", "watch:in/*.ndjson", "watch:b/*.avro"])
+    assert one[0] == more[0] == 1
+    assert {name.split("/")[1] for name in one[1]} == {"Read watch-dcd0d782"}
+    assert one[1] < more[1]
 
 
 def test_a_start_is_for_its_source_alone() -> None:
