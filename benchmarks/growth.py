@@ -245,7 +245,7 @@ def _crowd(arguments: argparse.Namespace, parse: Parse, stream: InMemoryStream) 
         "the longest bundle of a stage, ms": longest_live * 1_000,
         "resident after the live events, MB": later,
         "to rewrite the log of a shelf of profiles, ms": whole.milliseconds(0.5),
-        "the daily evaluation: one of 1,536 turns, p99, ms": turn.milliseconds(0.99),
+        f"the daily evaluation: one of {64 * PARTS:,} turns, p99, ms": turn.milliseconds(0.99),
         "new rules: a shelf of 64 evaluated, s": anew.seconds[0],
     }
 

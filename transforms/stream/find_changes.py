@@ -3,7 +3,7 @@
 To evaluate a profile that nobody has asked for takes half a millisecond, a million of them eight minutes, and events
 of the same shelf wait meanwhile. New rules are worth that. The daily evaluation, by which an answer of older code does
 not stand for ever, is spread over the day instead: the profiles of a shelf are cut into parts, and each (shelf, part)
-has its minute.
+has its turn.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,8 +20,8 @@ from transforms.state.outbox import Keyed
 from transforms.state.shelf_dofn import EVERYONE
 from transforms.stream.settings import StreamSettings
 
-PARTS = 24
-"""Of a shelf. To find a part the keys of the whole shelf are looked through."""
+PARTS = 96
+"""Of a shelf: of a million profiles on 64 shelves, 160 at a time. To find them, all keys of the shelf are looked at."""
 _DAY_US = 86_400 * 1_000_000
 
 
