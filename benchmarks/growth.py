@@ -50,8 +50,6 @@ DAY_US = 86_400 * 1_000_000
 LATENESS_DAYS = 30
 HORIZON_DAYS = 2 * LATENESS_DAYS
 WAVE_DAYS = 7
-EVENTS_AGO = 3
-"""Events of each of a crowd, long ago."""
 LIVE_VISITORS, LIVE_EVENTS, LIVE_BUNDLE = 1_000, 10_000, 10
 Parse = Callable[[bytes], Record]
 _WAVE = "when: >\n  event('Product Viewed').within(7 days).count() >= 1\n"
@@ -66,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{machine()}, one process for each case; state in the runner, without the archive unless said")
     for case in arguments.cases:
         same = ["--events", str(arguments.events), "--profiles", str(arguments.profiles), "--case", case]
-        measured = measure("benchmarks.growth", [*same, "--rules", str(arguments.rules)])
+        measured = measure("benchmarks.growth", [*same, "--rules", str(arguments.rules), "--each", str(arguments.each)])
         found: dict[str, float] = json.loads(measured.output.splitlines()[-1])
         print(f"\n{case}")
         for name, value in {**found, "peak resident, MB": measured.peak_bytes / MEGABYTE}.items():
@@ -207,8 +205,8 @@ def _crowd(arguments: argparse.Namespace, parse: Parse, stream: InMemoryStream) 
     """Some events each, all in a day; when their message ids are forgotten, others come."""
     count = max(1, arguments.profiles // (1 if arguments.case == "crowd" else 1_000))
     at_us = START_US + 2 * LATENESS_DAYS * DAY_US
-    heap = EVENTS_AGO * VISITORS_AT_ONCE
-    once = _bundles(parse, EVENTS_AGO * count, lambda number: f"v{number // EVENTS_AGO}", 20_000, heap)
+    each: int = arguments.each
+    once = _bundles(parse, each * count, lambda number: f"v{number // each}", 20_000, each * VISITORS_AT_ONCE)
     fill(stream, once, at_us)
     state, empty = sum(stream.state_bytes().values()), resident_mb()
     reading, live, whole, turn, anew = (Stopwatch() for _ in range(5))
@@ -267,6 +265,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=50_000, help="of the cases with events (default %(default)s)")
     parser.add_argument("--profiles", type=int, default=50_000, help="of wave, idle and crowd (default %(default)s)")
+    parser.add_argument("--each", type=int, default=3, help="events of each idle profile (default %(default)s)")
     parser.add_argument("--rules", type=int, default=1_000, help="of the case rules (default %(default)s)")
     parser.add_argument("--cases", nargs="*", choices=CASES, default=CASES, help="only these")
     parser.add_argument("--case", choices=CASES, help="one of them, in this process; prints JSON")
