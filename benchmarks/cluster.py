@@ -2,9 +2,11 @@
 
 The bounded job reads events from S3 and writes Parquet files there, with so many slots. The stream reads from Kafka and
 goes through all stages; its rows are counted and not written, since the emulator of BigQuery would be what is measured.
-Each job has a topic of its own, and begins anew. A message counts when a checkpoint has acknowledged it.
+Each job has a topic of its own, and begins anew. A message counts when a checkpoint has acknowledged it. A bounded job
+counts from the start of its process to its end, a stream from when the cluster runs it.
 
-All hosts are this machine: with fewer cores than slots, more slots bring less.
+The numbers of slots come one after the other, `--rounds` times over, and a table of all is printed last. All hosts are
+this machine: with fewer cores than slots, more slots bring less.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
 import apache_beam as beam
 import boto3
@@ -74,12 +77,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(
         f"{arguments.events:,} events, {arguments.segments} segments; {os.cpu_count()} cores, {machine()}", flush=True
     )
+    live = events.read_bytes().splitlines()[: arguments.stream_events]
+    told = Told()
     with cluster_and_servers() as (cluster, brokers):
         if "bounded" in arguments.form:
-            bounded(cluster, events, segments, arguments.slots)
-        if "stream" in arguments.form:
-            stream(cluster, brokers, events, segments, arguments.slots)
+            with open_store("s3://benchmark").writing("in/events.ndjson") as path:
+                path.write_bytes(events.read_bytes())
+        for _ in range(arguments.rounds):
+            for slots in arguments.slots:
+                if "bounded" in arguments.form:
+                    told.tell("bounded", slots, arguments.events, bounded(cluster, segments, slots))
+                if "stream" in arguments.form:
+                    told.tell("stream", slots, len(live), stream(cluster, brokers, live, segments, slots))
+    told.print_table()
     return 0
+
+
+class Told:
+    """What was measured: printed as it comes, and as a table."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[tuple[str, int, int], list[float]] = {}
+
+    def tell(self, form: str, slots: int, events: int, seconds: float) -> None:
+        """One job has ended."""
+        self._seconds.setdefault((form, slots, events), []).append(seconds)
+        load = os.getloadavg()[0]
+        print(f"{form}, {slots} slots: {seconds:,.1f} s, load {load:.1f}", file=sys.stderr, flush=True)
+
+    def print_table(self) -> None:
+        """The medians, and all that they are of."""
+        print("| | slots | events | seconds | events/s | of all rounds, s |\n| --- | --- | --- | --- | --- | --- |")
+        for (form, slots, events), seconds in sorted(self._seconds.items()):
+            middle = median(seconds)
+            each = ", ".join(f"{one:.1f}" for one in seconds)
+            print(f"| {form} | {slots} | {events:,} | {middle:,.1f} | {events / middle:,.0f} | {each} |")
 
 
 @contextmanager
@@ -104,33 +136,27 @@ def cluster_and_servers() -> Iterator[tuple[FlinkCluster, str]]:
                 manager.down(name)
 
 
-def bounded(cluster: FlinkCluster, events: Path, segments: Path, wanted: Sequence[int]) -> None:
-    """The whole job, from its start to its end."""
-    with open_store("s3://benchmark").writing("in/events.ndjson") as path:
-        path.write_bytes(events.read_bytes())
-    count = sum(1 for _ in events.open("rb"))
-    for slots in wanted:
-        given = ["--input", "s3://benchmark/in/events.ndjson", "--segments", str(segments)]
-        output = ["--traits", str(ROOT / "traits"), "--output", f"files:s3://benchmark/out-{slots}"]
-        measured = measure("pipelines.profiles", [*given, *output, *cluster.arguments(slots)])
-        _report(f"bounded, {slots} slots", count, measured.seconds)
+def bounded(cluster: FlinkCluster, segments: Path, slots: int) -> float:
+    """The whole job, from its start to its end: how long it took, seconds."""
+    given = ["--input", "s3://benchmark/in/events.ndjson", "--segments", str(segments)]
+    output = ["--traits", str(ROOT / "traits"), "--output", f"files:s3://benchmark/out-{uuid.uuid4().hex[:8]}"]
+    return measure("pipelines.profiles", [*given, *output, *cluster.arguments(slots)]).seconds
 
 
-def stream(cluster: FlinkCluster, brokers: str, events: Path, segments: Path, wanted: Sequence[int]) -> None:
-    """A job with each number of slots, and a topic of its own: from when it runs until all is acknowledged."""
-    lines = events.read_bytes().splitlines()
-    for slots in wanted:
-        topic = new_topic(brokers, lines)
-        arguments = ["--follow", f"kafka:{brokers}/{topic}?group={topic}", str(segments), *cluster.arguments(slots)]
-        log = Path(tempfile.gettempdir()) / f"tidemark-follow-{slots}.log"
-        with running("benchmarks.cluster", [*arguments, *STREAMING], log) as job:
-            wait_until(job, lambda: bool(cluster.jobs("RUNNING")))
-            started = time.monotonic()
-            wait_until(job, lambda topic=topic: acknowledged(brokers, topic) == len(lines))  # type: ignore[misc]
-            _report(f"stream, {slots} slots", len(lines), time.monotonic() - started)
-            (running_now,) = cluster.jobs("RUNNING")
-            cluster.savepoint(running_now)
-        log.unlink()
+def stream(cluster: FlinkCluster, brokers: str, lines: list[bytes], segments: Path, slots: int) -> float:
+    """A job, and a topic of its own: seconds from when it runs until all is acknowledged."""
+    topic = new_topic(brokers, lines)
+    arguments = ["--follow", f"kafka:{brokers}/{topic}?group={topic}", str(segments), *cluster.arguments(slots)]
+    log = Path(tempfile.gettempdir()) / f"tidemark-follow-{slots}.log"
+    with running("benchmarks.cluster", [*arguments, *STREAMING], log) as job:
+        wait_until(job, lambda: bool(cluster.jobs("RUNNING")))
+        started = time.monotonic()
+        wait_until(job, lambda: acknowledged(brokers, topic) == len(lines))
+        seconds = time.monotonic() - started
+        (running_now,) = cluster.jobs("RUNNING")
+        cluster.savepoint(running_now)
+    log.unlink()
+    return seconds
 
 
 def new_topic(brokers: str, lines: list[bytes]) -> str:
@@ -163,7 +189,7 @@ def follow(location: str, segments: str, arguments: list[str]) -> None:
     rules = FixedRules(Rules(options.definitions))
     settings = StreamSettings(rules, wall_clock_us, allowed_lateness_us=LATENESS_US, buckets=PARTITIONS)
     pipeline = beam.Pipeline(options=PipelineOptions(arguments))
-    sources = SourceOptions(kafka_readers=0, out_of_orderness_seconds=10)
+    sources = SourceOptions(kafka_readers=0, out_of_orderness_seconds=10, goes_on=True)
     _ = (
         read_messages(pipeline, parse_inputs([location]), sources)
         | "FollowMessages" >> FollowMessages(options.parser(), settings)
@@ -177,13 +203,11 @@ def _count(block: bytes) -> int:
     return len(unpack_updates(block))
 
 
-def _report(name: str, events: int, seconds: float) -> None:
-    print(f"{name:<24}{events:>12,} events{seconds:>9.1f} s{events / seconds:>11,.0f} events/s", flush=True)
-
-
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__.splitlines()[0])
-    parser.add_argument("--events", type=int, default=100_000, help="how many events (default %(default)s)")
+    parser.add_argument("--events", type=int, default=100_000, help="of the bounded job (default %(default)s)")
+    parser.add_argument("--stream_events", type=int, default=20_000, help="the first of them (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=1, help="how often each is measured (default %(default)s)")
     parser.add_argument("--segments", type=int, default=10, help="how many segments (default %(default)s)")
     parser.add_argument("--form", nargs="*", choices=("bounded", "stream"), default=("bounded", "stream"))
     parser.add_argument("--slots", nargs="*", type=int, default=SLOTS, help="how many slots, one after the other")

@@ -7,10 +7,12 @@
 | wave | everybody's membership ends at the same instant |
 | rules | 1,000 segments in place of ten |
 | idle | everybody came once, longer ago than anything can still change; then time passes by days |
+| crowd | the state holds many who came weeks ago and are not heard of again; a few others come all the time |
+| few | the same with a thousandth of the many: what `crowd` is compared with |
 
 Each is a process of its own, the stages of the stream without a runner (in_memory.py). Seconds are those of one core.
-`--events` are those of `even`, `skew` and `rules`, `--profiles` those of `wave` and `idle`. docs/sizing.md says what
-the figures mean.
+`--events` are those of `even`, `skew` and `rules`, `--profiles` those of `wave`, `idle` and `crowd`. The states that
+`wave` and `crowd` begin with are made at once (crowd.py). docs/sizing.md says what the figures mean.
 """
 
 from __future__ import annotations
@@ -23,9 +25,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import psutil
-
 from benchmarks.batch import machine
+from benchmarks.crowd import VISITORS_AT_ONCE, Stopwatch, fill, resident_mb
 from benchmarks.definitions import ROOT, write_segments
 from benchmarks.in_memory import InMemoryStream, SetClock
 from benchmarks.measure import MEGABYTE, measure
@@ -34,17 +35,22 @@ from pipelines.options.profiles import parse_profiles_options
 from schemas.event import Failure
 from transforms.deduplicate.copies import record_of
 from transforms.profiles.evaluate import Rules
+from transforms.profiles.history_cell import REFRESH
 from transforms.records import Record
+from transforms.state.facts import Message
+from transforms.state.shelf_dofn import EVERYONE
+from transforms.stream.find_changes import PARTS
 from transforms.stream.settings import FixedRules, StreamSettings
 from transforms.stream.stages import PROFILES
 
-CASES = ("even", "skew", "wave", "rules", "idle")
+CASES = ("even", "skew", "wave", "rules", "idle", "crowd", "few")
 BUNDLE = 1_000
 EVENTS_EACH = 10
 DAY_US = 86_400 * 1_000_000
 LATENESS_DAYS = 30
 HORIZON_DAYS = 2 * LATENESS_DAYS
 WAVE_DAYS = 7
+LIVE_VISITORS, LIVE_EVENTS, LIVE_BUNDLE = 1_000, 10_000, 10
 Parse = Callable[[bytes], Record]
 _WAVE = "when: >\n  event('Product Viewed').within(7 days).count() >= 1\n"
 
@@ -58,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{machine()}, one process for each case; state in the runner, without the archive unless said")
     for case in arguments.cases:
         same = ["--events", str(arguments.events), "--profiles", str(arguments.profiles), "--case", case]
-        measured = measure("benchmarks.growth", [*same, "--rules", str(arguments.rules)])
+        measured = measure("benchmarks.growth", [*same, "--rules", str(arguments.rules), "--each", str(arguments.each)])
         found: dict[str, float] = json.loads(measured.output.splitlines()[-1])
         print(f"\n{case}")
         for name, value in {**found, "peak resident, MB": measured.peak_bytes / MEGABYTE}.items():
@@ -147,12 +153,10 @@ def _flow(parse: Parse, stream: InMemoryStream, events: int, visitor: Callable[[
 def _wave(arguments: argparse.Namespace, parse: Parse, stream: InMemoryStream) -> dict[str, float]:
     """All at one instant: in, and seven days later out."""
     count = arguments.profiles
-    started = time.process_time()
-    for bundle in _bundles(parse, count, lambda number: f"v{number}", step_us=0):
-        stream.take(bundle, START_US)
-    entered = time.process_time() - started
-    rows, timers = stream.count_rows(), stream.timers()
-    resident = psutil.Process().memory_info().rss
+    fill(stream, _bundles(parse, count, lambda number: f"v{number}", 0, VISITORS_AT_ONCE), None)
+    empty = resident_mb()
+    stream.wake(START_US)
+    timers, resident = stream.timers(), resident_mb()
     stream.longest_seconds = 0.0
     started = time.process_time()
     stream.advance(START_US + WAVE_DAYS * DAY_US)
@@ -160,13 +164,14 @@ def _wave(arguments: argparse.Namespace, parse: Parse, stream: InMemoryStream) -
     return {
         "profiles": count,
         "timers at the runner before": timers,
-        "to enter, microseconds a profile": entered / count * 1e6,
         "lag: from the instant to the last row, s": left,
         "to leave, microseconds a profile": left / count * 1e6,
         "longest call: one shelf of 64, s": stream.longest_seconds,
-        "rows told by the wave, a profile": (stream.count_rows() - rows) / count,
+        "rows told by the wave, a profile": stream.count_rows() / count,
         "state, bytes a profile": sum(stream.state_bytes().values()) / count,
-        "resident before the wave, MB": resident / MEGABYTE,
+        "resident before a shelf was read, MB": empty,
+        "resident before the wave, MB": resident,
+        "resident after the wave, MB": resident_mb(),
     }
 
 
@@ -196,15 +201,62 @@ def _idle(arguments: argparse.Namespace, parse: Parse, stream: InMemoryStream) -
     }
 
 
-_RUNS = {"even": _even, "skew": _skew, "wave": _wave, "rules": _even, "idle": _idle}
+def _crowd(arguments: argparse.Namespace, parse: Parse, stream: InMemoryStream) -> dict[str, float]:
+    """Some events each, all in a day; when their message ids are forgotten, others come."""
+    count = max(1, arguments.profiles // (1 if arguments.case == "crowd" else 1_000))
+    at_us = START_US + 2 * LATENESS_DAYS * DAY_US
+    each: int = arguments.each
+    once = _bundles(parse, each * count, lambda number: f"v{number // each}", 20_000, each * VISITORS_AT_ONCE)
+    fill(stream, once, at_us)
+    state, empty = sum(stream.state_bytes().values()), resident_mb()
+    reading, live, whole, turn, anew = (Stopwatch() for _ in range(5))
+    with reading:
+        stream.wake(at_us)
+    held, longest_reading = resident_mb(), stream.longest_seconds
+    stream.longest_seconds = 0.0
+    first = at_us // STEP_US - START_US // STEP_US
+    for start in range(first, first + LIVE_EVENTS, LIVE_BUNDLE):
+        numbers = range(start, start + LIVE_BUNDLE)
+        bundle = [parse(view(number, f"live {number % LIVE_VISITORS}")) for number in numbers]
+        with live:
+            stream.take(bundle, bundle[0][1])
+            stream.advance(bundle[0][1] - 10_000_000)
+    longest_live, later = stream.longest_seconds, resident_mb()
+    for _, shelf in stream.cells(PROFILES):
+        with whole:
+            shelf.whole()
+    for part in range(PARTS):
+        with turn:
+            stream.tell(PROFILES, "0", [Message("", EVERYONE, (*REFRESH, part))], at_us + DAY_US)
+    with anew:
+        stream.tell(PROFILES, "1", [Message("", EVERYONE, REFRESH)], at_us + DAY_US)
+    return {
+        "idle profiles": count,
+        "state, bytes a profile": state / count,
+        "resident before a shelf was read, MB": empty,
+        "to read all shelves, s": reading.seconds[0],
+        "to read one shelf of 64, longest, s": longest_reading,
+        "resident with all shelves read, bytes a profile": (held - empty) * MEGABYTE / count,
+        "timers at the runner": stream.timers(),
+        f"{LIVE_BUNDLE} live events through all stages, median, ms": live.milliseconds(0.5),
+        f"{LIVE_BUNDLE} live events through all stages, p99, ms": live.milliseconds(0.99),
+        "the longest bundle of a stage, ms": longest_live * 1_000,
+        "resident after the live events, MB": later,
+        "to rewrite the log of a shelf of profiles, ms": whole.milliseconds(0.5),
+        f"the daily evaluation: one of {64 * PARTS:,} turns, p99, ms": turn.milliseconds(0.99),
+        "new rules: a shelf of 64 evaluated, s": anew.seconds[0],
+    }
+
+
+_RUNS = {"even": _even, "skew": _skew, "wave": _wave, "rules": _even, "idle": _idle, "crowd": _crowd, "few": _crowd}
 
 
 def _bundles(
-    parse: Parse, events: int, visitor: Callable[[int], str], step_us: int = STEP_US
+    parse: Parse, events: int, visitor: Callable[[int], str], step_us: int = STEP_US, size: int = BUNDLE
 ) -> Iterator[list[Record]]:
     """Product views and orders, parsed, in bundles; each `step_us` after the one before."""
-    for start in range(0, events, BUNDLE):
-        numbers = range(start, min(start + BUNDLE, events))
+    for start in range(0, events, size):
+        numbers = range(start, min(start + size, events))
         lines = (view(number, visitor(number), step_us) for number in numbers)
         yield [parse(line) for line in lines]
 
@@ -212,7 +264,8 @@ def _bundles(
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=50_000, help="of the cases with events (default %(default)s)")
-    parser.add_argument("--profiles", type=int, default=50_000, help="of wave and idle (default %(default)s)")
+    parser.add_argument("--profiles", type=int, default=50_000, help="of wave, idle and crowd (default %(default)s)")
+    parser.add_argument("--each", type=int, default=3, help="events of each idle profile (default %(default)s)")
     parser.add_argument("--rules", type=int, default=1_000, help="of the case rules (default %(default)s)")
     parser.add_argument("--cases", nargs="*", choices=CASES, default=CASES, help="only these")
     parser.add_argument("--case", choices=CASES, help="one of them, in this process; prints JSON")

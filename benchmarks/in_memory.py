@@ -19,7 +19,11 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from schemas.update import unpack_updates
 from transforms.records import Record
-from transforms.state.outbox import ROWS
+from transforms.state.block import block_of
+from transforms.state.facts import Message, pack_messages
+from transforms.state.first_cells import PackedCell
+from transforms.state.head import Head
+from transforms.state.outbox import ROWS, bucket_of
 from transforms.state.shelf_dofn import _SHELVES
 from transforms.stream.maintain import FACT_CELLS, _Deduplicate, _MaintainFacts, keyed_records
 from transforms.stream.settings import StreamSettings
@@ -34,6 +38,7 @@ class InMemoryStream:
     """One worker that has all shelves.
 
     Attributes:
+        settings: those of the stages.
         rows: how many rows were given out.
         row_bytes: of the blocks that they were in. Both as `count_rows` has counted them last.
         fired: how many timers have fired.
@@ -41,6 +46,7 @@ class InMemoryStream:
     """
 
     def __init__(self, settings: StreamSettings, clock: SetClock) -> None:
+        self.settings = settings
         self.clock = clock
         self._buckets = settings.buckets
         self._stages: dict[str, Any] = {MESSAGES: _Deduplicate(settings)}
@@ -80,6 +86,30 @@ class InMemoryStream:
             self._note_timer(stage, bucket)
             self._finish_bundle(stage, started)
             self._deliver(at_us)
+
+    def commit(self, stage: str, cells: Iterable[PackedCell]) -> None:
+        """Writes cells into the logs of their shelves, for the stage to find there. It holds none of them yet."""
+        by_bucket: dict[str, list[PackedCell]] = defaultdict(list)
+        for cell in cells:
+            by_bucket[bucket_of(cell[0], self._buckets)].append(cell)
+        for bucket, of_shelf in by_bucket.items():
+            states = self._states[stage, bucket]
+            before = Head.unpack(states.head.read())
+            block = block_of(len(states.log.read()) + 1, of_shelf)
+            states.log.add(block)
+            size = before.logged + len(block)
+            states.head.write(Head(size, size, b"8 bytes.").pack())
+
+    def wake(self, at_us: int) -> None:
+        """An empty element to every shelf that holds anything, as a bundle each."""
+        for stage, bucket in sorted(self._states):
+            self.tell(stage, bucket, [], at_us)
+
+    def tell(self, stage: str, bucket: str, messages: Iterable[Message], at_us: int) -> None:
+        """An element of messages to a shelf, as a bundle, and what follows from it."""
+        self.clock.now_us = max(self.clock.now_us, at_us)
+        self._waiting[stage].append((bucket, pack_messages(messages)))
+        self._deliver(at_us)
 
     def state_bytes(self, *stages: str) -> dict[Address, int]:
         """What each shelf has in the runner's state, of these stages or of all; the archive apart: `archive_bytes`."""

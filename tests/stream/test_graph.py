@@ -20,6 +20,7 @@ from tests.stream.graphs import FlakyRules, Losses, restless, run_graph, setting
 from tests.stream.simulation import Written, differences, expected
 from transforms.profiles.evaluate import Rules
 from transforms.state.archive import Archive
+from transforms.stream import settling_stages
 from transforms.stream.maintain import MaintainTables
 
 WORLDS = 24
@@ -39,6 +40,11 @@ def check(seed: int, folder: Path) -> None:
 @pytest.mark.parametrize("seed", range(CASES))
 def test_many_worlds_end_in_the_tables_of_the_bounded_job(seed: int, tmp_path: Path) -> None:
     check(seed, tmp_path)
+
+
+def test_what_is_due_at_one_instant_may_be_told_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settling_stages, "MOST_WOKEN", 1)
+    check(CASES, tmp_path)
 
 
 @pytest.mark.long

@@ -11,21 +11,18 @@ is the whole cell, or what has changed since the entry before it.
 from __future__ import annotations
 
 import heapq
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Generic, Protocol, Self, TypeVar
 
-import msgspec
-
-from transforms.records import compress, decompress
-from transforms.state.cell import checked_layout
+from transforms.state.block import Block, Entry, pack_block, unpack_block
+from transforms.state.cold_cells import ColdCell, ColdCells
 from transforms.state.first_cells import FirstCells
 
-LAYOUT = 2
-"""Of a block of the log. Layout 1 was compressed by zlib: three times as slow, and larger by half."""
 MOST_LIVE = 20_000
 """How many cells of a shelf are kept unpacked, where nobody says."""
+MOST_PACKED, COLD_PART = 500, 16
+"""How many are packed each by itself: so many, or that part of those that are packed together, if it is more."""
 
 
 class Shelved(Protocol):
@@ -53,31 +50,6 @@ class Shelved(Protocol):
 Cell = TypeVar("Cell", bound=Shelved)
 
 
-class _Entry(msgspec.Struct, array_like=True):
-    key: str
-    due: int | None
-    whole: bool
-    data: bytes
-
-
-class _Block(msgspec.Struct, array_like=True):
-    number: int
-    entries: list[_Entry]
-
-
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(_Block)
-
-
-def _packed(block: _Block) -> bytes:
-    return bytes((LAYOUT,)) + compress(_ENCODER.encode(block))
-
-
-def _unpacked(data: bytes) -> _Block:
-    layout, body = checked_layout(data, LAYOUT)
-    return _DECODER.decode(decompress(body) if layout == LAYOUT else zlib.decompress(body))
-
-
 class Shelf(Generic[Cell]):
     """The cells of a bucket. Cells come back as they are asked for.
 
@@ -100,10 +72,11 @@ class Shelf(Generic[Cell]):
         self._first = first
         self._forgotten: set[str] = set()
         self._live: dict[str, Cell] = {}
-        self._packed: dict[str, list[_Entry]] = {}
+        self._packed: dict[str, list[Entry]] = {}
+        self._cold = ColdCells()
         self._changed: dict[str, None] = {}
         self._number = 0
-        for block in sorted(map(_unpacked, blocks), key=lambda one: one.number):
+        for block in sorted(map(unpack_block, blocks), key=lambda one: one.number):
             self._number = block.number
             for entry in block.entries:
                 self._place(entry)
@@ -116,10 +89,15 @@ class Shelf(Generic[Cell]):
                 self._due.pop(key, None)
             else:
                 self._due[key] = due
+        self._heap: list[tuple[int, str]] = []
+        self._order_dues()
+        self._let_cool()
+
+    def _order_dues(self) -> None:
         self._heap = [(due, key) for key, due in self._due.items()]
         heapq.heapify(self._heap)
 
-    def _place(self, entry: _Entry) -> None:
+    def _place(self, entry: Entry) -> None:
         if not entry.whole:
             self._packed.setdefault(entry.key, []).append(entry)
         elif entry.data:
@@ -130,11 +108,11 @@ class Shelf(Generic[Cell]):
 
     def count_logged(self) -> int:
         """How many cells the log tells of."""
-        return len(self._live.keys() | self._packed.keys())
+        return len(self._live) + len(self._packed) + len(self._cold)
 
     def __iter__(self) -> Iterator[str]:
         """The keys of all cells."""
-        keys = self._live.keys() | self._packed.keys()
+        keys = self._live.keys() | self._packed.keys() | {cell.key for cell in self._cold}
         if self._first is not None:
             keys |= {key for key in self._first if key not in self._forgotten}
         return iter(sorted(keys))
@@ -144,7 +122,7 @@ class Shelf(Generic[Cell]):
         self._changed[key] = None
         cell = self._live.pop(key, None)
         if cell is None:
-            entries = self._packed.pop(key, [])
+            entries = self._take_packed(key)
             whole = entries.pop(0).data if entries and entries[0].whole else self._find_first(key)
             cell = self._make.unpack(key, whole)
             for entry in entries:
@@ -153,6 +131,16 @@ class Shelf(Generic[Cell]):
                 cell.due = self._due.get(key)
         self._live[key] = cell  # the last one used stands last
         return cell
+
+    def _take_packed(self, key: str) -> list[Entry]:
+        """What there is of a cell that is not in use: the cell, and changes of it."""
+        entries = self._packed.pop(key, None)
+        if entries is None:
+            cold = self._cold.take(key)
+            entries = [] if cold is None else cold.entries
+            if cold is not None:
+                self._wake(key, cold.due)
+        return entries
 
     @property
     def first(self) -> FirstCells | None:
@@ -172,9 +160,9 @@ class Shelf(Generic[Cell]):
         return self._number
 
     def forget(self, key: str) -> None:
-        """Takes a cell away."""
-        self._live.pop(key, None)
-        self._packed.pop(key, None)
+        """Takes a cell away. One that is made again before the next commit must be packed whole."""
+        if self._live.pop(key, None) is None:
+            self._take_packed(key)
         self._due.pop(key, None)
         self._changed[key] = None
         self._forget_first(key)
@@ -191,11 +179,19 @@ class Shelf(Generic[Cell]):
         heap = self._heap
         while heap and self._due.get(heap[0][1]) != heap[0][0]:
             heapq.heappop(heap)
-        return heap[0][0] if heap else None
+        cold = self._cold.next_due()
+        if not heap or cold is None:
+            return heap[0][0] if heap else cold
+        return min(heap[0][0], cold)
 
     def due(self, until: int) -> Iterator[str]:
         """The keys of cells that are due, in order of time; each must be changed or forgotten before the next."""
         while (at := self.next_due()) is not None and at <= until:
+            if self._cold.next_due() == at:  # its neighbours will be due soon: they came when it did
+                for cold in self._cold.take_first_due():
+                    self._packed[cold.key] = cold.entries
+                    self._wake(cold.key, cold.due)
+                continue
             key = self._heap[0][1]
             del self._due[key]
             yield key
@@ -210,29 +206,42 @@ class Shelf(Generic[Cell]):
         entries = [self._entry(key) for key in self._changed]
         self._changed = {}
         self._pack_idle()
-        return _packed(_Block(self._number, entries))
+        return pack_block(Block(self._number, entries))
 
-    def _entry(self, key: str) -> _Entry:
+    def _entry(self, key: str) -> Entry:
         cell = self._live.get(key)
         if cell is None:
-            return _Entry(key, None, whole=True, data=b"")
+            return Entry(key, None, whole=True, data=b"")
         change = cell.change()
         if change is None:
-            return _Entry(key, cell.due, whole=True, data=cell.pack())
-        return _Entry(key, cell.due, whole=False, data=change)
+            return Entry(key, cell.due, whole=True, data=cell.pack())
+        return Entry(key, cell.due, whole=False, data=change)
 
     def whole(self) -> bytes:
         """Everything, as the one block of a new log."""
         self._number += 1
         self._changed = {}
-        entries = [entry for kept in self._packed.values() for entry in kept]
-        entries += [_Entry(key, cell.due, whole=True, data=cell.pack()) for key, cell in self._live.items()]
-        entries += [_Entry(key, None, whole=True, data=b"") for key in self._forgotten - self._packed.keys()]
-        return _packed(_Block(self._number, entries))
+        entries = [Entry(key, None, whole=True, data=b"") for key in self._forgotten]  # one of them may be here again
+        entries += [entry for cold in self._cold for entry in cold.entries]
+        entries += [entry for kept in self._packed.values() for entry in kept]
+        entries += [Entry(key, cell.due, whole=True, data=cell.pack()) for key, cell in self._live.items()]
+        return pack_block(Block(self._number, entries))
 
     def _pack_idle(self) -> None:
         """Keeps the number of unpacked cells within bounds: those that were used least lately go."""
         while len(self._live) > self._most_live:
             key = next(iter(self._live))
             cell = self._live.pop(key)
-            self._packed[key] = [_Entry(key, cell.due, whole=True, data=cell.pack())]
+            self._packed[key] = [Entry(key, cell.due, whole=True, data=cell.pack())]
+        self._let_cool()
+
+    def _let_cool(self) -> None:
+        """Packs together what was packed each by itself, when there is much of it."""
+        if len(self._packed) <= max(MOST_PACKED, len(self._cold) // COLD_PART):
+            return
+        refused = self._cold.put(ColdCell(self._due.pop(key, None), kept) for key, kept in self._packed.items())
+        self._packed = {cell.key: cell.entries for cell in refused}
+        for cell in refused:
+            self._wake(cell.key, cell.due)
+        if len(self._heap) > 2 * len(self._due):
+            self._order_dues()

@@ -27,13 +27,8 @@ from typing import Any
 
 import apache_beam as beam
 import msgspec
-from apache_beam.coders import StrUtf8Coder
 from apache_beam.transforms.timeutil import TimeDomain
-from apache_beam.transforms.userstate import (
-    ReadModifyWriteStateSpec,
-    TimerSpec,
-    on_timer,
-)
+from apache_beam.transforms.userstate import TimerSpec, on_timer
 from apache_beam.typehints.decorators import no_annotations
 from apache_beam.utils.timestamp import Timestamp
 
@@ -48,15 +43,13 @@ from transforms.identity.cells.link_index import LinkIndexCell
 from transforms.identity.cells.names import NameCell
 from transforms.identity.cells.receipts import ReceiptCell
 from transforms.identity.cells.registry import RegistryCell
-from transforms.profiles.history_cell import REFRESH
 from transforms.records import Record
 from transforms.state.cell import FactCell, Output
-from transforms.state.facts import Message, pack_messages
+from transforms.state.facts import Message
 from transforms.state.first_cells import PackedCell
 from transforms.state.outbox import ROWS, Keyed, Outbox, bucket_of
 from transforms.state.shelf import Shelf
 from transforms.state.shelf_dofn import (
-    EVERYONE,
     KEY_PARAM,
     TIMESTAMP_PARAM,
     ArchivingDoFn,
@@ -65,6 +58,7 @@ from transforms.state.shelf_dofn import (
     by_key,
     given,
 )
+from transforms.stream.find_changes import FindChanges
 from transforms.stream.settings import StreamSettings
 from transforms.stream.settling_stages import OWNER_CELLS, MaintainHistories, MaintainOwners
 from transforms.stream.stages import (
@@ -86,7 +80,6 @@ _OF_EVENTS = tuple(stage for stage in ORDER if stage != ACCOUNTS)
 """The stages that events pass through. Only profiles tell accounts."""
 _APART = tuple(stage for stage in ORDER if ORDER.index(stage) >= ORDER.index(DEVICES))
 """The stages that can be worked on elsewhere than those before them: that is about half of the work."""
-_DAY_US = 86_400 * 1_000_000
 _FORGET_EVERY_US = 3_600 * 1_000_000
 """Message ids are forgotten in heaps: that much later than they could be."""
 
@@ -117,7 +110,8 @@ class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[b
 
     Args:
         settings: of the stream.
-        ticks: anything; at each one the profiles are evaluated again if the rules have changed or a day has passed.
+        ticks: anything; at each one all profiles are evaluated again if the rules have changed, else those whose turn
+            it is: everybody once a day.
     """
 
     def __init__(self, settings: StreamSettings, ticks: beam.PCollection[Any] | None = None) -> None:
@@ -178,7 +172,7 @@ class MaintainTables(beam.PTransform[beam.PCollection[Keyed], beam.PCollection[b
         found: beam.PCollection[Keyed] = (
             ticks
             | "OneTicker" >> beam.Map(_one_key).with_output_types(tuple[str, bytes])
-            | "FindChanges" >> beam.ParDo(_FindChanges(self._settings)).with_output_types(tuple[str, bytes])
+            | "FindChanges" >> beam.ParDo(FindChanges(self._settings)).with_output_types(tuple[str, bytes])
         )
         return (found,)
 
@@ -337,28 +331,6 @@ class _MaintainFacts(ShelfDoFn):
 
     def finish_bundle(self) -> Iterator[Any]:
         yield from given(self._outbox)
-
-
-class _FindChanges(beam.DoFn):
-    """At a tick: a message to every shelf of profiles and of accounts, if the rules are new or a day is over.
-
-    At the tick after that once more: by then every worker has read the new rules.
-    """
-
-    LAST = ReadModifyWriteStateSpec("last", StrUtf8Coder())
-
-    def __init__(self, settings: StreamSettings) -> None:
-        self._settings = settings
-
-    def process(self, element: Keyed, last: Any = beam.DoFn.StateParam(LAST)) -> Iterator[Keyed]:
-        day = self._settings.clock() // _DAY_US
-        mark = f"{self._settings.rules.current().fingerprint} {day}"
-        before, _, again = (last.read() or mark).partition("|")
-        changed = before != mark
-        if changed or again:
-            for bucket in range(self._settings.buckets):
-                yield str(bucket), pack_messages([Message("", EVERYONE, REFRESH)])
-        last.write(f"{mark}|again" if changed else mark)
 
 
 def _one_key(_: Any) -> Keyed:
