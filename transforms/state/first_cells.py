@@ -3,6 +3,9 @@
 A file holds the cells of a part of a shelf's keys, in chunks that are compressed together, and an index: for the hash
 of each key, in order, where its chunk begins. So what lies there costs no memory and no time until somebody asks, and
 a million of them are as near as one. A file changes only as a whole, by a rename.
+
+A chunk may hold a cell of which the index knows nothing: another has taken its place. It is not there for anybody, and
+gone when the file is written anew.
 """
 
 from __future__ import annotations
@@ -10,11 +13,12 @@ from __future__ import annotations
 import mmap
 import struct
 from array import array
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -40,46 +44,73 @@ def part_of(key: str, parts: int) -> int:
     return crc32(key.encode()) % parts
 
 
-def write_cells(path: Path, cells: Iterable[PackedCell], *, wakes: bool = True) -> None:
+class CellChunk(NamedTuple):
+    """Cells that are compressed together.
+
+    Attributes:
+        keys: of those that are there for somebody who asks.
+        dues: when each of them wants to be woken.
+        packed: all of them.
+    """
+
+    keys: list[str]
+    dues: list[int | None]
+    packed: bytes
+
+    def cells(self) -> list[PackedCell]:
+        """All cells."""
+        return _CHUNK_DECODER.decode(decompress(self.packed))
+
+
+def chunks_of(cells: Iterable[PackedCell | CellChunk]) -> Iterator[CellChunk]:
+    """Cells as chunks, those that are chunks already as they are."""
+    chunk: list[PackedCell] = []
+    size = 0
+    for cell in cells:
+        if type(cell) is CellChunk:
+            yield cell
+            continue
+        key, due, data = cell
+        if size + len(data) > _CHUNK_BYTES and chunk:  # so that a large cell is alone
+            yield _chunk(chunk)
+            chunk, size = [], 0
+        chunk.append((key, due, data))  # type: ignore[arg-type]
+        size += len(data)
+    if chunk:
+        yield _chunk(chunk)
+
+
+def _chunk(cells: list[PackedCell]) -> CellChunk:
+    return CellChunk([key for key, _, _ in cells], [due for _, due, _ in cells], compress(_ENCODER.encode(cells)))
+
+
+def write_cells(path: Path, cells: Iterable[PackedCell | CellChunk], *, wakes: bool = True) -> None:
     """Writes a file, in place of any that is there.
 
     Args:
         path: of the file.
-        cells: the cells.
+        cells: the cells, or chunks of them.
         wakes: whether each is woken; else only the last of their instants is told.
     """
     written = path.with_name(f".{path.name}")
-    index: list[tuple[int, int]] = []
+    hashes, places = array("Q"), array("Q")
     dues: list[tuple[str, int]] = []
-    latest = NEVER
+    latest, at = NEVER, 0
     with written.open("wb") as file:
-        chunk: list[PackedCell] = []
-        size, at = 0, 0
-        for cell in cells:
-            key, due, data = cell
-            if size + len(data) > _CHUNK_BYTES and chunk:  # so that a large cell is alone
-                at += file.write(_chunk(chunk))
-                chunk, size = [], 0
-            chunk.append(cell)
-            size += len(data)
-            index.append((_hash(key), at))
-            if due is not None:
-                latest = max(due, latest)
-                if wakes:
-                    dues.append((key, due))
-        if chunk:
-            at += file.write(_chunk(chunk))
-        index.sort()
+        for keys, due_at, packed in chunks_of(cells):
+            hashes.extend(map(_hash, keys))
+            places.extend([at] * len(keys))
+            known = [(key, due) for key, due in zip(keys, due_at, strict=True) if due is not None]
+            latest = max(latest, *(due for _, due in known)) if known else latest
+            if wakes:
+                dues += known
+            at += file.write(len(packed).to_bytes(_LENGTH_BYTES, "little")) + file.write(packed)
+        index = sorted(zip(hashes, places, strict=True))
         for column in zip(*index, strict=True):
             file.write(array("Q", column).tobytes())
         file.write(_ENCODER.encode(dues))
         file.write(_FOOTER.pack(len(index), at, at + 2 * len(index) * _HASH_BYTES, latest))
     written.replace(path)
-
-
-def _chunk(cells: list[PackedCell]) -> bytes:
-    packed = compress(_ENCODER.encode(cells))
-    return len(packed).to_bytes(_LENGTH_BYTES, "little") + packed
 
 
 def _hash(key: str) -> int:
@@ -99,20 +130,26 @@ class _File:
 
     def find(self, key: str) -> bytes | None:
         """A cell; None: it is not here."""
-        wanted = _hash(key)
-        place = bisect_left(self._hashes, wanted)
-        while place < self.count and self._hashes[place] == wanted:
-            found = next((data for name, _, data in self._chunk(self._places[place])[0] if name == key), None)
+        for place in self._places_of(key):
+            found = next((data for name, _, data in self._chunk(place)[0] if name == key), None)
             if found is not None:
                 return found
-            place += 1
         return None
+
+    def _places_of(self, key: str) -> Iterator[int]:
+        """Where chunks begin that may hold the key's cell; nearly always one or none. The last is asked first."""
+        wanted = _hash(key)
+        place = bisect_right(self._hashes, wanted)
+        while place and self._hashes[place - 1] == wanted:
+            place -= 1
+            yield self._places[place]
 
     def __iter__(self) -> Iterator[PackedCell]:
         at = 0
         while at < self._index_at:
-            cells, at = self._chunk(at)
-            yield from cells
+            cells, end = self._chunk(at)
+            yield from (cell for cell in cells if at in self._places_of(cell[0]))
+            at = end
 
     def dues(self) -> list[tuple[str, int]]:
         return _DUES_DECODER.decode(memoryview(self._bytes)[self._dues_at : -_FOOTER.size])
