@@ -12,6 +12,7 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,15 +83,19 @@ def take_in(
     counters: Counter[str] = Counter()
     arguments = os.getpid(), options, boot, settings, folder
     until_us = None
-    with Workers(os.cpu_count() or 1, BootWorker, *arguments, stopped=stopped) as workers:
+    with (
+        ThreadPoolExecutor(1) as beside,
+        Workers(os.cpu_count() or 1, BootWorker, *arguments, stopped=stopped) as workers,
+    ):
         for counted in workers.map(BootWorker.read, plan_parts(boot, options.inputs)):
             counters.update(counted)
-        open_journal(boot.folder).make_safe()
+        safe = beside.submit(open_journal(boot.folder).make_safe)
         for stage in ORDER:
             if stage == PROFILES:
                 until_us = passed_us()
             for counted in workers.map(BootWorker.run, _parts(stage, folder / SAID), until_us):
                 counters.update(counted)
+        safe.result()
     return TakenIn(BootShelves(str(folder / SHELVES), settings.buckets), str(folder / ROWS), counters)
 
 

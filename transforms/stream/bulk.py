@@ -65,15 +65,21 @@ class Spoken:
 
     def say(self, stage: str, key: str, said: Said) -> None:
         """Says one thing to a key."""
+        waiting, number = self._waiting(stage, key)
+        waiting.append(said)
+        if len(waiting) >= self.MOST:
+            self._give(stage, number)
+
+    def _waiting(self, stage: str, key: str) -> tuple[list[Said], int]:
         of_stage = self._said.get(stage)
         if of_stage is None:
             of_stage = self._said[stage] = [[] for _ in range(self._parts)]
         number = crc32(key.encode()) % self._parts  # as part_of, which would be called for each
-        waiting = of_stage[number]
-        waiting.append(said)
-        if len(waiting) >= self.MOST:
-            of_stage[number] = []
-            self._full(Part(stage, number), waiting)
+        return of_stage[number], number
+
+    def _give(self, stage: str, number: int) -> None:
+        said, self._said[stage][number] = self._said[stage][number], []
+        self._full(Part(stage, number), said)
 
     def say_cell(self, cell: PackedCell) -> None:
         """Says to the first stage what the cell of a message id is if nothing else has that id."""
@@ -86,18 +92,26 @@ class Spoken:
 
     def take(self, outputs: Iterable[Output]) -> None:
         """What cells say."""
+        stage, key, number = "", "", 0
+        waiting: list[Said] = []
         for output in outputs:
-            if type(output) is Message:
-                self.say(output[0], output[1], output[1:])
-            else:
+            if type(output) is not Message:
                 self.rows.append(output)  # type: ignore[arg-type]
+                continue
+            if output[1] is not key or output[0] is not stage:  # a cell often says much to one key
+                stage, key = output[0], output[1]
+                waiting, number = self._waiting(stage, key)
+            waiting.append(output[1:])
+            if len(waiting) >= self.MOST:
+                self._give(stage, number)
+                stage = ""
 
     def close(self) -> None:
         """Nothing more is said."""
         for stage, of_stage in self._said.items():
             for number, said in enumerate(of_stage):
                 if said:
-                    self._full(Part(stage, number), said)
+                    self._give(stage, number)
         for number, cells in enumerate(self._cells):
             if cells:
                 self._full(Part(MESSAGES, number), _as_chunks(cells))

@@ -31,14 +31,16 @@ class BootRows:
 
     def write(self, name: str, updates: Sequence[RowUpdate]) -> None:
         """Keeps rows under a name that nobody else uses."""
-        by_table: dict[str, list[RowUpdate]] = {}
+        by_table: dict[str, list[RowUpdate]] = {name: [] for name in (_FEW, *LARGE)}
         for update in updates:
-            is_large = update.table in LARGE and not update.withdrawn
-            by_table.setdefault(update.table if is_large else _FEW, []).append(update)
+            table, _, _, withdrawn, _ = update
+            by_table[_FEW if withdrawn or table not in LARGE else table].append(update)
         few = by_table.pop(_FEW, [])
         if few:
             (self._folder / f"{_FEW}-{name}").write_bytes(pack_updates(few))
         for table, of_table in by_table.items():
+            if not of_table:
+                continue
             batch = _columns(LARGE[table], of_table)
             path = str(self._folder / f"{table}-{name}.arrow")
             with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
