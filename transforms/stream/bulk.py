@@ -263,5 +263,7 @@ def _take_out(chunks: list[CellChunk], named: Iterable[str]) -> dict[str, list[b
             if key in found:
                 found[key].append(data)
         left = [(key, due) for key, due in zip(chunk.keys, chunk.dues, strict=True) if key not in found]
-        chunks[place] = chunk._replace(keys=[key for key, _ in left], dues=[due for _, due in left])
+        chunks[place] = chunk._replace(
+            keys=[key for key, _ in left], dues=[due for _, due in left], hidden=len(chunk.keys) - len(left)
+        )
     return found

@@ -124,7 +124,9 @@ class UpdateWriter:
         )
         if self._cache is not None and self._booting:
             self._cache.published()  # by the run before: until the history is through, that is what is known
-        if self.options.boot_rows:
+        self._begins = bool(self.options.boot_rows)
+        """Whether nothing but a boot's rows was published: the live rows that just missed it are not to wait for long."""
+        if self._begins:
             self._begin_with(BootRows(Path(self.options.boot_rows)))
         self._pace = PublishingPace()
         self._lock = threading.Lock()  # of what is held
@@ -134,6 +136,10 @@ class UpdateWriter:
         self._thread.start()
 
     def _begin_with(self, rows: BootRows) -> None:
+        with self._tables.without_checkpoints():
+            self._load(rows)
+
+    def _load(self, rows: BootRows) -> None:
         for table, of_table in rows.large():
             self._tables.begin(table, of_table, self._earlier.version)
             self.written.note(table.name, of_table.num_rows)
@@ -241,7 +247,9 @@ class UpdateWriter:
             self._tables.publish_folder(self.output.target())
         self._unpublished = False
         self.written.publish()
-        self._pace = PublishingPace(started, time.monotonic())
+        if not self._begins:
+            self._pace = PublishingPace(started, time.monotonic())
+        self._begins = False
         if self._cache is not None:
             self._cache.published()
         self._erase()
