@@ -21,7 +21,7 @@ from pipelines.boot.worker import ROWS, SAID, SHELVES, BootWorker
 from pipelines.io.journal.history_first import Boot
 from pipelines.io.journal.journal import open_journal
 from pipelines.io.outputs import BigQueryOutput
-from pipelines.local.workers import Workers
+from pipelines.local.workers import Workers, make_lock
 from pipelines.options.profiles import ProfilesOptions
 from transforms.state.boot_shelves import BootShelves
 from transforms.state.process import PROCESS, Registry
@@ -81,7 +81,7 @@ def take_in(
         (folder / name).mkdir(parents=True)
     _FOLDERS.put(folder, folder)
     counters: Counter[str] = Counter()
-    arguments = os.getpid(), options, boot, settings, folder
+    arguments = os.getpid(), options, boot, settings, folder, make_lock()
     until_us = None
     with (
         ThreadPoolExecutor(1) as beside,

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections import Counter
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pipelines.boot.parse import parse_messages
@@ -41,6 +42,7 @@ class BootWorker:
         boot: of this run.
         settings: of the stream.
         folder: of the boot.
+        turn: the lock of whoever writes into the journal.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class BootWorker:
         boot: Boot,
         settings: StreamSettings,
         folder: Path,
+        turn: AbstractContextManager[object],
     ) -> None:
         if os.getpid() != parent:
             _end_with(parent)
         self._parser = options.parser()
         self._boot = boot
+        self._turn = turn
         self._lateness_us = settings.allowed_lateness_us
         self._parts = part_count(settings.buckets)
         self._said = Exchange(str(folder / SAID))
@@ -107,7 +111,7 @@ class BootWorker:
             messages = [record.message for record in journal.append(read, known_until)]
         parsed = parse_messages(self._parser, messages)
         if not journaled and not known_until:
-            journal.append_history(messages, parsed.message_ids, HISTORY_US)
+            journal.append_history(messages, parsed.message_ids, HISTORY_US, self._turn)
         return parsed.records, parsed.failures, len(messages)
 
     def _say(self, part: Part, said: list[Said]) -> None:

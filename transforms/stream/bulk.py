@@ -19,12 +19,12 @@ from transforms.deduplicate.copies import RETRACT
 from transforms.failed_events import failure_id
 from transforms.records import Record
 from transforms.state.cell import Output
-from transforms.state.facts import EVENT, Message
+from transforms.state.facts import EVENT, Fact, Message
 from transforms.state.first_cells import CellChunk, PackedCell, chunks_of, part_of
 from transforms.stream.maintain import FACT_CELLS
 from transforms.stream.settings import StreamSettings
 from transforms.stream.settling_stages import HISTORY_CELLS, OWNER_CELLS
-from transforms.stream.stages import MESSAGES, PROFILES, failure_targets, record_targets
+from transforms.stream.stages import LINKS, MESSAGES, PROFILES, failure_targets, record_targets
 
 _CELLS: dict[str, Any] = {MESSAGES: MessageIdCell, **FACT_CELLS, **OWNER_CELLS, **HISTORY_CELLS}
 _NAMED_BY = 2
@@ -136,13 +136,19 @@ def say_read(records: Iterable[Record], failures: Iterable[Failure], lateness_us
     """
     for failure in failures:
         spoken.say(MESSAGES, failure_id(failure.reason, failure.raw), tuple(failure))
+    linked: dict[tuple[str, Fact], int] = {}  # nearly every event of a user says so of the same few devices
     for record in records:
         message_id = record[MESSAGE_ID]
         spoken.say_cell((message_id, keeps_one_until(record, lateness_us), MessageIdCell.packed((record,))))
         for stage, key, fact in record_targets(record):
-            spoken.say(stage, key, (key, fact, 1, 0, EVENT))
+            if stage == LINKS:
+                linked[key, fact] = linked.get((key, fact), 0) + 1
+            else:
+                spoken.say(stage, key, (key, fact, 1, 0, EVENT))
         if record[TYPE] == RETRACT:
             spoken.say(MESSAGES, record[PREVIOUS_ID], (record[PREVIOUS_ID], message_id))
+    for (key, fact), count in linked.items():
+        spoken.say(LINKS, key, (key, fact, count, 0, EVENT))
 
 
 class BulkStages:

@@ -24,6 +24,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -195,19 +196,26 @@ class Journal:
             known = {digest for digest in digests if self._stands_before(digest, known_until)}
         return [record for digest, record in zip(digests, records, strict=True) if digest not in known]
 
-    def append_history(self, messages: Sequence[Message], message_ids: Sequence[str | None], event_us: int) -> None:
+    def append_history(
+        self,
+        messages: Sequence[Message],
+        message_ids: Sequence[str | None],
+        event_us: int,
+        turn: AbstractContextManager[object],
+    ) -> None:
         """Writes messages of a history to a journal that was empty, for which `trust_sources` was called.
 
         Args:
             messages: what was read; copies are dropped by `make_safe`.
             message_ids: the id of each message, where it can be read.
             event_us: the time of all of them.
+            turn: held while they are written: SQLite has processes look now and then whether it is theirs.
         """
         rows = [
             (_digest_of(raw), message_id, event_us, raw, source, _attributes_of(attributes), failure)
             for (raw, source, attributes, failure, _), message_id in zip(messages, message_ids, strict=True)
         ]
-        with self._lock, self._connection:
+        with self._lock, turn, self._connection:
             self._connection.executemany(_INSERT, rows)
 
     def read(self, after: int, until: int, most_records: int, most_bytes: int) -> list[NumberedRecord]:
