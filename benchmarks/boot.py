@@ -1,7 +1,7 @@
 """A stream that begins with a long history: how soon that is taken in, and how soon a live event's rows are there.
 
-`python -m benchmarks.boot --events 1000000`. Needs Prism (`make services`). With `--compare` all tables are compared with
-those of the bounded job as of the same instant, but for versions and the times of writing.
+`python -m benchmarks.boot --events 1000000`. Needs Prism (`make services`). With `--compare` all tables are compared
+with those of the bounded job as of the same instant, but for versions and the times of writing.
 """
 
 from __future__ import annotations
@@ -28,6 +28,12 @@ from schemas.tables import TABLES, Table
 
 _OF_WRITING = ("version", "recorded_at", "completed_at")
 _USER, _DEVICE = "boot-user", "boot-device"
+_LIVE_ROWS = """
+SELECT (SELECT count(*) FROM events WHERE user_id = $user)
+     + (SELECT count(*) FROM profiles WHERE user_id = $user)
+     + (SELECT count(*) FROM identity_links WHERE user_id = $user)
+     + (SELECT count(*) FROM memberships WHERE profile_id = 'user:' || $user)
+"""
 
 
 class Used(NamedTuple):
@@ -148,12 +154,7 @@ def _put_event(live: Path, at: datetime) -> None:
 
 def _has_live_event(output: Path) -> bool:
     with duckdb.connect(str(output), read_only=True) as connection:
-        ((rows,),) = connection.execute(
-            "SELECT (SELECT count(*) FROM events WHERE message_id = 'boot-event')"
-            f" + (SELECT count(*) FROM profiles WHERE profile_id = 'user:{_USER}' AND event_count = 1)"  # noqa: S608
-            f" + (SELECT count(*) FROM identity_links WHERE user_id = '{_USER}')"
-            f" + (SELECT count(*) FROM memberships WHERE profile_id = 'user:{_USER}')"
-        ).fetchall()
+        ((rows,),) = connection.execute(_LIVE_ROWS, {"user": _USER}).fetchall()
     return bool(rows >= 4)  # noqa: PLR2004 - it is in a segment, too
 
 

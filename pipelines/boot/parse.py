@@ -39,7 +39,7 @@ def parse_messages(parser: EventParser, messages: Sequence[Message]) -> Parsed:
         found = failure_of(message) or parser.parse(raw, source, attributes)
         if type(found) is Event:
             parsed.records.append(record_of(found, raw, source, attributes))
-            parsed.message_ids[place] = found[MESSAGE_ID]
+            parsed.message_ids[place] = found.message_id
         else:
             parsed.failures.append(found)  # type: ignore[arg-type]
             parsed.message_ids[place] = message_id_of(raw)
@@ -52,9 +52,7 @@ def _parse_plain(parser: EventParser, messages: Sequence[Message], parsed: Parse
     if reader is None:
         return range(len(messages))
     # What a failure tells of a message besides its bytes and its source, columns do not have.
-    places = [
-        place for place, (_, _, attributes, failure, _) in enumerate(messages) if not attributes and not failure
-    ]
+    places = [place for place, (_, _, attributes, failure, _) in enumerate(messages) if not attributes and not failure]
     reader.read([messages[place].raw for place in places], 0)
     events, numbers, unplanned = reader.take()
     parser.plain_settings().give_back(reader)

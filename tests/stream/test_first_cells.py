@@ -97,8 +97,11 @@ def test_what_is_dropped_is_not_in_the_file_any_more(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_of_many_chunks_those_that_stay_are_found_where_they_are_now(tmp_path: Path, seed: int) -> None:
-    chance = Random(seed)
-    cells = {f"{number}": (chance.choice([None, number]), chance.randbytes(9_000)) for number in range(chance.choice((1, 70)))}
+    chance = Random(seed)  # noqa: S311 - no secret
+    cells = {
+        f"{number}": (chance.choice([None, number]), chance.randbytes(9_000))
+        for number in range(chance.choice((1, 70)))
+    }
     path = tmp_path / "X-0"
     write_cells(path, [(key, *cell) for key, cell in cells.items()])
     gone = chance.sample(sorted(cells), chance.randint(0, len(cells)))
@@ -114,7 +117,7 @@ def test_of_many_chunks_those_that_stay_are_found_where_they_are_now(tmp_path: P
 
 
 def test_a_cell_in_whose_place_another_is_stays_in_its_chunk_until_the_file_is_written_anew(tmp_path: Path) -> None:
-    path, before = tmp_path / "X-0", Random(1).randbytes(1_000)
+    path, before = tmp_path / "X-0", Random(1).randbytes(1_000)  # noqa: S311 - no secret
     (chunk,) = chunks_of([("ann", 5, before), ("bob", 6, b"of bob")])
     write_cells(path, [("ann", None, b"now"), chunk._replace(keys=["bob"], dues=[6], hidden=1)])
     first = FirstCells({0: path}, 1)

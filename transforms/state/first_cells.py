@@ -70,14 +70,14 @@ def chunks_of(cells: Iterable[PackedCell | CellChunk]) -> Iterator[CellChunk]:
     chunk: list[PackedCell] = []
     size = 0
     for cell in cells:
-        if type(cell) is CellChunk:
+        if isinstance(cell, CellChunk):
             yield cell
             continue
         key, due, data = cell
         if size + len(data) > _CHUNK_BYTES and chunk:  # so that a large cell is alone
             yield _chunk(chunk)
             chunk, size = [], 0
-        chunk.append((key, due, data))  # type: ignore[arg-type]
+        chunk.append((key, due, data))
         size += len(data)
     if chunk:
         yield _chunk(chunk)
