@@ -155,7 +155,7 @@ def _put_event(live: Path, at: datetime) -> None:
 def _has_live_event(output: Path) -> bool:
     with duckdb.connect(str(output), read_only=True) as connection:
         ((rows,),) = connection.execute(_LIVE_ROWS, {"user": _USER}).fetchall()
-    return bool(rows >= 4)  # noqa: PLR2004 - it is in a segment, too
+    return bool(rows >= 4)  # it is in a segment, too
 
 
 def _differing(connection: duckdb.DuckDBPyConnection, table: Table) -> tuple[int, int]:

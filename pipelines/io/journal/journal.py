@@ -269,28 +269,31 @@ class Journal:
     def erase_failed(self, failures: Iterable[ErasedFailure]) -> None:
         """Removes the messages that failed like this, their bytes overwritten.
 
-        Where no message of that id did, all of the journal is searched: a second for some hundred thousand messages.
+        Where no message of that id did, those without an id are searched, and then all of the journal: a second for
+        some hundred thousand messages.
         """
         with self._lock:
             with self._connection:
                 unfound = [failure for failure in failures if not self._erase_where("message_id = ?", failure)]
-                if unfound:
-                    self._erase_where("TRUE", *unfound)
+                for condition in ("message_id IS NULL", "TRUE"):
+                    found = self._erase_where(condition, *unfound) if unfound else set()
+                    unfound = [failure for failure in unfound if failure.failure_id not in found]
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _erase_where(self, condition: str, *failures: ErasedFailure) -> int:
-        """Removes the messages that failed like one of these."""
-        ids_by_reason: dict[str, set[str]] = {}
-        for failure in failures:
-            ids_by_reason.setdefault(failure.reason, set()).add(failure.failure_id)
+    def _erase_where(self, condition: str, *failures: ErasedFailure) -> set[str]:
+        """Removes the messages that failed like one of these; the ids of their failures."""
+        reasons, ids = {failure.reason for failure in failures}, {failure.failure_id for failure in failures}
+        found: set[str] = set()
 
         def is_one(raw: bytes) -> bool:
-            return any(failure_id(reason, raw) in ids for reason, ids in ids_by_reason.items())
+            failed = ids.intersection(failure_id(reason, raw) for reason in reasons)
+            found.update(failed)
+            return bool(failed)
 
         self._connection.create_function("is_one", 1, is_one)
         parameters = [failures[0].message_id] if "?" in condition else []
-        found = self._connection.execute(f"DELETE FROM messages WHERE {condition} AND is_one(raw)", parameters)  # noqa: S608
-        return found.rowcount
+        self._connection.execute(f"DELETE FROM messages WHERE {condition} AND is_one(raw)", parameters)  # noqa: S608
+        return found
 
     def set_late(self, failures: Iterable[Failure]) -> None:
         """Messages that failed because they came too late: another run must not take them for timely."""
