@@ -269,15 +269,16 @@ class Journal:
     def erase_failed(self, failures: Iterable[ErasedFailure]) -> None:
         """Removes the messages that failed like this, their bytes overwritten.
 
-        Where no message of that id did, those without an id are searched, and then all of the journal: a second for
-        some hundred thousand messages.
+        Where no message of that id did, those of which no id could be read are searched. A failure may know none where
+        the journal does (of what was too large): then all of it is, a second for some hundred thousand messages.
         """
         with self._lock:
             with self._connection:
                 unfound = [failure for failure in failures if not self._erase_where("message_id = ?", failure)]
-                for condition in ("message_id IS NULL", "TRUE"):
-                    found = self._erase_where(condition, *unfound) if unfound else set()
-                    unfound = [failure for failure in unfound if failure.failure_id not in found]
+                found = self._erase_where("message_id IS NULL", *unfound) if unfound else set()
+                anywhere = [one for one in unfound if one.message_id is None and one.failure_id not in found]
+                if anywhere:
+                    self._erase_where("TRUE", *anywhere)
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _erase_where(self, condition: str, *failures: ErasedFailure) -> set[str]:
