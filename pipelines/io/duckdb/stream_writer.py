@@ -38,7 +38,7 @@ _AFTER_BOOT_SECONDS = 0.5
 of a large output takes seconds, and the next one may come only after more of them."""
 _BEGIN_SECONDS = 30.0
 """After loading the rows of a boot. So long live rows that just missed a copy are not kept waiting for a multiple of
-the time that it took, but as in a quiet time."""
+the time that it took, but as in a quiet time, and what failed waits to be erased from the journal."""
 
 Hold = Literal["checkpoint", "exchange", ""]
 """What rows wait for before they are written (pipelines/io/tables/hold_rows.py); "" for nothing."""
@@ -282,6 +282,7 @@ class UpdateWriter:
             return
         if not self._unpublished:
             self.written.publish()  # it has changed nothing: the output says so already
+            self._erase_failed()
             return
         if self._cache is not None:
             self._cache.begin_publishing()
@@ -303,7 +304,11 @@ class UpdateWriter:
             if self._erasing.is_counted(gone) or now:
                 open_journal(Path(self.options.folder)).erase(gone, self._tables.receipts())
                 self._erasing.done(gone)
-        if self._erasing.failed:
+        self._erase_failed(now=now)
+
+    def _erase_failed(self, *, now: bool = False) -> None:
+        """The same of what failed. It may take seconds, so not while the first live rows after a boot wait."""
+        if self._erasing.failed and (now or time.monotonic() >= self._begins_until):
             open_journal(Path(self.options.folder)).erase_failed(self._erasing.failed)
             self._erasing.failed.clear()
 
