@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
@@ -21,7 +22,15 @@ from pipelines.apart.process import check_apart
 from pipelines.boot.live import passed_us
 from pipelines.boot.run import TakenIn, is_worth_it, take_in, without_history
 from pipelines.io.bigquery.unwritten import unwritten_since_us
-from pipelines.io.duckdb.stream_writer import WriteOptions, check_writers, close_writers, open_writer, waiting_since_us
+from pipelines.io.duckdb.boot_rows import BootRows
+from pipelines.io.duckdb.stream_writer import (
+    WriteOptions,
+    begin_tables,
+    check_writers,
+    close_writers,
+    open_writer,
+    waiting_since_us,
+)
 from pipelines.io.job_record import note_end
 from pipelines.io.journal.history_first import BEFORE_ALL_US, Boot
 from pipelines.io.journal.read_history import ReadHistoryAndLive, begin
@@ -123,7 +132,7 @@ def build_live(
     sources = _source_options(options, boot, arguments, in_memory_only=in_memory_only)
     taken_in = None
     if boot is not None and build is None and keeps_no_state(arguments) and is_worth_it(options, boot):
-        taken_in = _take_in(options, boot, sources, stopped or threading.Event())
+        taken_in = _take_in(options, boot, sources, stopped or threading.Event(), here=works_here(arguments))
     rest = boot if boot is None or taken_in is None else without_history(boot)
     reading = ReadHistoryAndLive(options.inputs, sources, rest, taken_in=taken_in is not None)
 
@@ -149,16 +158,23 @@ def close_all() -> None:
         PROCESS.close()
 
 
-def _take_in(options: ProfilesOptions, boot: Boot, sources: SourceOptions, stopped: threading.Event) -> TakenIn:
+def _take_in(
+    options: ProfilesOptions, boot: Boot, sources: SourceOptions, stopped: threading.Event, *, here: bool
+) -> TakenIn:
+    """`here`: whether the writer of the output will be one of this process."""
     from pipelines.stream import stream_settings
 
     started = time.monotonic()
-    taken_in = take_in(
-        options, boot, stream_settings(options), stopped, partial(passed_us, boot, options.inputs, sources)
-    )
+    until_us = partial(passed_us, boot, options.inputs, sources)
+    begin = partial(_begin_tables, options, boot) if here else None
+    taken_in = take_in(options, boot, stream_settings(options), stopped, until_us, begin)
     seconds = time.monotonic() - started
     print(f"Took in {taken_in.counters[READ]:,} messages of history in {seconds:.1f} seconds.", file=sys.stderr)
     return taken_in
+
+
+def _begin_tables(options: ProfilesOptions, boot: Boot, rows: Path) -> None:
+    begin_tables(options.output, boot.folder, BootRows(rows))
 
 
 def _begin_writing(options: ProfilesOptions, write_options: WriteOptions) -> None:

@@ -9,12 +9,11 @@ from typing import NamedTuple
 
 from pipelines.io.files.ranges import FileRange, plan_ranges
 from pipelines.io.files.sizes import input_bytes
-from pipelines.io.journal.history_first import HISTORY_US, Boot
+from pipelines.io.journal.history_first import Boot
 from pipelines.io.journal.journal import FILE_NAME, open_journal
 from pipelines.io.locations import BigQueryInput, DuckDBInput, FileInput, InputLocation
 from pipelines.io.stream.found_records import found_message
 from pipelines.io.stream.read_sources import source_names
-from pipelines.io.stream.source import Record
 from pipelines.io.tables.event_rows import event_batches, messages, table_bytes
 from schemas.message import Message
 
@@ -41,7 +40,7 @@ class HistoryPart(NamedTuple):
     table: DuckDBInput | BigQueryInput | None = None
 
     def batches(self, boot: Boot) -> Iterator[list[Message]]:
-        """Its messages. What is not of the journal stands there when it is given, and is not given if it did before.
+        """Its messages. Those that are not of the journal are not there yet, or are copies of those that are.
 
         Raises:
             UnreadableFileError: a file cannot be read.
@@ -54,12 +53,12 @@ class HistoryPart(NamedTuple):
             return
         left = self._messages()
         while batch := list(islice(left, _BATCH)):
-            records = [Record(message, HISTORY_US) for message in batch]
-            yield [record.message for record in open_journal(boot.folder).append(records, boot.known_until)]
+            yield batch
 
     def _messages(self) -> Iterator[Message]:
         if self.files is not None:
-            return (found_message(found, self.files.source) for found in self.files.messages())
+            source = self.files.source
+            return (found_message(found, source) for found in self.files.messages())
         if self.table is not None:
             location = self.table
             rows = (raw for batch in event_batches(location) for raw in messages(batch))

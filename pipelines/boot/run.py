@@ -12,6 +12,7 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from pipelines.boot.worker import ROWS, SAID, SHELVES, BootWorker
 from pipelines.io.journal.history_first import Boot
 from pipelines.io.journal.journal import open_journal
 from pipelines.io.outputs import BigQueryOutput
-from pipelines.local.workers import Workers
+from pipelines.local.workers import Workers, make_lock
 from pipelines.options.profiles import ProfilesOptions
 from transforms.state.boot_shelves import BootShelves
 from transforms.state.process import PROCESS, Registry
@@ -60,6 +61,7 @@ def take_in(
     settings: StreamSettings,
     stopped: threading.Event,
     passed_us: Callable[[], int | None],
+    begin: Callable[[Path], object] | None = None,
 ) -> TakenIn:
     """Takes in all history: the journal, and the inputs that end.
 
@@ -69,6 +71,8 @@ def take_in(
         settings: of the stream, without a boot.
         stopped: set by whoever wants it to end.
         passed_us: asked, once all is known of whom each event is, up to where time has passed (live.py).
+        begin: called with the folder of the rows at that time, beside the rest: those of events and links are all
+            there (`boot_rows.OF_OWNERS`). What it raises ends the boot.
 
     Raises:
         StoppedError: `stopped` was set.
@@ -80,17 +84,25 @@ def take_in(
         (folder / name).mkdir(parents=True)
     _FOLDERS.put(folder, folder)
     counters: Counter[str] = Counter()
-    arguments = os.getpid(), options, boot, settings, folder
-    until_us = None
-    with Workers(os.cpu_count() or 1, BootWorker, *arguments, stopped=stopped) as workers:
+    arguments = os.getpid(), options, boot, settings, folder, make_lock()
+    until_us: int | None = None
+    begun: Future[object] | None = None
+    with (
+        ThreadPoolExecutor(1) as beside,
+        Workers(os.cpu_count() or 1, BootWorker, *arguments, stopped=stopped) as workers,
+    ):
         for counted in workers.map(BootWorker.read, plan_parts(boot, options.inputs)):
             counters.update(counted)
-        open_journal(boot.folder).make_safe()
+        safe = beside.submit(open_journal(boot.folder).make_safe)
         for stage in ORDER:
             if stage == PROFILES:
                 until_us = passed_us()
+                begun = begun if begin is None else beside.submit(begin, folder / ROWS)
             for counted in workers.map(BootWorker.run, _parts(stage, folder / SAID), until_us):
                 counters.update(counted)
+        safe.result()
+        if begun is not None:
+            begun.result()
     return TakenIn(BootShelves(str(folder / SHELVES), settings.buckets), str(folder / ROWS), counters)
 
 

@@ -7,19 +7,20 @@ import os
 import signal
 import sys
 from collections import Counter
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from pipelines.boot.parse import parse_messages
 from pipelines.boot.parts import HistoryPart
 from pipelines.io.duckdb.boot_rows import BootRows
-from pipelines.io.journal.history_first import Boot
+from pipelines.io.journal.history_first import HISTORY_US, Boot
 from pipelines.io.journal.journal import open_journal
-from pipelines.io.stream.found_records import failure_of
+from pipelines.io.stream.source import Record as SourceRecord
 from pipelines.local.exchange import Exchange
 from pipelines.options.profiles import ProfilesOptions
 from schemas.event import Failure
 from schemas.message import Message
 from transforms import counting
-from transforms.deduplicate.copies import record_of
 from transforms.failed_events import count_failures
 from transforms.records import Record, pack, unpack
 from transforms.state.boot_shelves import BootShelves, part_count
@@ -41,6 +42,7 @@ class BootWorker:
         boot: of this run.
         settings: of the stream.
         folder: of the boot.
+        turn: the lock of whoever writes into the journal.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class BootWorker:
         boot: Boot,
         settings: StreamSettings,
         folder: Path,
+        turn: AbstractContextManager[object],
     ) -> None:
         if os.getpid() != parent:
             _end_with(parent)
         self._parser = options.parser()
         self._boot = boot
+        self._turn = turn
         self._lateness_us = settings.allowed_lateness_us
         self._parts = part_count(settings.buckets)
         self._said = Exchange(str(folder / SAID))
@@ -68,9 +72,11 @@ class BootWorker:
         open_journal(self._boot.folder).trust_sources(was_empty=not self._boot.known_until)
         spoken = Spoken(self._parts, self._say)
         for messages in part.batches(self._boot):
-            counting.count(counting.MESSAGES_READ + part.name, len(messages))
-            counting.count(counting.READ, len(messages))
-            self._parse(messages, spoken)
+            records, failures, count = self._parse(messages, journaled=part.journal is not None)
+            counting.count(counting.MESSAGES_READ + part.name, count)
+            counting.count(counting.READ, count)
+            count_failures(failures)
+            say_read(records, failures, self._lateness_us, spoken)
         spoken.close()
         counting.count_parsed(self._parser)
         return Counter(counting.counted_here().counters)
@@ -93,18 +99,20 @@ class BootWorker:
         counted, self._stages.counted = self._stages.counted, Counter()
         return counted
 
-    def _parse(self, messages: list[Message], spoken: Spoken) -> None:
-        records: list[Record] = []
-        failed: list[Failure] = []
-        for message in messages:
-            raw, source, attributes, _, _ = message
-            parsed = failure_of(message) or self._parser.parse(raw, source, attributes)
-            if isinstance(parsed, Failure):
-                failed.append(parsed)
-            else:
-                records.append(record_of(parsed, raw, source, attributes))
-        count_failures(failed)
-        say_read(records, failed, self._lateness_us, spoken)
+    def _parse(self, messages: list[Message], *, journaled: bool) -> tuple[list[Record], list[Failure], int]:
+        """Parses messages, and has them stand in the journal; what did before is not of this part.
+
+        Returns:
+            Events, failures, how many messages there were.
+        """
+        journal, known_until = open_journal(self._boot.folder), self._boot.known_until
+        if not journaled and known_until:
+            read = [SourceRecord(message, HISTORY_US) for message in messages]
+            messages = [record.message for record in journal.append(read, known_until)]
+        parsed = parse_messages(self._parser, messages)
+        if not journaled and not known_until:
+            journal.append_history(messages, parsed.message_ids, HISTORY_US, self._turn)
+        return parsed.records, parsed.failures, len(messages)
 
     def _say(self, part: Part, said: list[Said]) -> None:
         self._said.write(part.stage, part.number, pack(said))

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +22,11 @@ Result = TypeVar("Result")
 _START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 _LOOK_SECONDS = 0.2
 _worker: Any = None
+
+
+def make_lock() -> AbstractContextManager[object]:
+    """A lock for processes; hand it to those of `Workers` as an argument."""
+    return multiprocessing.get_context(_START_METHOD).Lock()
 
 
 class StoppedError(Exception):

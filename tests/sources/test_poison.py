@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from pipelines.io.journal.journal import FILE_NAME, Journal
+from pipelines.io.journal.journal import FILE_NAME, ErasedFailure, Journal
 from pipelines.io.stream.event_time import UNKNOWN_US, read_event_time_us
 from pipelines.io.stream.found_records import failure_of, found_message, received_records, timed_record
 from pipelines.io.stream.source import Record
 from schemas.event import Failure
 from schemas.message import Message
+from transforms.failed_events import failure_id
 
 POISON = [
     b"",
@@ -81,6 +83,40 @@ def test_a_journal_of_an_earlier_version_is_read_on(tmp_path: Path) -> None:
     journal.append([Record(Message(b"[]", "x", {}), 6)], 0)
     assert [one.record.message.raw for one in journal.read(0, 10, 10, 1000)] == [b"{}", b"[]"]
     journal.close()
+
+
+def test_what_failed_is_erased_whether_or_not_the_journal_could_read_its_id(tmp_path: Path) -> None:
+    raws = [b'{"messageId": "known"}', b"{", b'{"messageId": "large", "x": 0}', b'{"messageId": "other"}', b"["]
+    failed = [
+        ("schema_violation", "known"),
+        ("malformed_json", None),
+        ("too_large", None),
+        ("schema_violation", "gone"),
+    ]
+    erased = [
+        ErasedFailure(failure_id(reason, raw), reason, message_id)
+        for raw, (reason, message_id) in zip([*raws[:3], b"not here"], failed, strict=True)
+    ]
+    journal = Journal(tmp_path)
+    journal.append([Record(Message(raw, "x", {}), 7) for raw in raws], 0)
+    journal.erase_failed(erased)
+    assert [one.record.message.raw for one in journal.read(0, 10, 10, 1000)] == raws[3:]
+    journal.close()
+
+
+def test_a_history_that_a_kill_has_cut_off_stands_in_the_journal_once(tmp_path: Path) -> None:
+    messages = [Message(raw, "x", {}) for raw in (b"1", b"2", b"1", b"3", b"2", b"1")]
+    journal = Journal(tmp_path)
+    journal.trust_sources(was_empty=True)
+    journal.append_history(messages[:4], [None] * 4, 7, nullcontext())
+    journal.append_history(messages[4:], [None] * 2, 7, nullcontext())
+    journal.close()
+    again = Journal(tmp_path)
+    again.mend()
+    assert [one.record.message.raw for one in again.read(0, 10, 10, 1000)] == [b"1", b"2", b"3"]
+    left = again.append([Record(message, 7) for message in messages], again.last_number())
+    assert not left, "all of it is known"
+    again.close()
 
 
 def test_the_events_of_a_body_are_records_of_their_own() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
+
+import pytest
 
 from transforms.identity.cells.link_index import LinkIndexCell
 from transforms.state.boot_shelves import BootShelves, part_count
 from transforms.state.facts import Message
-from transforms.state.first_cells import PackedCell, part_of
+from transforms.state.first_cells import FirstCells, PackedCell, chunks_of, part_of, write_cells
 from transforms.state.shelf import Shelf
 
 BUCKETS = 2
@@ -90,6 +93,40 @@ def test_what_is_dropped_is_not_in_the_file_any_more(tmp_path: Path) -> None:
     assert sorted(first) == sorted(others)
     assert first.find("user 7") is None
     assert all(first.find(user) is not None for user in others)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_of_many_chunks_those_that_stay_are_found_where_they_are_now(tmp_path: Path, seed: int) -> None:
+    chance = Random(seed)  # noqa: S311 - no secret
+    cells = {
+        f"{number}": (chance.choice([None, number]), chance.randbytes(9_000))
+        for number in range(chance.choice((1, 70)))
+    }
+    path = tmp_path / "X-0"
+    write_cells(path, [(key, *cell) for key, cell in cells.items()])
+    gone = chance.sample(sorted(cells), chance.randint(0, len(cells)))
+    first = FirstCells({0: path}, 1)
+    first.drop([*gone, "nobody"])
+    left = {key: cell for key, cell in cells.items() if key not in gone}
+    assert {key: first.find(key) for key in cells} == {key: left.get(key, (None, None))[1] for key in cells}
+    assert sorted(first) == sorted(left)
+    dues = {key: due for key, (due, _) in left.items() if due is not None}
+    assert dict(first.dues()) == dues
+    assert first.settles_at() == ((max(dues.values()), 0) if dues else None)
+    assert not any(cells[key][1] in path.read_bytes() for key in gone), "what is random is not compressed"
+
+
+def test_a_cell_in_whose_place_another_is_stays_in_its_chunk_until_the_file_is_written_anew(tmp_path: Path) -> None:
+    path, before = tmp_path / "X-0", Random(1).randbytes(1_000)  # noqa: S311 - no secret
+    (chunk,) = chunks_of([("ann", 5, before), ("bob", 6, b"of bob")])
+    write_cells(path, [("ann", None, b"now"), chunk._replace(keys=["bob"], dues=[6], hidden=1)])
+    first = FirstCells({0: path}, 1)
+    assert (first.find("ann"), first.find("bob"), sorted(first)) == (b"now", b"of bob", ["ann", "bob"])
+    assert list(first.dues()) == [("bob", 6)]
+    assert before in path.read_bytes()
+    first.drop(["bob"])
+    assert (first.find("ann"), sorted(first)) == (b"now", ["ann"])
+    assert before not in path.read_bytes()
 
 
 def test_a_part_that_wakes_nobody_tells_when_the_last_of_it_wants_to_be_woken(tmp_path: Path) -> None:

@@ -55,13 +55,13 @@ def columns_of(records: Sequence[Sequence[Any]], schema: pa.Schema = EVENTS) -> 
     )
 
 
-def records_of(events: pa.Table) -> list[Record]:
-    """Rows as records (the fields of `Event` come first)."""
-    columns = []
+def records_of(events: pa.Table | pa.RecordBatch, *more: Sequence[Any]) -> list[Record]:
+    """Rows as records (the fields of `Event` come first), each with its value of what is given besides."""
+    columns: list[Sequence[Any]] = []
     for field in EVENT_FIELDS:
         column = events.column(field.name)
         columns.append((column.cast(pa.large_binary()) if field.name in _JSON else column).to_pylist())
-    return list(zip(*columns, strict=True))
+    return list(zip(*columns, *more, strict=True))
 
 
 def owned_events(pairs: Iterable[tuple[str, Record]]) -> pa.RecordBatch:

@@ -165,3 +165,11 @@ def keeps_until(records: Sequence[Record], allowed_lateness_us: int) -> int | No
         return None
     latest: int = max(record[TIMESTAMP] for record in records)
     return latest + allowed_lateness_us + 1
+
+
+def keeps_one_until(record: Record, allowed_lateness_us: int) -> int | None:
+    """`keeps_until` of one record."""
+    if record[TYPE] == "alias":
+        return None
+    latest: int = record[TIMESTAMP]
+    return latest + allowed_lateness_us + 1

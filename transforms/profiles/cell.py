@@ -202,7 +202,7 @@ class ProfileCell(HistoryCell):
             engine = engine if self._resumed_at is None else None
             self._moment = self._resumed_at = None
         if engine is None or engine.program is not rules.program:
-            engine, added, told = self._begin(rules)
+            engine, added, told = self._begin(rules, came)
             removed = []
         if self.clock is not None and self._keeps_past():
             engine.read_from = self.clock
@@ -221,9 +221,13 @@ class ProfileCell(HistoryCell):
         self._set_due(self._engine)
         return outputs
 
-    def _begin(self, rules: Rules) -> tuple[ProfileEngine, list[Record], set[StayKey]]:
-        """An engine; the events that it has to take in, and the stays that it will tell anew."""
-        moment, events = self._moment, self._standing()
+    def _begin(self, rules: Rules, came: list[Record]) -> tuple[ProfileEngine, list[Record], set[StayKey]]:
+        """An engine; the events that it has to take in, and the stays that it will tell anew.
+
+        `came`: the events that came just now, in order.
+        """
+        moment = self._moment
+        events = came if len(came) == self.facts.size(EVENT) else self._standing()
         if moment is None or moment.rules != self._mark(rules):
             self._moment = self._resumed_at = None
             return ProfileEngine(rules.program, self.profile_id, self._read_base(rules)), events, set(self._stays)

@@ -8,7 +8,7 @@ from typing import Any
 from transforms.segments.comparisons import Kind, compile_timeless
 from transforms.segments.language import ast
 from transforms.segments.nodes.state import EventView
-from transforms.segments.operators import FIXED_DATES
+from transforms.segments.operators import EQUALITIES, FIXED_DATES
 from transforms.segments.reducers import operand_reader
 from transforms.segments.values import as_instant, is_many, path_getter, split_path
 
@@ -68,8 +68,16 @@ def _comparison(comparison: ast.Compare) -> Keep:
     )
     if all(isinstance(argument, ast.Literal | ast.Instant) for argument in comparison.arguments):
         constants = tuple(read(None) for read in arguments)  # type: ignore[arg-type]
+        if _is_one_of(comparison, constants):
+            # What most rules ask. A text is compared with all of them at once.
+            return lambda view: value in constants if type(value := left(view)) is str else test(value, constants)
         return lambda view: test(left(view), constants)
     return lambda view: test(left(view), [read(view) for read in arguments])
+
+
+def _is_one_of(comparison: ast.Compare, constants: Sequence[Any]) -> bool:
+    """Whether a text passes where it is the same as any of the constants, which are texts."""
+    return EQUALITIES.get(comparison.operator) is False and all(type(constant) is str for constant in constants)
 
 
 def _reader(scalar: ast.Scalar, *, dated: bool) -> Read:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from transforms.state.first_cells import FirstCells, PackedCell, write_cells
+from transforms.state.first_cells import CellChunk, FirstCells, PackedCell, write_cells
 
 LEAST_PARTS = 16
 
@@ -30,13 +30,13 @@ class BootShelves:
     folder: str
     buckets: int
 
-    def write(self, cells: str, part: int, packed: Iterable[PackedCell], *, wakes: bool = True) -> None:
+    def write(self, cells: str, part: int, packed: Iterable[PackedCell | CellChunk], *, wakes: bool = True) -> None:
         """Keeps cells.
 
         Args:
             cells: the name of their class.
             part: that all their keys are in (`first_cells.part_of`).
-            packed: the cells.
+            packed: the cells, or chunks of them.
             wakes: whether each is woken when it wants to be.
         """
         write_cells(self._path(cells, part), packed, wakes=wakes)

@@ -10,20 +10,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from schemas.event import MESSAGE_ID, PREVIOUS_ID, TYPE, Failure
 from schemas.update import RowUpdate
-from transforms.deduplicate.cell import MessageIdCell, keeps_until
+from transforms.deduplicate.cell import MessageIdCell, keeps_one_until, keeps_until
 from transforms.deduplicate.copies import RETRACT
 from transforms.failed_events import failure_id
 from transforms.records import Record
 from transforms.state.cell import Output
-from transforms.state.facts import EVENT, Message
-from transforms.state.first_cells import PackedCell, part_of
+from transforms.state.facts import EVENT, Fact, Message
+from transforms.state.first_cells import CellChunk, PackedCell, chunks_of, part_of
 from transforms.stream.maintain import FACT_CELLS
 from transforms.stream.settings import StreamSettings
 from transforms.stream.settling_stages import HISTORY_CELLS, OWNER_CELLS
-from transforms.stream.stages import MESSAGES, PROFILES, failure_targets, record_targets
+from transforms.stream.stages import LINKS, MESSAGES, PROFILES, failure_targets, record_targets
 
 _CELLS: dict[str, Any] = {MESSAGES: MessageIdCell, **FACT_CELLS, **OWNER_CELLS, **HISTORY_CELLS}
 _NAMED_BY = 2
@@ -33,8 +34,9 @@ _OF_FAILURE = len(Failure._fields)
 _new = tuple.__new__
 
 Said = tuple[Any, ...]
-"""To the first stage a `PackedCell` of one record, a failure's fields, or (id, id of a retract that names it); else
-`Message` without its stage. Nothing but plain tuples, texts, bytes, whole numbers and None."""
+"""To the first stage the fields of a `CellChunk` whose cells have one record each, a failure's fields, or (id, id of a
+retract that names it); else `Message` without its stage. Nothing but tuples, lists, texts, bytes, whole numbers, None.
+"""
 
 
 class Part(NamedTuple):
@@ -57,33 +59,68 @@ class Spoken:
     def __init__(self, parts: int, full: Callable[[Part, list[Said]], None]) -> None:
         self._parts = parts
         self._full = full
-        self._said: dict[tuple[str, int], list[Said]] = {}
+        self._said: dict[str, list[list[Said]]] = {}
+        self._cells: list[list[PackedCell]] = [[] for _ in range(parts)]
         self.rows: list[RowUpdate] = []
 
     def say(self, stage: str, key: str, said: Said) -> None:
         """Says one thing to a key."""
-        address = stage, part_of(key, self._parts)
-        waiting = self._said.get(address)
-        if waiting is None:
-            waiting = self._said[address] = []
+        waiting, number = self._waiting(stage, key)
         waiting.append(said)
         if len(waiting) >= self.MOST:
-            del self._said[address]
-            self._full(Part(*address), waiting)
+            self._give(stage, number)
+
+    def _waiting(self, stage: str, key: str) -> tuple[list[Said], int]:
+        of_stage = self._said.get(stage)
+        if of_stage is None:
+            of_stage = self._said[stage] = [[] for _ in range(self._parts)]
+        number = crc32(key.encode()) % self._parts  # as part_of, which would be called for each
+        return of_stage[number], number
+
+    def _give(self, stage: str, number: int) -> None:
+        said, self._said[stage][number] = self._said[stage][number], []
+        self._full(Part(stage, number), said)
+
+    def say_cell(self, cell: PackedCell) -> None:
+        """Says to the first stage what the cell of a message id is if nothing else has that id."""
+        number = part_of(cell[0], self._parts)
+        waiting = self._cells[number]
+        waiting.append(cell)
+        if len(waiting) >= self.MOST:
+            self._cells[number] = []
+            self._full(Part(MESSAGES, number), _as_chunks(waiting))
 
     def take(self, outputs: Iterable[Output]) -> None:
         """What cells say."""
+        stage, key, number = "", "", 0
+        waiting: list[Said] = []
         for output in outputs:
-            if type(output) is Message:
-                self.say(output[0], output[1], output[1:])
-            else:
+            if type(output) is not Message:
                 self.rows.append(output)  # type: ignore[arg-type]
+                continue
+            if output[1] is not key or output[0] is not stage:  # a cell often says much to one key
+                stage, key = output[0], output[1]
+                waiting, number = self._waiting(stage, key)
+            waiting.append(output[1:])
+            if len(waiting) >= self.MOST:
+                self._give(stage, number)
+                stage = ""
 
     def close(self) -> None:
         """Nothing more is said."""
-        for address, said in self._said.items():
-            self._full(Part(*address), said)
-        self._said.clear()
+        for stage, of_stage in self._said.items():
+            for number, said in enumerate(of_stage):
+                if said:
+                    self._give(stage, number)
+        for number, cells in enumerate(self._cells):
+            if cells:
+                self._full(Part(MESSAGES, number), _as_chunks(cells))
+        self._said = {}
+        self._cells = [[] for _ in range(self._parts)]
+
+
+def _as_chunks(cells: list[PackedCell]) -> list[Said]:
+    return [tuple(chunk) for chunk in chunks_of(cells)]
 
 
 def say_read(records: Iterable[Record], failures: Iterable[Failure], lateness_us: int, spoken: Spoken) -> None:
@@ -99,15 +136,19 @@ def say_read(records: Iterable[Record], failures: Iterable[Failure], lateness_us
     """
     for failure in failures:
         spoken.say(MESSAGES, failure_id(failure.reason, failure.raw), tuple(failure))
+    linked: dict[tuple[str, Fact], int] = {}  # nearly every event of a user says so of the same few devices
     for record in records:
         message_id = record[MESSAGE_ID]
-        spoken.say(
-            MESSAGES, message_id, (message_id, keeps_until([record], lateness_us), MessageIdCell.packed([record]))
-        )
+        spoken.say_cell((message_id, keeps_one_until(record, lateness_us), MessageIdCell.packed((record,))))
         for stage, key, fact in record_targets(record):
-            spoken.say(stage, key, (key, fact, 1, 0, EVENT))
+            if stage == LINKS:
+                linked[key, fact] = linked.get((key, fact), 0) + 1
+            else:
+                spoken.say(stage, key, (key, fact, 1, 0, EVENT))
         if record[TYPE] == RETRACT:
             spoken.say(MESSAGES, record[PREVIOUS_ID], (record[PREVIOUS_ID], message_id))
+    for (key, fact), count in linked.items():
+        spoken.say(LINKS, key, (key, fact, count, 0, EVENT))
 
 
 class BulkStages:
@@ -132,8 +173,8 @@ class BulkStages:
         """The name of the class of a stage's cells."""
         return str(_CELLS[stage].__name__)
 
-    def run(self, stage: str, said: Iterable[Said], spoken: Spoken) -> Iterator[PackedCell]:
-        """Makes the cells of a part of a stage, one by one; what follows from them goes to `spoken`.
+    def run(self, stage: str, said: Iterable[Said], spoken: Spoken) -> Iterator[PackedCell | CellChunk]:
+        """Makes the cells of a part of a stage; what follows from them goes to `spoken`.
 
         Args:
             stage: the stage.
@@ -155,25 +196,24 @@ class BulkStages:
             key, messages = by_key.popitem()
             yield self._told(stage, key, messages, spoken)
 
-    def _deduplicate(self, said: Iterable[Said], spoken: Spoken) -> Iterator[PackedCell]:
-        first: dict[str, Said] = {}
-        repeated: dict[str, tuple[list[Said], list[str]]] = {}
+    def _deduplicate(self, said: Iterable[Said], spoken: Spoken) -> Iterator[PackedCell | CellChunk]:
+        """Nearly all cells are what they were said to be: their chunks stay packed."""
+        chunks: list[CellChunk] = []
+        retracts: dict[str, list[str]] = {}
         for one in said:
             if len(one) == _OF_FAILURE:
                 spoken.take(Message(*target) for target in failure_targets(Failure(*one)))
             elif len(one) == _NAMED_BY:
-                repeated.setdefault(one[0], ([], []))[1].append(one[1])
-            elif first.setdefault(one[0], one) is not one:
-                repeated.setdefault(one[0], ([], []))[0].append(one)
-        for message_id, (others, retracts) in repeated.items():
-            known = first.pop(message_id, None)
-            packed = others if known is None else [known, *others]
-            yield self._identified(message_id, packed, retracts, spoken)
-        yield from first.values()
+                retracts.setdefault(one[0], []).append(one[1])
+            else:
+                chunks.append(CellChunk(*one))
+        for message_id, packed in _take_out(chunks, retracts).items():
+            yield self._identified(message_id, packed, retracts.get(message_id, []), spoken)
+        yield from chunks
 
-    def _identified(self, message_id: str, packed: list[Said], retracts: list[str], spoken: Spoken) -> PackedCell:
+    def _identified(self, message_id: str, packed: list[bytes], retracts: list[str], spoken: Spoken) -> PackedCell:
         cell = MessageIdCell([])
-        records = [record for one in packed for record in MessageIdCell.unpack(message_id, one[2]).records]
+        records = [record for one in packed for record in MessageIdCell.unpack(message_id, one).records]
         spoken.take(cell.handle(records, retracts))
         for stage, key, fact in (target for record in records for target in record_targets(record)):
             spoken.say(stage, key, (key, fact, -1, 0, EVENT))
@@ -208,3 +248,28 @@ class BulkStages:
         if cell.counted:
             self.counted.update(cell.counted)
             cell.counted.clear()
+
+
+def _take_out(chunks: list[CellChunk], named: Iterable[str]) -> dict[str, list[bytes]]:
+    """Takes the cells out of chunks that have a key in common, or one of these: by key; none where there is none."""
+    place_of: dict[str, int] = {}
+    places: dict[str, set[int]] = {}
+    for place, chunk in enumerate(chunks):
+        for key in chunk.keys:
+            if key in place_of:
+                places.setdefault(key, {place_of[key]}).add(place)
+            else:
+                place_of[key] = place
+    for key in named:
+        places.setdefault(key, {place_of[key]} if key in place_of else set())
+    found: dict[str, list[bytes]] = {key: [] for key in places}
+    for place in sorted(set().union(*places.values())):
+        chunk = chunks[place]
+        for key, _, data in chunk.cells():
+            if key in found:
+                found[key].append(data)
+        left = [(key, due) for key, due in zip(chunk.keys, chunk.dues, strict=True) if key not in found]
+        chunks[place] = chunk._replace(
+            keys=[key for key, _ in left], dues=[due for _, due in left], hidden=len(chunk.keys) - len(left)
+        )
+    return found

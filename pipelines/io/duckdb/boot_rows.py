@@ -6,7 +6,7 @@ Tables with a row for each event, profile or stay go as columns, all others as p
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +17,8 @@ from schemas.tables import EVENTS, IDENTITY_LINKS, MEMBERSHIP_CHANGES, MEMBERSHI
 from schemas.update import RowUpdate, pack_updates, unpack_updates
 
 LARGE = {table.name: table for table in (EVENTS, IDENTITY_LINKS, PROFILES, MEMBERSHIPS, MEMBERSHIP_CHANGES)}
+OF_OWNERS = (EVENTS.name, IDENTITY_LINKS.name)
+"""Those of which all rows are there once it is known of whom each event is."""
 VERSION = "row_version"
 """A column beside those of the table: the update's version."""
 _FEW = "few"
@@ -31,25 +33,30 @@ class BootRows:
 
     def write(self, name: str, updates: Sequence[RowUpdate]) -> None:
         """Keeps rows under a name that nobody else uses."""
-        by_table: dict[str, list[RowUpdate]] = {}
+        by_table: dict[str, list[RowUpdate]] = {name: [] for name in (_FEW, *LARGE)}
         for update in updates:
-            is_large = update.table in LARGE and not update.withdrawn
-            by_table.setdefault(update.table if is_large else _FEW, []).append(update)
+            table, _, _, withdrawn, _ = update
+            by_table[_FEW if withdrawn or table not in LARGE else table].append(update)
         few = by_table.pop(_FEW, [])
         if few:
             (self._folder / f"{_FEW}-{name}").write_bytes(pack_updates(few))
         for table, of_table in by_table.items():
+            if not of_table:
+                continue
             batch = _columns(LARGE[table], of_table)
             path = str(self._folder / f"{table}-{name}.arrow")
             with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
                 writer.write_batch(batch)
 
-    def large(self) -> Iterator[tuple[Table, pa.Table]]:
-        """(table, its rows with VERSION beside them), of each table with many rows that has any."""
-        for name, table in LARGE.items():
+    def large(self, names: Iterable[str] = LARGE) -> Iterator[tuple[Table, pa.Table]]:
+        """(table, its rows with VERSION beside them), of each of these tables with many rows that has any."""
+        for name in names:
             paths = sorted(self._folder.glob(f"{name}-*.arrow"))
             if paths:
-                yield table, pa.concat_tables([pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in paths])
+                yield (
+                    LARGE[name],
+                    pa.concat_tables([pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in paths]),
+                )
 
     def few(self) -> Iterator[list[RowUpdate]]:
         """All other updates, among them what takes rows away: in heaps, since each is a transaction."""

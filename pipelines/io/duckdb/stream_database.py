@@ -14,7 +14,8 @@ from __future__ import annotations
 import functools
 import operator
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -86,6 +87,15 @@ class LiveTables:
                 raise
             self.connection.execute("COMMIT")
         return changed
+
+    @contextmanager
+    def without_checkpoints(self) -> Iterator[None]:
+        """Writes much at once: what publishes it makes a checkpoint anyway."""
+        self.connection.execute("SET checkpoint_threshold = '1TB'")
+        try:
+            yield
+        finally:
+            self.connection.execute("RESET checkpoint_threshold")
 
     def begin(self, table: Table, rows: pa.Table, version: int) -> None:
         """Writes the first rows of a table, which is empty.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, ClassVar, Literal
 
 from pipelines.io.cache.location import CacheLocation
-from pipelines.io.duckdb.boot_rows import BootRows
+from pipelines.io.duckdb.boot_rows import LARGE, OF_OWNERS, BootRows
 from pipelines.io.duckdb.cache_updates import CacheUpdates
 from pipelines.io.duckdb.stream_database import LiveTables
 from pipelines.io.duckdb.written import Written
@@ -36,6 +36,9 @@ MOST_HELD = 100_000
 _AFTER_BOOT_SECONDS = 0.5
 """From loading the rows of a boot to publishing them. Live rows have waited for that, and should be among them: a copy
 of a large output takes seconds, and the next one may come only after more of them."""
+_BEGIN_SECONDS = 30.0
+"""After loading the rows of a boot. So long live rows that just missed a copy are not kept waiting for a multiple of
+the time that it took, but as in a quiet time, and what failed waits to be erased from the journal."""
 
 Hold = Literal["checkpoint", "exchange", ""]
 """What rows wait for before they are written (pipelines/io/tables/hold_rows.py); "" for nothing."""
@@ -89,6 +92,51 @@ class PublishingPace:
         return now >= self.ended + (self.ended - self.started) / share
 
 
+class BegunTables:
+    """Tables into which rows of a boot are loaded while the rest of it is still worked out.
+
+    Nothing is published of them; the writer that takes them over does that. Until then nobody else can write.
+
+    Args:
+        folder: of the journal and the work database.
+        output: where the tables will go, for the message that another job is there.
+    """
+
+    def __init__(self, folder: Path, output: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.lock_file = _locked(folder / "lock", output)
+        self.tables = LiveTables(folder)
+        self.rows: dict[str, int] = {}
+        """By table, how many were loaded."""
+
+    def load(self, rows: BootRows, names: Iterable[str], version: int = 0) -> None:
+        """Loads all rows of some tables with many, but for those that were loaded before.
+
+        `version`: see `LiveTables.begin`.
+        """
+        with self.tables.without_checkpoints():
+            for table, of_table in rows.large(name for name in names if name not in self.rows):
+                self.tables.begin(table, of_table, version)
+                self.rows[table.name] = of_table.num_rows
+
+    def close(self) -> None:
+        """Removes the tables."""
+        self.tables.close()
+        self.lock_file.close()
+
+
+_BEGUN: Registry[Path, BegunTables] = PROCESS.registry(BegunTables.close)
+
+
+def begin_tables(output: Output, folder: Path, rows: BootRows) -> None:
+    """Loads the first rows of a boot, OF_OWNERS, for the writer that will open.
+
+    Raises:
+        WriterBusyError: another process has the output.
+    """
+    _BEGUN.get(folder, lambda: BegunTables(folder, str(output))).load(rows, OF_OWNERS)
+
+
 class WriterBusyError(RuntimeError):
     """Another process writes to the same output."""
 
@@ -108,9 +156,8 @@ class UpdateWriter:
 
     def __post_init__(self) -> None:
         folder = Path(self.options.folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock_file = _locked(folder / "lock", str(self.output))
-        self._tables = LiveTables(folder)
+        begun = _BEGUN.take(folder) or BegunTables(folder, str(self.output))
+        self._lock_file, self._tables = begun.lock_file, begun.tables
         self.written = Written()
         self._earlier = EarlierRun(self.output, self.options.run, time.time_ns() // 1_000)
         self._booting = self.options.is_restart
@@ -125,18 +172,19 @@ class UpdateWriter:
         if self._cache is not None and self._booting:
             self._cache.published()  # by the run before: until the history is through, that is what is known
         if self.options.boot_rows:
-            self._begin_with(BootRows(Path(self.options.boot_rows)))
+            self._begin_with(BootRows(Path(self.options.boot_rows)), begun)
         self._pace = PublishingPace()
+        self._begins_until = time.monotonic() + _BEGIN_SECONDS if self.options.boot_rows else 0.0
         self._lock = threading.Lock()  # of what is held
         self._writing = threading.RLock()  # of the tables
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="tidemark-writer", daemon=True)
         self._thread.start()
 
-    def _begin_with(self, rows: BootRows) -> None:
-        for table, of_table in rows.large():
-            self._tables.begin(table, of_table, self._earlier.version)
-            self.written.note(table.name, of_table.num_rows)
+    def _begin_with(self, rows: BootRows, begun: BegunTables) -> None:
+        begun.load(rows, LARGE, self._earlier.version)
+        for name, count in begun.rows.items():
+            self.written.note(name, count)
         for updates in rows.few():
             self._tables.apply(map(self._earlier.adjust, updates))
             self._note(updates)
@@ -194,7 +242,9 @@ class UpdateWriter:
             while not self._stop.wait(wait_seconds):
                 wait_seconds = self.options.write_every_seconds
                 with self._writing:
-                    if self._pace.allows(time.monotonic(), quiet=not self._write()):
+                    quiet = not self._write()
+                    now = time.monotonic()
+                    if self._pace.allows(now, quiet=quiet or now < self._begins_until):
                         self._publish()
         except BaseException as error:  # noqa: BLE001 - it is raised where the next updates come in
             self._failure = error
@@ -232,6 +282,7 @@ class UpdateWriter:
             return
         if not self._unpublished:
             self.written.publish()  # it has changed nothing: the output says so already
+            self._erase_failed()
             return
         if self._cache is not None:
             self._cache.begin_publishing()
@@ -253,7 +304,11 @@ class UpdateWriter:
             if self._erasing.is_counted(gone) or now:
                 open_journal(Path(self.options.folder)).erase(gone, self._tables.receipts())
                 self._erasing.done(gone)
-        if self._erasing.failed:
+        self._erase_failed(now=now)
+
+    def _erase_failed(self, *, now: bool = False) -> None:
+        """The same of what failed. It may take seconds, so not while the first live rows after a boot wait."""
+        if self._erasing.failed and (now or time.monotonic() >= self._begins_until):
             open_journal(Path(self.options.folder)).erase_failed(self._erasing.failed)
             self._erasing.failed.clear()
 

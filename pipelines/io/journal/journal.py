@@ -12,6 +12,9 @@ then handed on and acknowledged to its source; the next run reads the journal fi
 
 SQLite, since a batch of small blobs by key, durable at its commit, is what it is best at. Nothing is counted twice: a
 message that comes again is known by its bytes.
+
+A long history is appended to an empty journal without its indexes, which are made once, at the end: in no order at all,
+digests would have each batch write most pages of their index again. Copies are found then, too.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import sqlite3
 import threading
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,7 +49,7 @@ _BULK_PAGES = 100_000
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
-    digest BLOB NOT NULL UNIQUE,
+    digest BLOB NOT NULL,
     message_id TEXT,
     event_us INTEGER NOT NULL,
     raw BLOB NOT NULL,
@@ -59,7 +63,20 @@ CREATE TABLE IF NOT EXISTS watermarks (reader TEXT PRIMARY KEY, us INTEGER NOT N
 CREATE TABLE IF NOT EXISTS receipts (receipt_id TEXT PRIMARY KEY, counts TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-_INDEX = "CREATE INDEX IF NOT EXISTS by_message_id ON messages (message_id)"
+_INDEXES = ("by_digest", "by_message_id")
+_OF_EARLIER_RELEASES = "sqlite_autoindex_messages_1"
+"""The index of digests where the table itself says that they are unique. It cannot be dropped."""
+_INSERT = (
+    "INSERT OR IGNORE INTO messages (digest, message_id, event_us, raw, source, attributes, failure) "
+    "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7"
+)
+_UNLESS_THERE = " WHERE NOT EXISTS (SELECT 1 FROM messages WHERE digest = ?1)"
+_DROP_COPIES = """
+DELETE FROM messages WHERE number IN (
+    SELECT copy.number
+    FROM (SELECT digest, min(number) AS first FROM messages GROUP BY digest HAVING count(*) > 1) AS original
+    JOIN messages AS copy ON copy.digest = original.digest AND copy.number > original.first
+)"""
 
 
 class _Identified(msgspec.Struct, rename="camel"):
@@ -97,18 +114,26 @@ class Journal:
         self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
         self._connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten, not only unlinked
         with self._connection:
-            self._connection.executescript(f"{_SCHEMA}{_INDEX};")
+            is_new = not self._ask("SELECT 1 FROM sqlite_master WHERE name = 'messages'")
+            self._connection.executescript(_SCHEMA)
             if "failure" not in {column for _, column, *_ in self._ask("PRAGMA table_info(messages)")}:
                 self._connection.execute("ALTER TABLE messages ADD COLUMN failure TEXT NOT NULL DEFAULT ''")
             if not self._ask("SELECT 1 FROM about WHERE name = 'id'"):
                 about = [("id", uuid.uuid4().hex), (_KEEPS_RECEIPTS, "yes")]
                 self._connection.executemany("INSERT OR IGNORE INTO about VALUES (?, ?)", about)
+            if is_new:
+                self._make_indexes()
+
+    def mend(self) -> None:
+        """Ends what a run could not that was killed while it took a history in."""
+        with self._lock, self._connection:
+            self._make_indexes()
 
     def trust_sources(self, *, was_empty: bool) -> None:
         """Has this process append faster: what the journal loses when the machine goes down, its sources still have.
 
         `make_safe` ends that, for what all processes have appended. `was_empty`: so was the journal when that began,
-        and its index is made at the end.
+        and its indexes are made at the end.
         """
         if self._trusts:
             return
@@ -116,7 +141,8 @@ class Journal:
         with self._lock, self._connection:
             self._connection.execute(f"PRAGMA wal_autocheckpoint = {_BULK_PAGES}")
             if was_empty:
-                self._connection.execute("DROP INDEX IF EXISTS by_message_id")
+                for name in _INDEXES:
+                    self._connection.execute(f"DROP INDEX IF EXISTS {name}")
         with self._lock:
             self._connection.execute("PRAGMA synchronous = NORMAL")
 
@@ -124,8 +150,17 @@ class Journal:
         """Has all that was appended lie on the disk."""
         with self._lock:
             with self._connection:
-                self._connection.execute(_INDEX)
+                self._make_indexes()
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _make_indexes(self) -> None:
+        """Makes those that there are not. Without one of the digests there may be copies."""
+        made = {str(name) for (name,) in self._ask("SELECT name FROM sqlite_master WHERE type = 'index'")}
+        if "by_message_id" not in made:
+            self._connection.execute("CREATE INDEX by_message_id ON messages (message_id)")
+        if made.isdisjoint(("by_digest", _OF_EARLIER_RELEASES)):
+            self._connection.execute("CREATE INDEX by_digest ON messages (digest)")
+            self._connection.execute(_DROP_COPIES)
 
     def id(self) -> str:
         """Names this journal for ever: another one, after this was removed, has another."""
@@ -149,21 +184,39 @@ class Journal:
         """
         digests = [_digest(record.message) for record in records]
         rows = [
-            (digest, _message_id(raw), record.event_us, raw, source, _attributes(record.message), failure)
+            (digest, message_id_of(raw), record.event_us, raw, source, _attributes(record.message), failure)
             for digest, record in zip(digests, records, strict=True)
             for raw, source, _, failure, _ in (record.message,)
         ]
         with self._lock, self._connection:
             before = self.last_number()
-            self._connection.executemany(
-                "INSERT INTO messages (digest, message_id, event_us, raw, source, attributes, failure) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
-                rows,
-            )
+            self._connection.executemany(_INSERT + _UNLESS_THERE, rows)
             if before == self.last_number() - len(records) or known_until == 0:
                 return list(records)
             known = {digest for digest in digests if self._stands_before(digest, known_until)}
         return [record for digest, record in zip(digests, records, strict=True) if digest not in known]
+
+    def append_history(
+        self,
+        messages: Sequence[Message],
+        message_ids: Sequence[str | None],
+        event_us: int,
+        turn: AbstractContextManager[object],
+    ) -> None:
+        """Writes messages of a history to a journal that was empty, for which `trust_sources` was called.
+
+        Args:
+            messages: what was read; copies are dropped by `make_safe`.
+            message_ids: the id of each message, where it can be read.
+            event_us: the time of all of them.
+            turn: held while they are written: SQLite has processes look now and then whether it is theirs.
+        """
+        rows = [
+            (_digest_of(raw), message_id, event_us, raw, source, _attributes_of(attributes), failure)
+            for (raw, source, attributes, failure, _), message_id in zip(messages, message_ids, strict=True)
+        ]
+        with self._lock, turn, self._connection:
+            self._connection.executemany(_INSERT, rows)
 
     def read(self, after: int, until: int, most_records: int, most_bytes: int) -> list[NumberedRecord]:
         """The next messages in order of arrival: those with after < number <= until, up to about the limits."""
@@ -216,28 +269,32 @@ class Journal:
     def erase_failed(self, failures: Iterable[ErasedFailure]) -> None:
         """Removes the messages that failed like this, their bytes overwritten.
 
-        Where no message of that id did, all of the journal is searched: a second for some hundred thousand messages.
+        Where no message of that id did, those of which no id could be read are searched. A failure may know none where
+        the journal does (of what was too large): then all of it is, a second for some hundred thousand messages.
         """
         with self._lock:
             with self._connection:
                 unfound = [failure for failure in failures if not self._erase_where("message_id = ?", failure)]
-                if unfound:
-                    self._erase_where("TRUE", *unfound)
+                found = self._erase_where("message_id IS NULL", *unfound) if unfound else set()
+                anywhere = [one for one in unfound if one.message_id is None and one.failure_id not in found]
+                if anywhere:
+                    self._erase_where("TRUE", *anywhere)
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _erase_where(self, condition: str, *failures: ErasedFailure) -> int:
-        """Removes the messages that failed like one of these."""
-        ids_by_reason: dict[str, set[str]] = {}
-        for failure in failures:
-            ids_by_reason.setdefault(failure.reason, set()).add(failure.failure_id)
+    def _erase_where(self, condition: str, *failures: ErasedFailure) -> set[str]:
+        """Removes the messages that failed like one of these; the ids of their failures."""
+        reasons, ids = {failure.reason for failure in failures}, {failure.failure_id for failure in failures}
+        found: set[str] = set()
 
         def is_one(raw: bytes) -> bool:
-            return any(failure_id(reason, raw) in ids for reason, ids in ids_by_reason.items())
+            failed = ids.intersection(failure_id(reason, raw) for reason in reasons)
+            found.update(failed)
+            return bool(failed)
 
         self._connection.create_function("is_one", 1, is_one)
         parameters = [failures[0].message_id] if "?" in condition else []
-        found = self._connection.execute(f"DELETE FROM messages WHERE {condition} AND is_one(raw)", parameters)  # noqa: S608
-        return found.rowcount
+        self._connection.execute(f"DELETE FROM messages WHERE {condition} AND is_one(raw)", parameters)  # noqa: S608
+        return found
 
     def set_late(self, failures: Iterable[Failure]) -> None:
         """Messages that failed because they came too late: another run must not take them for timely."""
@@ -297,7 +354,7 @@ def _digest_of(raw: bytes) -> bytes:
     return hashlib.blake2b(raw, digest_size=_DIGEST_BYTES).digest()
 
 
-def _message_id(raw: bytes) -> str | None:
+def message_id_of(raw: bytes) -> str | None:
     """The message's id where it can be read; only needed for erasure, which concerns accepted events."""
     try:
         return _DECODER.decode(raw).message_id
@@ -315,4 +372,8 @@ def _read_attributes(text: str) -> dict[str, str]:
 
 
 def _attributes(message: Message) -> str:
-    return orjson.dumps(message.attributes).decode() if message.attributes else "{}"
+    return _attributes_of(message.attributes)
+
+
+def _attributes_of(attributes: dict[str, str]) -> str:
+    return orjson.dumps(attributes).decode() if attributes else "{}"

@@ -59,6 +59,7 @@ def begin(folder: str, run: str, locations: Sequence[InputLocation]) -> Boot:
     bounded = {location.text for location in locations if isinstance(location, _HISTORY)}
     path = Path(folder).absolute()
     journal = open_journal(path)
+    journal.mend()
     return Boot(path, run, journal.last_number(), 1 + len(bounded), tuple(journal.watermarks().items()))
 
 

@@ -122,6 +122,9 @@ class DeviceCell(OwnerCell[_Basis]):
         anonymous = f"anon:{self.key}"
         return Decision((PROFILES, anonymous, fact), anonymous)
 
+    def only_owner(self, context: Context[_Basis]) -> str | None:
+        return f"anon:{self.key}" if context.basis.device is None else None
+
     def summary(self, context: Context[_Basis]) -> Counter[Target]:
         """Adds the user who took over the whole anonymous profile, if one did."""
         told = context.told.copy()

@@ -25,7 +25,7 @@ from transforms.state.cell import FactCell, Output, Target, difference
 from transforms.state.facts import DELETED, EVENT, MERGE, RETRACTION, Fact, Message, event_of
 from transforms.state.horizon import Horizon
 from transforms.stream.rows import event_update, no_event_row
-from transforms.stream.stages import NAMED, TAKEN
+from transforms.stream.stages import NAMED, PROFILES, TAKEN
 
 Erasures = tuple[tuple[int, str], ...]
 """(instant, message id of the deletion), in order."""
@@ -34,6 +34,7 @@ Erasures = tuple[tuple[int, str], ...]
 Basis = TypeVar("Basis")
 BEHIND = "behind"
 """("behind", instant, ...): up to where facts were left behind, and what has to be known of them."""
+_new = tuple.__new__
 _ENCODER = msgspec.msgpack.Encoder()
 _PAST_DECODER = msgspec.msgpack.Decoder(list[tuple[Fact, int, int]])
 
@@ -101,9 +102,13 @@ class OwnerCell(FactCell, Generic[Basis]):
     def decide(self, context: Context[Basis], fact: Fact) -> Decision:
         """Where the event of a fact belongs."""
 
+    def only_owner(self, context: Context[Basis]) -> str | None:
+        """The profile to which `decide` gives every event, whichever it is; None: that depends on the event."""
+        return None
+
     @abstractmethod
     def version_of(self, before: int) -> int:
-        """The version of what is said now of an event that came with version `before`."""
+        """The version of what is said now of an event that came with version `before`: more bits of it are set."""
 
     def context(self) -> Context[Basis]:
         """The present context; the same object while no decision can differ."""
@@ -278,13 +283,27 @@ class OwnerCell(FactCell, Generic[Basis]):
         self._told = self.summary(context)
         found: list[Output] = [*difference(Counter(), self._told, _why(_deciding(messages)))]
         reasons = {message.fact: message.why for message in messages if message.why != EVENT}
-        for fact, version in self.facts.standing(EVENT):
-            decision = self.decide(context, fact)
-            self._count((decision, version), 1)
-            self._tell(fact, decision, version, reasons.get(fact, EVENT) if reasons else EVENT, found)
+        owner = None if reasons else self.only_owner(context)
+        if owner is not None:
+            self._tell_all(owner, found)
+        else:
+            for fact, version in self.facts.standing(EVENT):
+                decision = self.decide(context, fact)
+                self._count((decision, version), 1)
+                self._tell(fact, decision, version, reasons.get(fact, EVENT), found)
         if (self.horizon is not None and self.facts.size(EVENT, "link") >= self.horizon.least) or self._may_forget():
             self._set_due()
         return found
+
+    def _tell_all(self, owner: str, found: list[Output]) -> None:
+        """`_tell` of all events, which are one profile's. A history may have half a million of them."""
+        counter, add, before = self.version_of(0), found.append, len(found)
+        for fact, version in self.facts.standing(EVENT):
+            said = version | counter
+            add(_new(Message, (PROFILES, owner, fact, 1, said, EVENT)))
+            add(event_update(event_of(fact), owner, said))
+        if len(found) > before:
+            self.counted[counting.ACCEPTED] += (len(found) - before) // 2
 
     def _said(self, context: Context[Basis], fact: Fact, version: int | None) -> tuple[Decision, int] | None:
         return None if version is None else (self.decide(context, fact), version)

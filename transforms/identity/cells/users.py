@@ -53,6 +53,10 @@ class UserCell(OwnerCell[_Basis]):
                 return Decision((RECEIPTS, deletion, ("erased", "events")), "")
         return Decision((PROFILES, root, fact), root)
 
+    def only_owner(self, context: Context[_Basis]) -> str | None:
+        root, erasures = context.basis
+        return None if erasures else root
+
     def concerns_past(self, fact: Fact, until: int) -> bool:
         return bool(fact[1 + TIMESTAMP] <= until) if fact[0] == EVENT else fact[0] not in ("absorbs", NAMED)
 

@@ -76,6 +76,10 @@ class Accumulator:
         """The entries that made the value what it is: all, or the one that decides."""
         return entries
 
+    def is_decided(self, active: Active) -> bool:
+        """Whether no later entry can change anything."""
+        return False
+
     def next_to_change(self, active: Active, sums: Any) -> int:
         """The time of the active entry (there is one) whose expiry is the next that can change the value."""
         return active[0][0]

@@ -47,6 +47,9 @@ class First(_Deciding):
         if not (self.endless and active):
             active.append(entry)
 
+    def is_decided(self, active: Active) -> bool:
+        return self.endless and bool(active)
+
     def value(self, active: Active, sums: Any) -> Any:
         if not active:
             return None

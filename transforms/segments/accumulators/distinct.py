@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 
 from transforms.segments.accumulators.accumulator import Accumulator, Active, Entry
+from transforms.segments.language import ast
 from transforms.segments.values import json_key
 
 _ORDER = "\0order"
@@ -14,7 +16,14 @@ _ORDER = "\0order"
 
 
 class Distinct(Accumulator):
-    """Occurrences by value, and when each was last seen: unique_count and mode; and unique without an end."""
+    """Occurrences by value, and when each was last seen: unique_count and mode; and unique without an end.
+
+    For unique_count values stand in the order in which they were last seen, for unique in that of the first time.
+    """
+
+    def __init__(self, reduced: ast.Reduced, *, endless: bool) -> None:
+        super().__init__(reduced, endless=endless)
+        self._by_last = self.reducer == "unique_count"
 
     def empty(self) -> Any:
         return {}
@@ -23,9 +32,10 @@ class Distinct(Accumulator):
         for value in entry[2]:
             key = json_key(value)
             order = sums[_ORDER] = sums.get(_ORDER, 0) + 1
-            cell = sums.get(key)
+            cell = sums.pop(key, None) if self._by_last else sums.get(key)
             if cell is None:
-                cell = sums[key] = [0, 0, value, 0]
+                cell = [0, 0, value, 0]
+            sums[key] = cell
             cell[0] += 1
             cell[1] = order
             cell[3] = entry[0]
@@ -48,14 +58,17 @@ class Distinct(Accumulator):
 
     def next_to_change(self, active: Active, sums: Any) -> int:
         # A shopper sees a thousand products of a dozen categories: only the last of each category changes their number.
-        if self.reducer != "unique_count":
+        if not self._by_last:
             return super().next_to_change(active, sums)
-        return min((cell[3] for key, cell in sums.items() if key != _ORDER), default=active[0][0])
+        cells = iter(sums.values())
+        next(cells, None)  # _ORDER, which is there from the first value on
+        oldest = next(cells, None)
+        return active[0][0] if oldest is None else int(oldest[3])
 
     def leaving(self, active: Active, sums: Any) -> Iterable[tuple[int, Any]] | None:
-        if self.reducer != "unique_count":
+        if not self._by_last:
             return None
-        times = sorted(cell[3] for key, cell in sums.items() if key != _ORDER)
+        times = [cell[3] for key, cell in sums.items() if key != _ORDER]
         return zip(times, range(len(times) - 1, -1, -1), strict=True)
 
     def fork(self, sums: Any) -> Any:
@@ -66,7 +79,8 @@ class Distinct(Accumulator):
 
     def unpack(self, packed: Any) -> Any:
         seen, cells = packed
-        return ({_ORDER: seen} if seen else {}) | {json_key(cell[2]): cell for cell in cells}
+        ordered = sorted(cells, key=itemgetter(1)) if self._by_last else cells
+        return ({_ORDER: seen} if seen else {}) | {json_key(cell[2]): cell for cell in ordered}
 
 
 class Unique(Distinct):

@@ -68,6 +68,8 @@ class StreamNode(Node):
         return cell
 
     def absorb(self, state: State, view: EventView, role: int) -> bool:
+        if self.selection.end == NEVER and self._is_decided(state):
+            return False
         entry = self.selection.entry(view)
         if entry is None or self.selection.start >= self.selection.end:
             return False
@@ -80,6 +82,10 @@ class StreamNode(Node):
         else:
             self._drop_expired(cell[0], entry[0])
         return False
+
+    def _is_decided(self, state: State) -> bool:
+        cell = state.cells.get(self.id)
+        return cell is not None and not cell[0] and self.accumulator.is_decided(cell[1])
 
     def _drop_expired(self, entries: deque[Entry], now: int) -> None:
         while entries and entries[0][0] + self.selection.end <= now:
