@@ -146,8 +146,8 @@ def test_a_profile_goes_on_from_the_moment_that_it_was_packed_with(
     begun: list[int | None] = []
     begin = cell.ProfileCell._begin
 
-    def counting(self: cell.ProfileCell, rules: Rules) -> object:
-        found = begin(self, rules)
+    def counting(self: cell.ProfileCell, rules: Rules, came: list[Record]) -> object:
+        found = begin(self, rules, came)
         begun.append(self._resumed_at)
         return found
 
