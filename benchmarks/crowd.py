@@ -13,13 +13,14 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import chain
 
 import psutil
 
 from benchmarks.in_memory import InMemoryStream
 from benchmarks.measure import MEGABYTE
 from transforms.records import Record
-from transforms.state.first_cells import PackedCell
+from transforms.state.first_cells import CellChunk, PackedCell
 from transforms.stream.bulk import BulkStages, Part, Said, Spoken, say_read
 from transforms.stream.stages import MESSAGES, ORDER
 
@@ -49,7 +50,8 @@ def _wait(waiting: dict[str, list[Said]], part: Part, said: list[Said]) -> None:
     waiting[part.stage] += said
 
 
-def _lasting(stage: str, cells: Iterator[PackedCell], until_us: int | None) -> Iterator[PackedCell]:
+def _lasting(stage: str, made: Iterator[PackedCell | CellChunk], until_us: int | None) -> Iterator[PackedCell]:
+    cells = chain.from_iterable(one.cells() if isinstance(one, CellChunk) else (one,) for one in made)
     for cell in cells:
         if stage != MESSAGES or until_us is None or cell[1] is None or cell[1] > until_us:
             yield cell
