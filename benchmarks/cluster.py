@@ -189,7 +189,7 @@ def follow(location: str, segments: str, arguments: list[str]) -> None:
     rules = FixedRules(Rules(options.definitions))
     settings = StreamSettings(rules, wall_clock_us, allowed_lateness_us=LATENESS_US, buckets=PARTITIONS)
     pipeline = beam.Pipeline(options=PipelineOptions(arguments))
-    sources = SourceOptions(kafka_readers=0, out_of_orderness_seconds=10, goes_on=True)
+    sources = SourceOptions(kafka_readers=0, out_of_orderness_seconds=10)
     _ = (
         read_messages(pipeline, parse_inputs([location]), sources)
         | "FollowMessages" >> FollowMessages(options.parser(), settings)

@@ -1,7 +1,7 @@
 """The graph of the unbounded job: messages -> parse -> deduplicate -> identity -> profiles and segments -> updates."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,11 +36,11 @@ from transforms.stream.settings import DEFAULT_BUCKETS, StreamSettings
 
 def build_stream(
     pipeline: beam.Pipeline,
-    messages: Mapping[str, beam.PCollection[Message]],
+    messages: Sequence[beam.PCollection[Message]],
     options: ProfilesOptions,
     taken_in: TakenIn | None = None,
 ) -> beam.PCollection[bytes]:
-    """Adds everything between the messages, by their source's label, and the tables.
+    """Adds everything between the messages, by source, and the tables.
 
     Updates come packed (schemas/update.py); they may be written again and in any order. `taken_in`: the history that
     the stream begins with.
@@ -51,7 +51,7 @@ def build_stream(
     if taken_in is not None:
         counts = pipeline | "TakenIn" >> beam.Create(list(taken_in.counters.items()), reshuffle=False)
         _ = counts | "CountTakenIn" >> beam.MapTuple(counting.count)
-    updates: beam.PCollection[bytes] = dict(messages) | "FollowMessages" >> follow
+    updates: beam.PCollection[bytes] = tuple(messages) | "FollowMessages" >> follow
     return updates
 
 
@@ -78,10 +78,10 @@ def _shelves(options: ProfilesOptions) -> int:
 _TOO_LATE = "/timestamp: expected an event no older than the allowed lateness"
 
 
-class FollowMessages(beam.PTransform[Mapping[str, beam.PCollection[Message]], beam.PCollection[bytes]]):
+class FollowMessages(beam.PTransform[Sequence[beam.PCollection[Message]], beam.PCollection[bytes]]):
     """Messages in, updates of the rows of all tables out, packed (schemas/update.py).
 
-    Takes one PCollection of messages, or one for each source by its label. What is parsed beside its source need not
+    Takes one PCollection of messages, or a tuple of them: one per source. What is parsed beside its source need not
     travel as single messages.
     """
 
@@ -94,14 +94,12 @@ class FollowMessages(beam.PTransform[Mapping[str, beam.PCollection[Message]], be
         self._ticks = ticks
 
     @no_annotations
-    def expand(self, messages: Mapping[str, beam.PCollection[Message]]) -> beam.PCollection[bytes]:
+    def expand(self, messages: Sequence[beam.PCollection[Message]]) -> beam.PCollection[bytes]:
         parse = beam.ParDo(
             _ParseMessages(self._parser, self._settings.allowed_lateness_us, self._settings.buckets)
         ).with_output_types(Keyed)
-        if isinstance(messages, beam.PCollection):
-            parsed = [messages | "ParseMessages" >> parse]
-        else:
-            parsed = [source | f"ParseMessages {label}" >> parse for label, source in messages.items()]
+        sources = [messages] if isinstance(messages, beam.PCollection) else list(messages)
+        parsed = [source | f"ParseMessages{number or ''}" >> parse for number, source in enumerate(sources)]
         records = parsed | "AllRecords" >> beam.Flatten()
         rows: beam.PCollection[bytes] = records | "MaintainTables" >> MaintainTables(self._settings, self._ticks)
         return rows

@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -50,7 +50,7 @@ from schemas.stamp import earlier
 from transforms.counting import READ, begin_counting
 from transforms.state.process import PROCESS
 
-Build = Callable[[beam.Pipeline, Mapping[str, beam.PCollection[Message]], ProfilesOptions], beam.PCollection[bytes]]
+Build = Callable[[beam.Pipeline, Sequence[beam.PCollection[Message]], ProfilesOptions], beam.PCollection[bytes]]
 _SECOND_US = 1_000_000
 _CHECK_SECONDS = 0.5
 
@@ -129,7 +129,7 @@ def build_live(
     boot = begin(folder, uuid.uuid4().hex, options.inputs) if folder else None
     # With a journal a record is safe once it is read. Without one, a runner without checkpoints has it in memory only.
     in_memory_only = boot is None and keeps_no_state(arguments)
-    sources = _source_options(options, boot, arguments, in_memory_only=in_memory_only)
+    sources = _source_options(options, boot, in_memory_only)
     taken_in = None
     if boot is not None and build is None and keeps_no_state(arguments) and is_worth_it(options, boot):
         taken_in = _take_in(options, boot, sources, stopped or threading.Event(), here=works_here(arguments))
@@ -184,7 +184,7 @@ def _begin_writing(options: ProfilesOptions, write_options: WriteOptions) -> Non
 
 def _build_stream(
     pipeline: beam.Pipeline,
-    messages: Mapping[str, beam.PCollection[Message]],
+    messages: Sequence[beam.PCollection[Message]],
     options: ProfilesOptions,
     taken_in: TakenIn | None = None,
 ) -> beam.PCollection[bytes]:
@@ -194,9 +194,7 @@ def _build_stream(
     return updates
 
 
-def _source_options(
-    options: ProfilesOptions, boot: Boot | None, arguments: Sequence[str], *, in_memory_only: bool
-) -> SourceOptions:
+def _source_options(options: ProfilesOptions, boot: Boot | None, in_memory_only: bool) -> SourceOptions:
     stream = options.stream
     return SourceOptions(
         out_of_orderness_seconds=stream.out_of_orderness_us / _SECOND_US,
@@ -208,7 +206,6 @@ def _source_options(
         epoch=options.epoch,
         positions_folder="" if boot is None else str(boot.folder),
         acknowledge="written" if in_memory_only else "bundle",
-        goes_on=takes_checkpoints(arguments),
     )
 
 

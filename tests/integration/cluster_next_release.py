@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -17,7 +17,7 @@ from schemas.update import unpack_updates
 
 
 def build(
-    pipeline: beam.Pipeline, messages: Mapping[str, beam.PCollection[Message]], options: ProfilesOptions
+    pipeline: beam.Pipeline, messages: Sequence[beam.PCollection[Message]], options: ProfilesOptions
 ) -> beam.PCollection[bytes]:
     """The graph, and beside its output the stage that counts rows."""
     updates: beam.PCollection[bytes] = build_stream(pipeline, messages, options)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -62,11 +61,7 @@ class ClusterStream:
         self.follow_rules(write_segments(folder / "segments"))
         chance.shuffle(self.messages)
         self.topic = new_topic(place)
-        self.others: list[str] = []
-        """More topics that jobs which are started now read."""
         self.published = 0
-        self.held: Counter[str] = Counter()
-        """How many messages each topic was given."""
         self.output = new_output()
 
     def follow_rules(self, segments: Path) -> None:
@@ -77,23 +72,18 @@ class ClusterStream:
 
     def job(self, name: str, parallelism: int, *more: str, module: str = JOB) -> ClusterJob:
         """The command, on the cluster."""
-        topics = [*self.others, self.topic]  # the new ones in front: nothing may hang on where an input stands
-        inputs = [f"--input=kafka:{_brokers(self.place)}/{topic}?group={topic}" for topic in topics]
-        given = [*inputs, f"--segments={self.segments}", f"--output={self.output}", *QUICK, *DURABLE, *more]
+        source = f"kafka:{_brokers(self.place)}/{self.topic}?group={self.topic}"
+        given = [f"--input={source}", f"--segments={self.segments}", f"--output={self.output}", *QUICK, *DURABLE, *more]
         return ClusterJob(self.place, parallelism, self.folder / f"{name}.log", *given, job=(module,))
 
     def publish(self, until: float) -> None:
-        """Publishes messages up to this share of all, shared out among the topics that are read."""
+        """Publishes messages up to this share of all."""
         first, self.published = self.published, round(until * len(self.messages))
-        topics = [self.topic, *self.others]
-        for place, topic in enumerate(topics):
-            part = self.messages[first + place : self.published : len(topics)]
-            self.held[topic] += len(part)
-            publish(self.place, topic, part)
+        publish(self.place, self.topic, self.messages[first : self.published])
 
     def acknowledged(self) -> bool:
         """Whether all that was published has gone through the whole job, durably."""
-        return all(committed(self.place, topic) == held for topic, held in self.held.items())
+        return committed(self.place, self.topic) == self.published
 
     def wait_for_rows(self, job: ClusterJob) -> None:
         """Until the rows of all that was published are in the tables."""

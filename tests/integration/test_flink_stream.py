@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.relabelled import relabelled_samples
-from tests.integration.cluster_stream import ClusterStream, new_topic
+from tests.integration.cluster_stream import ClusterStream
 from tests.integration.flink_cluster import ClusterPlace, kill_and_replace
 from tests.integration.stream_jobs import write_segments
 from transforms.measures import METRICS
@@ -103,44 +103,6 @@ def test_a_new_release_takes_over_with_other_rules_and_a_stage_more_and_is_rolle
         stream.wait_for_rows(release)
         release.wait_until(lambda: stream.differences() == {})
         place.cluster.savepoint(release.running())
-    assert stream.differences() == {}
-    assert stream.log_is_right()
-
-
-@pytest.mark.servers("kafka", "bigquery")
-def test_a_savepoint_is_taken_over_with_an_input_more_and_with_one_less(
-    flink_cluster: ClusterPlace | None, tmp_path: Path
-) -> None:
-    assert flink_cluster is not None
-    place, chance = flink_cluster, random.Random(3)  # noqa: S311 - the order of events, no secret
-    stream = ClusterStream(place, tmp_path, time.time_ns() // 1_000_000, 40, chance)
-    stream.publish(0.3)
-    with stream.job("one", 2) as job:
-        stream.wait_for_rows(job)
-        savepoint = place.cluster.savepoint(job.running())
-
-    for name, until in (("two", 0.5), ("three", 0.7)):
-        stream.others.append(new_topic(place))
-        stream.publish(until)
-        with stream.job(name, 2, f"--savepoint_path={savepoint}") as job:
-            stream.wait_for_rows(job)
-            savepoint = place.cluster.savepoint(job.running())
-
-    gone = stream.others.pop(0)
-    stream.publish(0.85)
-    with stream.job("refused", 2, f"--savepoint_path={savepoint}") as job:
-        assert job.wait() == 1
-        assert "Cannot map checkpoint/savepoint state for operator" in job.printed()
-    with stream.job("less", 2, f"--savepoint_path={savepoint}", "--allow_non_restored_state") as job:
-        stream.wait_for_rows(job)
-        savepoint = place.cluster.savepoint(job.running())
-
-    stream.others.append(gone)
-    stream.publish(1)
-    with stream.job("again", 2, f"--savepoint_path={savepoint}") as job:
-        stream.wait_for_rows(job)
-        job.wait_until(lambda: stream.differences() == {})
-        place.cluster.savepoint(job.running())
     assert stream.differences() == {}
     assert stream.log_is_right()
 

@@ -5,9 +5,7 @@ event's own time is in its bytes. Delivery is at least once: what was read and n
 known by its messageId.
 """
 
-import re
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -30,7 +28,6 @@ from pipelines.io.stream.message_coder import MessageCoder
 from pipelines.io.stream.read_stream import RECEIPTS, ReadStream
 from pipelines.io.stream.source import StreamSource, now_us
 from pipelines.io.stream.source_options import SourceOptions
-from pipelines.io.stream.start_sources import Start, StartSources, readers_of
 from schemas.message import Message
 from transforms import counting
 from transforms.parse import split_body
@@ -42,18 +39,17 @@ _KINDS = {
     **{kind: kind for kind in ("amqp", "bigquery", "duckdb", "kafka", "kinesis", "pubsub", "watch")},
     "amqps": "amqp",
 }
-_USER_AND_PASSWORD = re.compile(r"//[^/@]*@")
 
 
 class ReadResult(NamedTuple):
-    """What `ReadMessages` gives: each source's messages by its label, and what `acknowledge_written` wants to know."""
+    """What `ReadMessages` gives: each source's messages, and what `acknowledge_written` wants to know of them."""
 
-    of_sources: dict[str, beam.PCollection[Message]]
+    of_sources: list[beam.PCollection[Message]]
     receipts: beam.PCollection[tuple[int, bytes]]
 
     def unite(self) -> beam.PCollection[Message]:
         """The messages of all sources."""
-        united: beam.PCollection[Message] = list(self.of_sources.values()) | "UniteMessages" >> beam.Flatten(
+        united: beam.PCollection[Message] = self.of_sources | "UniteMessages" >> beam.Flatten(
             pipeline=self.receipts.pipeline
         )
         return united
@@ -95,25 +91,18 @@ class ReadMessages(beam.PTransform[Any, Any]):
         self._names = source_names([source.text for source in self._sources])
 
     def expand(self, pbegin: Any) -> Any:  # a ReadResult; Beam warns where a hint is no PCollection
-        labels = source_labels([source.text for source in self._sources])
-        starts = self._starts(pbegin, labels) if self._options.goes_on else None
-        messages, receipts = {}, []
-        for number, (source, name, label) in enumerate(zip(self._sources, self._names, labels, strict=True)):
-            read = pbegin.pipeline | f"Read {label}" >> _ReadSource(source, self._options, name, label, starts)
-            messages[label] = read[None]
+        messages, receipts = [], []
+        for number, (source, name) in enumerate(zip(self._sources, self._names, strict=True)):
+            read = pbegin.pipeline | f"Read {number}" >> _ReadSource(source, self._options, name)
+            messages.append(read[None])
             receipts.append(
                 read[RECEIPTS]
-                | f"NameSource {label}" >> beam.Map(_with_number, number).with_output_types(tuple[int, bytes])
+                | f"NameSource {number}" >> beam.Map(_with_number, number).with_output_types(tuple[int, bytes])
             )
         return ReadResult(
             messages,
             receipts | "UniteReceipts" >> beam.Flatten(pipeline=pbegin.pipeline),
         )
-
-    def _starts(self, pbegin: Any, labels: Sequence[str]) -> beam.PCollection[Start]:
-        readers = {label: source.count_readers() for label, source in zip(labels, self._sources, strict=True)}
-        starts: beam.PCollection[Start] = pbegin.pipeline | "StartSources" >> StartSources(readers)
-        return starts
 
     def acknowledge_written(self) -> AcknowledgeWritten:
         """What acknowledges to these sources what was written."""
@@ -121,54 +110,21 @@ class ReadMessages(beam.PTransform[Any, Any]):
 
 
 class _ReadSource(beam.PTransform[Any, Any]):
-    def __init__(
-        self,
-        source: StreamSource,
-        options: SourceOptions,
-        name: str,
-        label: str,
-        starts: beam.PCollection[Start] | None,
-    ) -> None:
+    def __init__(self, source: StreamSource, options: SourceOptions, name: str) -> None:
         super().__init__()
         self._source = source
         self._name = name
-        self._label = label
         self._options = options
-        self._starts = starts
 
     def expand(self, pbegin: Any) -> Any:
         if isinstance(self._source, PubSubSource) and _is_dataflow(pbegin.pipeline):
             return _read_with_service(pbegin.pipeline, self._source, self._name)
-        numbers = self._readers(pbegin) if self._starts is None else self._started(self._starts)
+        readers = self._source.count_readers()
+        numbers = pbegin.pipeline | "Readers" >> beam.Create(
+            [(number, readers) for number in range(readers)], reshuffle=readers > 1
+        )
         reading = beam.ParDo(ReadStream(self._source, self._options, self._name)).with_output_types(Message)
         return numbers | "ReadStream" >> reading.with_outputs(RECEIPTS)
-
-    def _readers(self, pbegin: Any) -> Any:
-        readers = self._source.count_readers()
-        every = [(number, readers) for number in range(readers)]
-        return pbegin.pipeline | "Readers" >> beam.Create(every, reshuffle=readers > 1)
-
-    def _started(self, starts: beam.PCollection[Start]) -> Any:
-        of_source = starts | "Started" >> beam.FlatMap(readers_of, self._label).with_output_types(tuple[int, int])
-        return of_source | "ShareReaders" >> beam.Reshuffle()
-
-
-def source_labels(texts: Sequence[str]) -> list[str]:
-    """What sources are called in a job's graph, by which a runner finds what it has saved of them.
-
-    It follows from the input, not from where it stands, so that there may be others beside it after an update. A
-    password is not part of it: it may change.
-
-    >>> source_labels(["kafka:shop:9092/events", "watch:in/*.ndjson", "kafka:shop:9092/events"])
-    ['kafka-0619e75d', 'watch-dcd0d782', 'kafka-0619e75d-2']
-    """
-    public = [_USER_AND_PASSWORD.sub("//", text) for text in texts]
-    labels = list[str]()
-    for number, text in enumerate(public):
-        mark = blake2b(text.encode(), digest_size=4).hexdigest()
-        before = public[:number].count(text)
-        labels.append(f"{_kind_of(text)}-{mark}" + (f"-{before + 1}" if before else ""))
-    return labels
 
 
 def source_names(texts: Sequence[str]) -> list[str]:
@@ -178,12 +134,8 @@ def source_names(texts: Sequence[str]) -> list[str]:
     ['journal', 'kafka-1', 'watch-2', 'files-3']
     """
     inputs = [text for text in texts if text != _JOURNAL]
-    names = (f"{_kind_of(text)}-{place}" for place, text in enumerate(inputs, 1))
+    names = (f"{_KINDS.get(text.partition(':')[0], 'files')}-{place}" for place, text in enumerate(inputs, 1))
     return [_JOURNAL if text == _JOURNAL else next(names) for text in texts]
-
-
-def _kind_of(text: str) -> str:
-    return _JOURNAL if text == _JOURNAL else _KINDS.get(text.partition(":")[0], "files")
 
 
 def _is_dataflow(pipeline: beam.Pipeline) -> bool:

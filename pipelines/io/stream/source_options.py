@@ -37,7 +37,6 @@ class SourceOptions:
         acknowledge: when a batch needs not come again. "bundle": when the runner has made its bundle durable (Flink,
             Dataflow). "written": when `AcknowledgeWritten` sees that everything read up to then is in the output (for
             runners that keep bundles in memory, such as Prism).
-        goes_on: whether the runner may begin with a savepoint of a job with other inputs (start_sources.py).
         epoch: what a bare number as an instant counts since the epoch; None: it is no instant.
         max_in_flight: with "written", a Kafka reader pauses while this many records wait to be written.
     """
@@ -60,7 +59,6 @@ class SourceOptions:
     positions_folder: str = ""
     acknowledge: Literal["bundle", "written"] = "bundle"
     max_in_flight: int = 100_000
-    goes_on: bool = False
     epoch: Epoch | None = None
 
     @property
