@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder: Path = arguments.folder / "stream"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    print(f"{machine()}, Prism, one worker process")
+    print(f"{machine()}, Prism")
     measure_throughput(generated(arguments.folder, arguments.events), arguments, folder, prism)
     measure_latency(arguments.rate, arguments.seconds, arguments.segments, folder, prism)
     return 0
