@@ -46,7 +46,8 @@ class ProcessApart:
 
     def start(self, start: WorkerStart) -> None:
         """Has it work for a runner."""
-        self._ours.send(start)
+        with self._answered:  # whoever asks for numbers sends as well
+            self._ours.send(start)
 
     def numbers(self) -> Numbers:
         """What it has counted; what it said last if it does not answer."""

@@ -13,11 +13,12 @@ from queue import SimpleQueue
 from typing import NamedTuple
 
 from pipelines.import_beam import import_beam, lasting_imports
+from pipelines.words.failure import OURS
 from transforms.counting import counted_here
+from transforms.numbers import Numbers
 
 _FIRST_SHORT_ID = 1 << 32
 """Workers give their metrics short names, and Prism 2.77 takes those of all workers of a job to be one worker's."""
-OURS = ("pipelines", "transforms")
 
 
 class WorkerStart(NamedTuple):
@@ -45,7 +46,7 @@ def main() -> None:
     """Imports Beam, and works as soon as it is told for whom. The command's one argument is a pipe to the parent."""
     for each in (signal.SIGINT, signal.SIGTERM):  # the parent hears them too, and its end is this process's
         signal.signal(each, signal.SIG_IGN)
-    parent = Connection(int(sys.argv[1]))
+    parent = Parent(Connection(int(sys.argv[1])))
     for name in OURS:
         logging.getLogger(name).addHandler(ToParent(parent))
     starts: SimpleQueue[WorkerStart] = SimpleQueue()
@@ -61,11 +62,10 @@ def main() -> None:
         state_cache_size=start.state_cache_bytes,
         data_buffer_time_limit_ms=start.data_buffer_ms,
     ).run()
-    with suppress(OSError):
-        parent.send(counted_here())
+    parent.send(counted_here())
 
 
-def _listen(parent: Connection, starts: SimpleQueue[WorkerStart]) -> None:
+def _listen(parent: Parent, starts: SimpleQueue[WorkerStart]) -> None:
     """Answers the parent. When it is gone, however it ended, so is this process."""
     try:
         while True:
@@ -78,13 +78,30 @@ def _listen(parent: Connection, starts: SimpleQueue[WorkerStart]) -> None:
         os._exit(1)
 
 
+class Parent:
+    """The parent, for all threads: two that send at once would mix up what they say."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._lock = threading.Lock()
+
+    def send(self, message: Said | Numbers) -> None:
+        """Says something, if there is still somebody to hear it."""
+        with self._lock, suppress(OSError):
+            self._pipe.send(message)
+
+    def recv(self) -> WorkerStart | Ask:
+        """What it says next. Only one thread listens."""
+        message: WorkerStart | Ask = self._pipe.recv()
+        return message
+
+
 class ToParent(logging.Handler):
     """Hands warnings on to the parent."""
 
-    def __init__(self, parent: Connection) -> None:
+    def __init__(self, parent: Parent) -> None:
         super().__init__(logging.WARNING)
         self._parent = parent
 
     def emit(self, record: logging.LogRecord) -> None:
-        with suppress(OSError):
-            self._parent.send(Said(record.name, record.levelno, record.getMessage()))
+        self._parent.send(Said(record.name, record.levelno, record.getMessage()))

@@ -18,7 +18,7 @@ from typing import Final, TextIO
 from pipelines.words.log import TEXT
 
 WIDTH: Final = 100
-_OURS: Final = ("pipelines", "transforms")
+OURS: Final = ("pipelines", "transforms")
 _STEP: Final = re.compile(r" \[while running '([^']*)'\]")
 _MODULES: Final = re.compile(r"^(?:\w+\.)+(?=\w+:)")
 _TRACEBACK: Final = "Traceback (most recent call last):\n"
@@ -74,7 +74,7 @@ def _our_warnings_on(stream: TextIO) -> Iterator[None]:
     handler = logging.StreamHandler(stream)
     handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter(TEXT))
-    loggers = [logging.getLogger(name) for name in _OURS]
+    loggers = [logging.getLogger(name) for name in OURS]
     for logger in loggers:
         logger.addHandler(handler)
     try:

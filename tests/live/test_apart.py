@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from pipelines.apart.process import ProcessApart
-from pipelines.apart.worker import Said, ToParent
+from pipelines.apart.worker import Parent, Said, ToParent
 from pipelines.stream_runner import is_apart
 from pipelines.words.failure import read_cause
 from transforms.numbers import NOTHING, Numbers, Spread, sum_numbers
@@ -72,7 +72,7 @@ def test_it_ends_when_its_parent_is_killed() -> None:
 def test_what_our_code_warns_of_there_is_logged_here() -> None:
     ours, theirs = Pipe()
     logger = logging.getLogger("pipelines.somewhere.else")
-    handler = ToParent(theirs)
+    handler = ToParent(Parent(theirs))
     logger.addHandler(handler)
     logger.propagate = False
     try:
